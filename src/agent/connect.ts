@@ -1,0 +1,106 @@
+/**
+ * The door of the SDK.
+ */
+import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { connectBroker, type NatsConnection } from '../fabric/connection.js';
+import { meshError } from '../wire/errors.js';
+import type { Json } from '../wire/json.js';
+import { asToken, type Token } from '../wire/names.js';
+import { Caller } from './caller.js';
+import { Server } from './server.js';
+import type { CallOptions, CapabilityOptions, ConnectOptions, Handler, Outcome } from './options.js';
+
+const DRAIN_MS = 5_000;
+
+/** A connection to the mesh: calls, and serves as one instance of an agent. */
+export class Mesh {
+  /** The name the broker knows us by. */
+  readonly name: string;
+  /** This instance among those of the same name. */
+  readonly instance: string;
+  readonly #nc: NatsConnection;
+  readonly #caller: Caller;
+  readonly #server: Server;
+
+  /** Use `connect()`. */
+  constructor(nc: NatsConnection, name: Token, options: ConnectOptions) {
+    const instance = `i-${randomBytes(6).toString('hex')}` as Token;
+    this.name = name;
+    this.instance = instance;
+    this.#nc = nc;
+    this.#caller = new Caller(nc, name);
+    this.#server = new Server(nc, name, instance, this.#caller, options);
+    void this.#watch();
+  }
+
+  /** Call a capability; resolves with the result once the outcome is durable. Rejects with a MeshError. */
+  async call<T = Json>(capability: string, body: unknown = null, options: CallOptions = {}): Promise<T> {
+    return (await this.#caller.call<T>(capability, body, options)).value;
+  }
+
+  /** The same, with who answered and where it is recorded. */
+  callForOutcome<T = Json>(capability: string, body: unknown = null, options: CallOptions = {}): Promise<Outcome<T>> {
+    return this.#caller.call<T>(capability, body, options);
+  }
+
+  /** Serve a capability. Resolves when the mesh has taken the card and tasks may come. */
+  serve(capability: string, handler: Handler): Promise<void>;
+  serve(capability: string, options: CapabilityOptions, handler: Handler): Promise<void>;
+  serve(capability: string, second: CapabilityOptions | Handler, third?: Handler): Promise<void> {
+    if (typeof second === 'function') {
+      return this.#server.serve(capability, {}, second);
+    }
+    if (third === undefined) {
+      throw meshError('usage', { why: 'serve() needs a handler' });
+    }
+    return this.#server.serve(capability, second, third);
+  }
+
+  /** Serve several capabilities with one card. */
+  serveAll(list: readonly { name: string; options: CapabilityOptions; handler: Handler }[]): Promise<void> {
+    return this.#server.serveAll(list);
+  }
+
+  /** Finish the tasks that run (at most `drainMs`), say bye, disconnect. */
+  async close(drainMs: number = DRAIN_MS): Promise<void> {
+    await this.#server.drain(drainMs);
+    this.#caller.close();
+    await this.#nc.drain().catch(() => undefined);
+  }
+
+  async #watch(): Promise<void> {
+    for await (const status of this.#nc.status()) {
+      if (status.type === 'reconnect') {
+        this.#caller.recallAll();
+      }
+    }
+  }
+}
+
+/** Connect to the mesh. Throws connection_failed, permission_denied, config_missing. */
+export async function connect(options: ConnectOptions = {}): Promise<Mesh> {
+  const creds = readCreds(options.creds ?? process.env['MESH_CREDS']);
+  const url = options.url ?? process.env['MESH_URL'] ?? creds.url;
+  if (url === undefined) {
+    throw meshError('config_missing', { what: 'the url of the server (MESH_URL)' });
+  }
+  const name = asToken(creds.name, 'name in the credentials');
+  const nc = await connectBroker({ url, name, seed: creds.seed });
+  return new Mesh(nc, name, options);
+}
+
+function readCreds(creds: ConnectOptions['creds']): { name: string; seed: string; url?: string } {
+  if (typeof creds === 'object') {
+    return creds;
+  }
+  if (creds === undefined) {
+    throw meshError('config_missing', { what: 'the credentials (MESH_CREDS)' });
+  }
+  try {
+    const text = creds.trimStart().startsWith('{') ? creds : readFileSync(creds, 'utf8');
+    return JSON.parse(text) as { name: string; seed: string; url?: string };
+  } catch (err) {
+    throw meshError('config_missing', { what: 'a readable credentials file' }, err);
+  }
+}

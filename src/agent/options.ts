@@ -1,0 +1,93 @@
+/**
+ * What users of the SDK say: connections, capabilities, calls.
+ */
+import type { Json } from '../wire/json.js';
+import type { Log } from '../wire/log.js';
+
+/** How to reach the mesh, and as whom. Missing values come from MESH_URL and MESH_CREDS. */
+export interface ConnectOptions {
+  /** `nats://host:port`. */
+  readonly url?: string;
+  /** Path of the credentials file that `mesh agents add` wrote, or its content. */
+  readonly creds?: string | { readonly name: string; readonly seed: string; readonly url?: string };
+  /** Tasks this instance works on at once; default 16. */
+  readonly concurrency?: number;
+  /** One sentence about the agent, for its card. */
+  readonly description?: string;
+  readonly log?: Log;
+}
+
+/** What an agent says of a capability it serves. */
+export interface CapabilityOptions {
+  /** `major.minor`, default `1.0`. */
+  readonly version?: string;
+  readonly description?: string;
+  /** JSON Schema (2020-12) of the body; without one everything fits. */
+  readonly input?: object;
+  /** JSON Schema of the result. */
+  readonly output?: object;
+  readonly proficiency?: 'novice' | 'competent' | 'expert';
+  /** Price of one call in millionths of a US dollar. */
+  readonly costMicros?: number;
+  readonly attributes?: Readonly<Record<string, string | number | boolean>>;
+  /** True: a second dispatch with the same key (`ctx.key`) is harmless. Default false: at most one dispatch. */
+  readonly idempotent?: boolean;
+  readonly readOnly?: boolean;
+  /** Longest life of one call in ms (default 10 min, at most 24 h). */
+  readonly lifeMs?: number;
+  /** Time-out of one attempt of an idempotent capability in ms (default 30 s). */
+  readonly attemptMs?: number;
+}
+
+/** How a call is made. */
+export interface CallOptions {
+  /** Time to wait for the outcome, in ms; default 30 s, in a handler what is left of the task. */
+  readonly timeoutMs?: number;
+  /** Call id (lowercase ULID). Give the same one to retry a call; by default each call has a new one. */
+  readonly id?: string;
+  /** Major version of the capability. */
+  readonly major?: number;
+  /** Cancels the call. */
+  readonly signal?: AbortSignal;
+  /** Facts that travel down the tree: lowercase names, ASCII values. */
+  readonly labels?: Readonly<Record<string, string>>;
+  /** Ties calls together that belong to one matter. */
+  readonly context?: string;
+  /** What the call is for, in a word. */
+  readonly intent?: string;
+}
+
+/** A completed call with what is known about it. */
+export interface Outcome<T = Json> {
+  readonly value: T;
+  readonly call: string;
+  readonly agent: string;
+  readonly attempt: number;
+  /** Sequence of the decision in DECISIONS. */
+  readonly seq: number;
+}
+
+/** What a handler works with. */
+export interface TaskContext {
+  /** The id of the call this task belongs to. */
+  readonly callId: string;
+  /** Who called. */
+  readonly from: string;
+  /** `from.call` of the root of the tree. */
+  readonly root: string;
+  /** The same for every attempt of one call: the key under which an effect is made once. */
+  readonly key: string;
+  /** Counts the attempts from 1. */
+  readonly attempt: number;
+  /** Instant in epoch ms after which nobody waits for the answer. */
+  readonly deadline: number;
+  /** Aborted at the deadline, when the caller cancels, and when this instance closes. */
+  readonly signal: AbortSignal;
+  /** Call another capability as part of this task: it carries the ticket and a shorter deadline. */
+  call<T = Json>(capability: string, body?: unknown, options?: CallOptions): Promise<T>;
+  /** Report what the task used, in whole units; recorded as reported by the agent. */
+  usage(amounts: Readonly<Record<string, number>>): void;
+}
+
+/** A handler: takes the body, gives the result. What it throws becomes a `failed` outcome. */
+export type Handler = (body: never, context: TaskContext) => unknown;

@@ -1,0 +1,84 @@
+/**
+ * Calls that wait for their outcome, with one sweep for those that hear nothing.
+ */
+import type { MeshError } from '../wire/errors.js';
+import type { Outcome } from './options.js';
+
+/** One waiting call. */
+export interface Pending {
+  readonly id: string;
+  readonly deadline: number;
+  readonly to: string;
+  readonly body: Uint8Array;
+  readonly headers: Uint8Array;
+  readonly resolve: (outcome: Outcome<unknown>) => void;
+  readonly reject: (error: MeshError) => void;
+  /** The publish was acknowledged: exactly one outcome will follow. */
+  accepted: boolean;
+  tries: number;
+  /** Instant of the next look (epoch ms). */
+  nextMs: number;
+  cleanUp: (() => void) | undefined;
+}
+
+const SWEEP_MS = 250;
+
+/** The waiting calls of one connection. */
+export class PendingCalls {
+  readonly #calls = new Map<string, Pending>();
+  readonly #onSilence: (p: Pending) => void;
+  readonly #timer: NodeJS.Timeout;
+
+  constructor(onSilence: (p: Pending) => void) {
+    this.#onSilence = onSilence;
+    this.#timer = setInterval(() => this.#sweep(Date.now()), SWEEP_MS);
+    this.#timer.unref();
+  }
+
+  add(p: Pending, nextMs: number): void {
+    p.nextMs = nextMs;
+    this.#calls.set(p.id, p);
+  }
+
+  get(id: string): Pending | undefined {
+    return this.#calls.get(id);
+  }
+
+  has(p: Pending): boolean {
+    return this.#calls.get(p.id) === p;
+  }
+
+  /** Look at it again at this instant. */
+  again(p: Pending, nextMs: number): void {
+    p.nextMs = nextMs;
+  }
+
+  remove(p: Pending): void {
+    if (this.has(p)) {
+      this.#calls.delete(p.id);
+    }
+    p.cleanUp?.();
+  }
+
+  values(): Pending[] {
+    return [...this.#calls.values()];
+  }
+
+  /** Reject all, and sweep no more. */
+  close(error: MeshError): void {
+    clearInterval(this.#timer);
+    for (const p of this.values()) {
+      this.remove(p);
+      p.reject(error);
+    }
+  }
+
+  #sweep(nowMs: number): void {
+    for (const p of this.#calls.values()) {
+      if (p.nextMs <= nowMs) {
+        p.nextMs = Number.POSITIVE_INFINITY; // until the recall says when to look again
+        this.#onSilence(p);
+      }
+    }
+  }
+}

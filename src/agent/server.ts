@@ -1,0 +1,167 @@
+/**
+ * Serving: an instance presents its card, takes tasks under its token, and keeps each result until a gateway has made
+ * its outcome durable.
+ */
+import type { Msg, NatsConnection } from '../fabric/connection.js';
+import { headersOf, rawHeaders } from '../fabric/raw.js';
+import { fromBody, meshError } from '../wire/errors.js';
+import { parse, subject } from '../wire/generated/subjects.js';
+import type { Beat, Card, ErrorBody, HelloReply } from '../wire/generated/messages.js';
+import { encodeHeaders, header } from '../wire/headers.js';
+import { limits } from '../wire/limits.js';
+import { asCapability, type Token } from '../wire/names.js';
+import type { Caller } from './caller.js';
+import type { CapabilityOptions, ConnectOptions, Handler } from './options.js';
+import { Results } from './results.js';
+import { runTask } from './task.js';
+
+const QUEUE = 'mesh';
+const HELLO_MS = 5_000;
+
+/** Serves the capabilities of one instance. */
+export class Server {
+  readonly #nc: NatsConnection;
+  readonly #me: Token;
+  readonly #instance: Token;
+  readonly #caller: Caller;
+  readonly #options: ConnectOptions;
+  readonly #handlers = new Map<string, { handler: Handler; options: CapabilityOptions }>();
+  readonly #running = new Map<string, AbortController>();
+  readonly #results: Results;
+  readonly #presence: ReturnType<typeof rawHeaders>;
+  #timer: NodeJS.Timeout | undefined;
+  #state: Beat['state'] = 'ready';
+  #card = '';
+
+  constructor(nc: NatsConnection, me: Token, instance: Token, caller: Caller, options: ConnectOptions) {
+    this.#nc = nc;
+    this.#me = me;
+    this.#instance = instance;
+    this.#caller = caller;
+    this.#options = options;
+    this.#results = new Results(nc, me, instance);
+    this.#presence = rawHeaders(encodeHeaders([[header.instance, instance]]));
+  }
+
+  /** Serve a capability too. Rejects with what the registrar refuses: card_*, not_certified, … */
+  async serve(name: string, options: CapabilityOptions, handler: Handler): Promise<void> {
+    this.#handlers.set(asCapability(name), { handler, options });
+    try {
+      await this.#hello();
+    } catch (err) {
+      this.#handlers.delete(name);
+      throw err;
+    }
+  }
+
+  /** Several at once, with one hello. */
+  async serveAll(list: readonly { name: string; options: CapabilityOptions; handler: Handler }[]): Promise<void> {
+    for (const { name, options, handler } of list) {
+      this.#handlers.set(asCapability(name), { handler, options });
+    }
+    await this.#hello();
+  }
+
+  /** Take nothing new, finish what runs (bounded), say bye. */
+  async drain(timeoutMs: number): Promise<void> {
+    if (this.#timer === undefined) {
+      return;
+    }
+    this.#state = 'draining';
+    this.#beat();
+    const until = Date.now() + timeoutMs;
+    while (Date.now() < until && this.#running.size + this.#results.size > 0) {
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    this.#running.forEach((c) => c.abort(meshError('closed')));
+    clearInterval(this.#timer);
+    this.#nc.publish(subject.bye({ agent: this.#me, instance: this.#instance }), '', { headers: this.#presence });
+    this.#results.close();
+  }
+
+  async #hello(): Promise<void> {
+    const to = subject.hello({ agent: this.#me, instance: this.#instance });
+    const body = JSON.stringify(this.#makeCard());
+    let msg: Msg;
+    try {
+      msg = await this.#nc.request(to, body, { timeout: HELLO_MS, headers: this.#presence });
+    } catch (err) {
+      throw meshError('unavailable', { waitedMs: HELLO_MS, why: 'no control answered the hello' }, err);
+    }
+    if (headersOf(msg).get(header.serviceErrorCode) !== undefined) {
+      throw fromBody(msg.json<ErrorBody>());
+    }
+    const reply = msg.json<HelloReply>();
+    this.#card = reply.card;
+    if (this.#timer === undefined) {
+      this.#listen(reply.token as Token);
+      this.#timer = setInterval(() => this.#beat(), reply.beatMs);
+    }
+    await this.#nc.flush(); // the subscription stands before the first beat invites tasks
+    this.#beat();
+  }
+
+  #makeCard(): Card {
+    return {
+      concurrency: this.#options.concurrency ?? limits.concurrencyDefault,
+      ...(this.#options.description === undefined ? {} : { description: this.#options.description }),
+      capabilities: [...this.#handlers].map(([name, { options }]) => ({ version: '1.0', ...options, name })) as Card['capabilities'],
+    };
+  }
+
+  #listen(token: Token): void {
+    const tasks = `mesh.v1.task.${this.#me}.${token}.>`;
+    this.#nc.subscribe(tasks, { queue: QUEUE, callback: (err, msg) => (err === null ? this.#task(msg) : undefined) });
+    this.#nc.subscribe(subject.stop({ agent: this.#me, call: '*' as Token }), {
+      callback: (err, msg) => (err === null ? this.#stop(msg) : undefined),
+    });
+  }
+
+  #beat(): void {
+    const beat: Beat = {
+      state: this.#state,
+      inFlight: this.#running.size,
+      concurrency: this.#options.concurrency ?? limits.concurrencyDefault,
+      card: this.#card,
+    };
+    if (!this.#nc.isClosed()) {
+      this.#nc.publish(subject.beat({ agent: this.#me, instance: this.#instance }), JSON.stringify(beat), {
+        headers: this.#presence,
+      });
+    }
+  }
+
+  #task(msg: Msg): void {
+    const capability = parse.task(msg.subject)?.capability ?? '';
+    const handler = this.#handlers.get(capability)?.handler;
+    const headers = headersOf(msg);
+    const ticket = headers.get(header.ticket);
+    const key = headers.get(header.key) ?? '';
+    if (ticket === undefined || msg.reply === undefined) {
+      return; // not from a gateway
+    }
+    const full = this.#running.size >= (this.#options.concurrency ?? limits.concurrencyDefault);
+    if (handler === undefined || full || this.#state === 'draining' || this.#running.has(key) || this.#results.full) {
+      return this.#nc.publish(msg.reply, '', { headers: BUSY });
+    }
+    const abort = new AbortController();
+    this.#running.set(key, abort);
+    void runTask({ handler, ticket, key, body: msg.data, abort, caller: this.#caller }).then((result) => {
+      this.#running.delete(key);
+      if (result === undefined) {
+        this.#nc.publish(msg.reply ?? '', '', { headers: BUSY }); // it was late and did not start
+      } else {
+        this.#results.send(msg.reply ?? '', result);
+      }
+    });
+  }
+
+  #stop(msg: Msg): void {
+    const key = headersOf(msg).get(header.key);
+    if (key !== undefined) {
+      this.#running.get(key)?.abort(meshError('cancelled'));
+    }
+  }
+}
+
+const BUSY = rawHeaders(encodeHeaders([[header.status, 'busy']]));

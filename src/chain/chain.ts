@@ -1,0 +1,45 @@
+/**
+ * The chain: one list, first line first. Its order is the precedence of error codes.
+ */
+import { asMeshError } from '../wire/errors.js';
+import type { Draft, World } from './draft.js';
+import { decode } from './guards/decode.js';
+import { ticket } from './guards/ticket.js';
+import { deadline } from './guards/deadline.js';
+import { loop } from './guards/loop.js';
+import { granted } from './guards/granted.js';
+import { resolve } from './guards/resolve.js';
+import { schema } from './guards/schema.js';
+import { route } from './guards/route.js';
+import { deny, type AdmittedCall, type Deny, type Guard, type Hold } from './verdict.js';
+
+/** Every guard, in the order they run. */
+export const guards: readonly Guard[] = [
+  decode, // a call that cannot be read has no id, no name and no owner
+  ticket, // whose work this is: everything below judges the chain, not the last speaker
+  deadline, // work nobody waits for any more costs nothing further
+  loop, // a circle is cut before it can ask for anything
+  granted, // stands before anything that could tell the catalogue to a stranger
+  resolve, // what is meant: the capability, its contract, its life
+  schema, // agents get only what they declared to take
+  route, // who does it; may hold for capacity
+];
+
+/** What the chain says of a call. */
+export type ChainVerdict = { readonly verdict: 'allow'; readonly call: AdmittedCall } | Deny | Hold;
+
+/** Run the chain. A guard that throws is a no (D10): its own error, or `internal`. */
+export function runChain(draft: Draft, world: World, list: readonly Guard[] = guards): ChainVerdict {
+  for (const guard of list) {
+    let verdict;
+    try {
+      verdict = guard.check(draft, world);
+    } catch (err) {
+      verdict = deny(asMeshError(err, `guard ${guard.name}`));
+    }
+    if (verdict !== undefined) {
+      return verdict;
+    }
+  }
+  return { verdict: 'allow', call: draft as AdmittedCall };
+}

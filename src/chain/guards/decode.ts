@@ -1,0 +1,96 @@
+import { meshError } from '../../wire/errors.js';
+import { header } from '../../wire/headers.js';
+import { decodeJson } from '../../wire/json.js';
+import { asCapability, asToken } from '../../wire/names.js';
+import { birthOf, isCallId } from '../../wire/ulid.js';
+import { limits } from '../../wire/limits.js';
+import type { Draft } from '../draft.js';
+import type { Guard } from '../verdict.js';
+
+const DIGITS = /^[0-9]{1,5}$/;
+const PLAIN = /^[\x20-\x7e]{1,128}$/;
+
+/**
+ * Decides whether the call can be read.
+ *
+ * - Refuses with: call_id_missing, call_id_invalid, call_id_early, name_invalid, header_invalid, content_type, body_*.
+ * - Needs: nothing.
+ * - Proves: id, who, what, body value, and the headers the rest uses.
+ */
+export const decode: Guard = {
+  name: 'decode',
+  check(draft) {
+    readId(draft);
+    draft.who = asToken(draft.from, 'from');
+    draft.what = asCapability(draft.capability);
+    readHeaders(draft);
+    const type = draft.headers.get(header.contentType);
+    if (type !== undefined && !type.startsWith('application/json')) {
+      throw meshError('content_type', { value: type.slice(0, 64) });
+    }
+    draft.value = decodeJson(draft.body);
+    return undefined;
+  },
+};
+
+function readId(draft: Draft): void {
+  const id = draft.headers.get(header.call) ?? draft.mintedId;
+  if (id === undefined) {
+    throw meshError('call_id_missing', { where: 'this subject' });
+  }
+  if (!isCallId(id)) {
+    throw meshError('call_id_invalid', { value: JSON.stringify(id.slice(0, 64)) });
+  }
+  const bornMs = birthOf(id);
+  if (bornMs > draft.nowMs + limits.clockSkewMs) {
+    throw meshError('call_id_early', { aheadMs: bornMs - draft.nowMs, maxMs: limits.clockSkewMs });
+  }
+  draft.id = id;
+  draft.bornMs = bornMs;
+}
+
+function readHeaders(draft: Draft): void {
+  draft.major = numberOf(draft, header.major);
+  draft.child = numberOf(draft, header.child);
+  draft.context = textOf(draft, header.context);
+  draft.intent = textOf(draft, header.intent);
+  draft.bodyRef = textOf(draft, header.bodyRef);
+  const labels = draft.headers.get(header.labels);
+  draft.labels = labels === undefined ? undefined : labelsOf(labels);
+}
+
+function numberOf(draft: Draft, name: string): number | undefined {
+  const text = draft.headers.get(name);
+  if (text === undefined) {
+    return undefined;
+  }
+  if (!DIGITS.test(text) || Number(text) > 65_535) {
+    throw meshError('header_invalid', { name, why: 'it is not a whole number below 65536' });
+  }
+  return Number(text);
+}
+
+function textOf(draft: Draft, name: string): string | undefined {
+  const text = draft.headers.get(name);
+  if (text !== undefined && !PLAIN.test(text)) {
+    throw meshError('header_invalid', { name, why: 'it is not 1 to 128 printable ASCII characters' });
+  }
+  return text;
+}
+
+function labelsOf(text: string): { [key: string]: string } {
+  const name = header.labels;
+  const labels: { [key: string]: string } = {};
+  const pairs = text.split(',');
+  if (pairs.length > 16) {
+    throw meshError('header_invalid', { name, why: 'it has more than 16 labels' });
+  }
+  for (const pair of pairs) {
+    const [key = '', value = ''] = pair.split('=', 2).map((s) => s.trim());
+    if (!/^[a-z0-9_-]{1,64}$/.test(key) || !PLAIN.test(value)) {
+      throw meshError('header_invalid', { name, why: 'it is not a list of key=value' });
+    }
+    labels[key] = value;
+  }
+  return labels;
+}

@@ -1,0 +1,37 @@
+import { meshError } from '../../wire/errors.js';
+import { header } from '../../wire/headers.js';
+import { openTicket } from '../../domain/ticket.js';
+import type { Guard } from '../verdict.js';
+
+/**
+ * Decides whose work this is: the ticket of the task the caller works on, or a root of its own.
+ *
+ * - Refuses with: ticket_invalid, ticket_foreign, root_denied.
+ * - Needs: decode.
+ * - Proves: root, chain, ticket. A call without a ticket is a root, and only `mayRoot` allows one, so that dropping
+ *   the ticket escapes nothing.
+ */
+export const ticket: Guard = {
+  name: 'ticket',
+  check(draft, world) {
+    const text = draft.headers.get(header.ticket);
+    if (text === undefined) {
+      if (!world.policy.mayRoot(draft.who)) {
+        throw meshError('root_denied', { from: draft.who });
+      }
+      draft.root = `${draft.who}.${draft.id}`;
+      draft.chain = [draft.who];
+      return undefined;
+    }
+    const opened = openTicket(world.ring, text);
+    if (opened.agent !== draft.who) {
+      throw meshError('ticket_foreign', { owner: opened.agent, from: draft.who });
+    }
+    draft.ticket = opened;
+    draft.root = opened.root;
+    draft.chain = opened.chain;
+    draft.context ??= opened.context;
+    draft.labels = opened.labels === undefined ? draft.labels : { ...draft.labels, ...opened.labels };
+    return undefined;
+  },
+};

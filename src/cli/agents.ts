@@ -1,0 +1,14 @@
+/**
+ * `mesh agents`: who is there, and who may come.
+ */
+import type { Command } from 'commander';
+import { register as registerAdd } from './agents/add.js';
+
+/** Add the command and what it can do. */
+export function register(program: Command): void {
+  const agents = program
+    .command('agents')
+    .summary('who is there; add a name')
+    .description('The agents and callers of a mesh.');
+  registerAdd(agents);
+}

@@ -1,0 +1,80 @@
+/**
+ * The command `mesh`. Only the command that is asked for is loaded: `mesh call` should not pay for `mesh demo`.
+ */
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError } from 'commander';
+import { packageFile } from '../fabric/package.js';
+import { meshError } from '../wire/errors.js';
+import { exitOfError, exits, sayError } from './output.js';
+
+interface CommandModule {
+  register(program: Command): void;
+}
+
+interface CommandRow {
+  readonly name: string;
+  readonly summary: string;
+  readonly load: () => Promise<CommandModule>;
+}
+
+const commands: readonly CommandRow[] = [
+  { name: 'up', summary: 'start a mesh: server, control and gateways', load: () => import('./up.js') },
+  { name: 'agents', summary: 'who is there; add a name', load: () => import('./agents.js') },
+  { name: 'doctor', summary: 'what is wrong here, and how to mend it', load: () => import('./doctor.js') },
+  { name: 'gateway', summary: 'run one gateway', load: () => import('./gateway.js') },
+  { name: 'control', summary: 'run control', load: () => import('./control.js') },
+];
+
+/** Run the command line and set the exit code of the process. */
+export async function run(argv: readonly string[]): Promise<void> {
+  const json = argv.slice(0, argv.includes('--') ? argv.indexOf('--') : undefined).includes('--json');
+  try {
+    const program = await build(argv);
+    await program.parseAsync([...argv], { from: 'user' });
+  } catch (err) {
+    process.exitCode = fail(err, json);
+  }
+}
+
+function fail(err: unknown, json: boolean): number {
+  if (!(err instanceof CommanderError)) {
+    sayError(err, json);
+    return exitOfError(err);
+  }
+  if (err.exitCode === 0) {
+    return 0; // --help, --version
+  }
+  if (err.code !== 'commander.help') {
+    sayError(meshError('usage', { why: err.message.replace(/^error: /, '') }), json);
+  }
+  return exits.usage;
+}
+
+async function build(argv: readonly string[]): Promise<Command> {
+  const { version } = JSON.parse(readFileSync(packageFile('package.json'), 'utf8')) as { version: string };
+  const program = new Command('mesh')
+    .description('A mesh of agents on NATS JetStream.')
+    .version(version)
+    .exitOverride()
+    .configureOutput({ outputError: () => undefined }) // errors are printed in one place, in our form
+    .helpCommand('help [command]', 'show the help of a command')
+    .addHelpText('after', HELP);
+  const words = argv.filter((word) => !word.startsWith('-'));
+  const wanted = words[0] === 'help' ? words[1] : words[0];
+  for (const { name, summary, load } of commands) {
+    if (name === wanted) {
+      (await load()).register(program);
+    } else {
+      program.command(name).summary(summary).description(summary);
+    }
+  }
+  return program;
+}
+
+const HELP = `
+Begin with:
+  $ mesh up
+  $ mesh agents add inventory
+
+Exit codes: 0 completed, 1 failed, 2 usage, 3 refused, 4 expired or unknown.
+The data folder is --data, else $MESH_DATA, else .mesh; the server is $NATS_URL when that is set.`;

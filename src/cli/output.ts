@@ -1,0 +1,104 @@
+/**
+ * What the commands print, and the code they exit with. Facts go to stdout, notes to stderr; with `--json` stdout
+ * holds one JSON value per line and nothing else.
+ */
+import { createColors } from 'picocolors';
+import { asMeshError, MeshError, type ErrorCode } from '../wire/errors.js';
+import type { Outcome } from '../wire/generated/messages.js';
+
+/** How a call ended. */
+export type Status = Outcome['status'];
+
+/** The exit codes. */
+export const exits = { completed: 0, failed: 1, usage: 2, refused: 3, open: 4 } as const;
+
+const BY_STATUS: Readonly<Record<Status, number>> = {
+  completed: exits.completed,
+  failed: exits.failed,
+  cancelled: exits.failed,
+  refused: exits.refused,
+  expired: exits.open,
+  unknown: exits.open,
+};
+
+const BY_CODE: Partial<Record<ErrorCode, number>> = {
+  usage: exits.usage,
+  name_invalid: exits.usage,
+  no_agent: exits.open,
+  deadline_exceeded: exits.open,
+  attempt_lost: exits.open,
+  outcome_pending: exits.open,
+  poison: exits.open,
+  not_found: exits.failed,
+  cancelled: exits.failed,
+  closed: exits.failed,
+};
+
+/** Errors of these classes say that something broke; the others say that somebody was told no. */
+const BROKEN = new Set(['agent', 'broker', 'config']);
+
+/** The exit code for the status of an outcome. */
+export function exitOfStatus(status: Status): number {
+  return BY_STATUS[status];
+}
+
+/** The exit code for an error. */
+export function exitOfError(err: unknown): number {
+  if (!(err instanceof MeshError)) {
+    return exits.failed;
+  }
+  return BY_CODE[err.code] ?? (BROKEN.has(err.class) ? exits.failed : exits.refused);
+}
+
+/** Colours of stdout; plain text when it is not a terminal or NO_COLOR is set. */
+export const paint = createColors(process.stdout.isTTY && process.env['NO_COLOR'] === undefined);
+const paintError = createColors(process.stderr.isTTY && process.env['NO_COLOR'] === undefined);
+
+/** Print lines for a person. */
+export function say(...lines: string[]): void {
+  process.stdout.write(lines.map((line) => `${line}\n`).join(''));
+}
+
+/** Say something that is no part of the result. */
+export function note(line: string): void {
+  process.stderr.write(`${line}\n`);
+}
+
+/** Print one value as one line of JSON. */
+export function sayJson(value: unknown): void {
+  process.stdout.write(`${JSON.stringify(value)}\n`);
+}
+
+/** Print an error: code and sentence, and what to do now. With `json` it is the JSON value of this run. */
+export function sayError(thrown: unknown, json: boolean): void {
+  const err = asMeshError(thrown, 'mesh');
+  if (json) {
+    sayJson({ error: err.toBody() });
+    return;
+  }
+  note(`${paintError.red(`[${err.code}]`)} ${err.sentence}`);
+  note(`${paintError.dim('what now:')} ${err.help}`);
+  if (err.code === 'internal' && err.cause !== undefined) {
+    note(paintError.dim(String(err.cause instanceof Error ? (err.cause.stack ?? err.cause) : err.cause)));
+  }
+}
+
+/** Rows in columns that line up; colour codes do not count as width. */
+export function table(rows: readonly (readonly string[])[], head?: readonly string[]): string[] {
+  const all = head === undefined ? rows : [head.map((word) => paint.dim(word)), ...rows];
+  const widths: number[] = [];
+  for (const row of all) {
+    row.forEach((cell, i) => (widths[i] = Math.max(widths[i] ?? 0, width(cell))));
+  }
+  return all.map((row) =>
+    row
+      .map((cell, i) => cell + ' '.repeat((widths[i] ?? 0) - width(cell)))
+      .join('  ')
+      .trimEnd(),
+  );
+}
+
+function width(text: string): number {
+  // eslint-disable-next-line no-control-regex -- colour codes begin with ESC
+  return text.replace(/\u001b\[\d+m/g, '').length;
+}

@@ -1,0 +1,71 @@
+/**
+ * Commands that run until they are told to stop: `mesh gateway`, `mesh control`.
+ */
+import { destination, pino } from 'pino';
+import type { Command } from 'commander';
+import type { Log } from '../wire/log.js';
+import { openContext, type ContextOptions } from './context.js';
+import { note, say, sayJson } from './output.js';
+
+/** What a service is started with. */
+export interface ServiceOptions {
+  readonly url: string;
+  readonly seed: string;
+  readonly name: string;
+  readonly policyFile: string;
+  readonly log: Log;
+}
+
+/** Something that runs and can be stopped. */
+export interface Service {
+  stop(): Promise<void>;
+}
+
+/** Options of both commands. */
+export function serviceOptions(command: Command, user: string): Command {
+  return command
+    .option('--data <folder>', 'data folder (default: $MESH_DATA or .mesh)')
+    .option('--as <name>', 'user whose credentials in the data folder to use', user)
+    .option('--url <url>', 'server (default: the one of the data folder, else $NATS_URL)')
+    .option('--policy <file>', 'policy (default: mesh.policy.yaml in the data folder)')
+    .option('--json', 'print one JSON line when ready');
+}
+
+/** Start the service, report that it is ready, and keep it until a signal comes or the parent is gone. */
+export async function serveUntilStopped(
+  options: ContextOptions,
+  user: string,
+  start: (options: ServiceOptions) => Promise<Service>,
+): Promise<void> {
+  const stopped = stopRequest();
+  const { url, credentials, policyFile } = openContext(options, user);
+  const log = pino({ level: process.env['MESH_LOG'] ?? 'warn', name: user }, destination(2));
+  const service = await start({ url, seed: credentials.seed, name: credentials.name, policyFile, log });
+  if (options.json === true) {
+    sayJson({ ready: true, service: user, pid: process.pid, url });
+  } else {
+    say(`${user} is ready (process ${process.pid}, ${url})`);
+  }
+  await stopped;
+  await service.stop();
+  process.exit(); // whatever a library still holds must not keep a stopped service alive
+}
+
+/** Resolves at the first wish to stop. At the second signal the process ends as it is. */
+function stopRequest(): Promise<void> {
+  return new Promise((resolve) => {
+    let asked = false;
+    const onSignal = (signal: NodeJS.Signals): void => {
+      if (asked) {
+        note(`${signal} again: ending at once`);
+        process.exit(1);
+      }
+      asked = true;
+      resolve();
+    };
+    process.on('SIGTERM', onSignal);
+    process.on('SIGINT', onSignal);
+    // Started by `mesh up`: the channel closes when it dies, however it dies.
+    process.once('disconnect', resolve);
+  });
+}

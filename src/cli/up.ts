@@ -1,0 +1,158 @@
+/**
+ * `mesh up`: a mesh in one command.
+ */
+import { relative } from 'node:path';
+import { InvalidArgumentError, Option, type Command } from 'commander';
+import { withoutSecrets } from '../fabric/connection.js';
+import { readUsers, snippetFor } from '../fabric/users.js';
+import type { Sync } from '../fabric/server-conf.js';
+import { MeshError } from '../wire/errors.js';
+import { dataFolder } from './context.js';
+import { note, paint, say, sayJson, table } from './output.js';
+import { FIRST_USERS, startMesh, type RunningMesh } from './up/mesh.js';
+
+interface UpOptions {
+  readonly data?: string;
+  readonly port?: number;
+  readonly gateways: number;
+  readonly sync: Sync;
+  readonly policy?: string;
+  readonly json?: boolean;
+}
+
+/** Add the command. */
+export function register(program: Command): void {
+  program
+    .command('up')
+    .summary('start a mesh: server, control and gateways')
+    .description(
+      'Start a mesh and keep it running until Ctrl-C. The server is $NATS_URL when that is set, else nats-server on PATH, else the one that npm installed.',
+    )
+    .option('--data <folder>', 'data folder (default: $MESH_DATA or .mesh)')
+    .option('--port <n>', 'port of the server on 127.0.0.1 (default: a free one)', wholeNumber(1, 65_535))
+    .option('--gateways <n>', 'how many gateways', wholeNumber(1, 64), 1)
+    .addOption(
+      new Option('--sync <mode>', 'when the server flushes to disk; only "always" survives a power loss')
+        .choices(['default', 'always'])
+        .default('default'),
+    )
+    .option('--policy <file>', 'policy (default: mesh.policy.yaml in the data folder, made when missing)')
+    .option('--json', 'print one JSON line when ready')
+    .addHelpText('after', HELP)
+    .action(up);
+}
+
+const HELP = `
+Examples:
+  $ mesh up
+  $ mesh up --gateways 2 --sync always --port 4222 --data ./prod
+  $ NATS_URL=nats://nats.example:4222 mesh up      on a server that is not ours; prints the users it needs`;
+
+async function up(options: UpOptions): Promise<void> {
+  const stopped = stopSignal();
+  const mesh = await start(options);
+  if (options.json === true) {
+    sayJson(facts(mesh));
+  } else {
+    say(...report(mesh));
+  }
+  await stopped;
+  await mesh.stop();
+  process.exit(); // what a signal has ended must not linger
+}
+
+async function start({ data, port, gateways, sync, policy }: UpOptions): Promise<RunningMesh> {
+  const dir = dataFolder(data);
+  const url = process.env['NATS_URL'];
+  try {
+    return await startMesh({
+      dir,
+      gateways,
+      sync,
+      inheritLogs: true,
+      say: note,
+      ...(port === undefined ? {} : { port }),
+      ...(policy === undefined ? {} : { policy }),
+      ...(url === undefined || url === '' ? {} : { url }),
+    });
+  } catch (err) {
+    if (url !== undefined && err instanceof MeshError && err.code === 'permission_denied') {
+      note(
+        `The server ${withoutSecrets(url)} does not know the users of this mesh. Put these into the account of`,
+      );
+      note('the mesh, under `users: [ … ]`, reload the server, and start again:');
+      note('');
+      readUsers(dir).forEach((user) => note(snippetFor(user)));
+      note('');
+    }
+    throw err;
+  }
+}
+
+function facts(mesh: RunningMesh): object {
+  return {
+    ready: true,
+    dir: mesh.dir,
+    url: mesh.url,
+    pid: process.pid,
+    policy: mesh.policyFile,
+    server: mesh.server === undefined ? undefined : { pid: mesh.server.pid, version: mesh.server.version },
+    control: { pid: mesh.control.pid },
+    gateways: mesh.gateways.map(({ pid }) => ({ pid })),
+    users: FIRST_USERS.map(({ name }) => name),
+    natsContext: { XDG_CONFIG_HOME: mesh.dir, context: 'operator' },
+  };
+}
+
+function report(mesh: RunningMesh): string[] {
+  const here = relative(process.cwd(), mesh.dir);
+  const data = mesh.dir === dataFolder() ? '' : ` --data ${here}`;
+  const server = mesh.server;
+  const rows = [
+    [
+      'server',
+      mesh.url,
+      server === undefined ? 'not ours' : `nats-server ${server.version}, process ${server.pid}`,
+    ],
+    ['control', '', `process ${mesh.control.pid}`],
+    ...mesh.gateways.map(({ pid }) => ['gateway', '', `process ${pid}`]),
+    ['policy', relative(process.cwd(), mesh.policyFile), 'read again when it changes'],
+  ];
+  return [
+    `${paint.green('The mesh is up')} in ${here || '.'}`,
+    ...table(rows).map((line) => `  ${line}`),
+    '',
+    'Now, from another terminal:',
+    `  ${paint.bold(`mesh agents add inventory${data}`)}   makes credentials for an agent`,
+    `  ${paint.bold(`mesh doctor${data}`)}   checks what runs here`,
+    `  ${paint.bold(`XDG_CONFIG_HOME='${mesh.dir}' nats --context operator stream ls`)}   with the nats command`,
+    '',
+    'Ctrl-C stops it.',
+  ];
+}
+
+/** Resolves at the first wish to stop; at the second the process ends as it is, and its children with it. */
+function stopSignal(): Promise<void> {
+  return new Promise((resolve) => {
+    let asked = false;
+    const onSignal = (): void => {
+      if (asked) {
+        process.exit(1);
+      }
+      asked = true;
+      resolve();
+    };
+    process.on('SIGINT', onSignal);
+    process.on('SIGTERM', onSignal);
+  });
+}
+
+function wholeNumber(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (!Number.isInteger(value) || value < min || value > max) {
+      throw new InvalidArgumentError(`It must be a whole number from ${min} to ${max}.`);
+    }
+    return value;
+  };
+}

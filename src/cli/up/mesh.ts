@@ -1,0 +1,237 @@
+/**
+ * A whole mesh on one machine: server, control and gateways, kept running until it is stopped. The command `mesh up`,
+ * the demo, the bench and the tests start it here.
+ */
+import { join, resolve } from 'node:path';
+import { locked, places, prepareFolder } from '../../fabric/folder.js';
+import { startServer, type ServerHandle, type Sync } from '../../fabric/server.js';
+import {
+  credentialsFile,
+  loadCredentials,
+  mintUsers,
+  type Credentials,
+  type NewUser,
+} from '../../fabric/users.js';
+import { connectBroker } from '../../fabric/connection.js';
+import { meshError } from '../../wire/errors.js';
+import type { Role } from '../../wire/generated/permissions.js';
+import { readState, removeState, writeState, type MeshState } from '../state.js';
+import { startChild } from './child.js';
+import { natsContext, starterPolicy } from './files.js';
+import { Kept, type KeepOptions, type Started } from './kept.js';
+
+/** How to start a mesh. */
+export interface MeshOptions {
+  /** Data folder. */
+  readonly dir: string;
+  /** Port of our server; a free one when none is given. */
+  readonly port?: number;
+  /** Default 1. */
+  readonly gateways?: number;
+  readonly sync?: Sync;
+  /** Default: `mesh.policy.yaml` in the folder, written when it is missing. */
+  readonly policy?: string;
+  /** A server that is not ours; none is started then. */
+  readonly url?: string;
+  /** Start again what ends by itself; default true. */
+  readonly restart?: boolean;
+  /** Let stderr of the children go to ours; otherwise it goes to `logs/` in the folder. */
+  readonly inheritLogs?: boolean;
+  /** Hears one sentence when something ends by itself. */
+  readonly say?: (sentence: string) => void;
+}
+
+/** A process of a running mesh; `pid` is the one of now. */
+export interface MeshProcess {
+  readonly pid: number;
+  /** End it as a crash would. */
+  kill(): void;
+  /** Stop it, or what is left of it, and start it again; resolves when it is ready. */
+  restart(): Promise<void>;
+}
+
+/** A running mesh. */
+export interface RunningMesh {
+  readonly dir: string;
+  readonly url: string;
+  readonly policyFile: string;
+  /** Missing when the server is not ours. */
+  readonly server: (MeshProcess & { readonly version: string; readonly port: number }) | undefined;
+  readonly control: MeshProcess;
+  readonly gateways: readonly MeshProcess[];
+  /** Credentials of a user of the folder. */
+  credentials(name: string): Credentials;
+  /** Make a user; the server knows it when this resolves. A server that is not ours must be told by its owner. */
+  addUser(name: string, role: Role): Promise<Credentials>;
+  /** The same for many with one reload. */
+  addUsers(users: readonly NewUser[]): Promise<Credentials[]>;
+  restartGateway(index: number): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** The users of every mesh. */
+export const FIRST_USERS: readonly NewUser[] = [
+  { name: 'control', role: 'control' },
+  { name: 'gateway', role: 'gateway' },
+  { name: 'operator', role: 'operator' },
+  { name: 'me', role: 'caller' },
+];
+
+/** Start a mesh; resolves when gateways take calls. Throws `already_running` when one runs on the folder. */
+export async function startMesh(options: MeshOptions): Promise<RunningMesh> {
+  const dir = resolve(options.dir);
+  prepareFolder(dir);
+  return await locked(join(dir, places.upLock), () => startLocked(dir, options));
+}
+
+async function startLocked(dir: string, options: MeshOptions): Promise<RunningMesh> {
+  const other = readState(dir);
+  if (other !== undefined) {
+    throw meshError('already_running', { folder: dir, pid: other.pid });
+  }
+  await mintUsers(dir, FIRST_USERS);
+  const policyFile = options.policy === undefined ? starterPolicy(dir) : resolve(options.policy);
+  const parts = new Parts(dir, policyFile, options);
+  try {
+    await parts.start();
+  } catch (err) {
+    await parts.stop();
+    throw err;
+  }
+  return runningMesh(parts);
+}
+
+/** The processes, in the order in which they depend on each other. */
+class Parts {
+  readonly dir: string;
+  readonly policyFile: string;
+  readonly #options: MeshOptions;
+  readonly #keep: KeepOptions;
+  readonly #startedAt = new Date().toISOString();
+  server: Kept<ServerHandle> | undefined;
+  control: Kept<Started> | undefined;
+  gateways: Kept<Started>[] = [];
+  url = '';
+
+  constructor(dir: string, policyFile: string, options: MeshOptions) {
+    this.dir = dir;
+    this.policyFile = policyFile;
+    this.#options = options;
+    this.#keep = {
+      restart: options.restart ?? true,
+      say: options.say ?? (() => undefined),
+      changed: () => this.#write(),
+    };
+  }
+
+  async start(): Promise<void> {
+    this.url = this.#options.url ?? (await this.#startServer());
+    await this.#knock();
+    this.control = await this.#child('control', 'control');
+    const count = this.#options.gateways ?? 1;
+    const starts = Array.from({ length: count }, (_, i) => this.#child('gateway', `gateway-${i + 1}`));
+    const settled = await Promise.allSettled(starts);
+    this.gateways = settled.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+    const failed = settled.find((one) => one.status === 'rejected');
+    if (failed !== undefined) {
+      throw failed.reason;
+    }
+    this.#write();
+    natsContext(this.dir, this.url, 'operator');
+    natsContext(this.dir, this.url, 'me');
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.gateways.map((gateway) => gateway.stop()));
+    await this.control?.stop();
+    await this.server?.stop();
+    removeState(this.dir);
+  }
+
+  async #startServer(): Promise<string> {
+    const { sync = 'default' } = this.#options;
+    let port = this.#options.port;
+    const launch = async (): Promise<ServerHandle> => {
+      const server = await startServer({ dir: this.dir, sync, ...(port === undefined ? {} : { port }) });
+      port = server.port; // clients know this one: a restart keeps it
+      return server;
+    };
+    this.server = await Kept.start('nats-server', launch, this.#keep);
+    return this.server.current.url;
+  }
+
+  /** Does the server know us? Asked here, because the answer of a child would name the child. */
+  async #knock(): Promise<void> {
+    const { name, seed } = loadCredentials(credentialsFile(this.dir, 'control'));
+    const nc = await connectBroker({ url: this.url, name, seed });
+    await nc.close();
+  }
+
+  #child(command: 'control' | 'gateway', name: string): Promise<Kept<Started>> {
+    const args = [command, '--data', this.dir, '--url', this.url, '--policy', this.policyFile];
+    const logFile = join(this.dir, places.logs, `${name}.log`);
+    const launch = (): Promise<Started> =>
+      startChild(this.#options.inheritLogs === true ? { args } : { args, logFile });
+    return Kept.start(name, launch, this.#keep);
+  }
+
+  #write(): void {
+    const server = this.server?.current;
+    if (this.control !== undefined && this.gateways.length === (this.#options.gateways ?? 1)) {
+      const state: MeshState = {
+        version: 1,
+        pid: process.pid,
+        url: this.url,
+        policy: this.policyFile,
+        ...(server === undefined
+          ? {}
+          : { server: { pid: server.pid, port: server.port, version: server.version } }),
+        control: { pid: this.control.pid },
+        gateways: this.gateways.map(({ pid }) => ({ pid })),
+        startedAt: this.#startedAt,
+      };
+      writeState(this.dir, state);
+    }
+  }
+}
+
+function runningMesh(parts: Parts): RunningMesh {
+  const { dir, server, control, gateways } = parts;
+  if (control === undefined) {
+    throw meshError('internal', { where: 'startMesh' });
+  }
+  const addUsers = async (users: readonly NewUser[]): Promise<Credentials[]> => {
+    const minted = await mintUsers(dir, users);
+    await server?.current.reload();
+    return minted;
+  };
+  const addUser = async (name: string, role: Role): Promise<Credentials> => {
+    await addUsers([{ name, role }]);
+    return loadCredentials(credentialsFile(dir, name));
+  };
+  return {
+    dir,
+    url: parts.url,
+    policyFile: parts.policyFile,
+    server: server === undefined ? undefined : serverProcess(server),
+    control,
+    gateways,
+    credentials: (name) => loadCredentials(credentialsFile(dir, name)),
+    addUser,
+    addUsers,
+    restartGateway: async (index) => gateways[index]?.restart(),
+    stop: () => parts.stop(),
+  };
+}
+
+function serverProcess(server: Kept<ServerHandle>): NonNullable<RunningMesh['server']> {
+  return {
+    get pid() {
+      return server.pid;
+    },
+    version: server.current.version,
+    port: server.current.port,
+    kill: () => server.kill(),
+    restart: () => server.restart(),
+  };
+}

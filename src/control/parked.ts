@@ -1,0 +1,145 @@
+/**
+ * Parked calls: the supervisor holds their timers. It tries the oldest of each capability and goes on while there is
+ * capacity; what passes its deadline, or is cancelled, is ended at once.
+ */
+import type { Msg } from '../fabric/connection.js';
+import { headersOf, rawHeaders } from '../fabric/raw.js';
+import { tail, type Stored } from '../fabric/reader.js';
+import { parse, pattern, subject } from '../wire/generated/subjects.js';
+import type { ParkedRecord, Wake } from '../wire/generated/messages.js';
+import { encodeHeaders, header } from '../wire/headers.js';
+import { limits } from '../wire/limits.js';
+import type { Control } from './core.js';
+
+interface Item {
+  readonly seq: number;
+  readonly record: ParkedRecord;
+  cancelled: boolean;
+  asking: boolean;
+}
+
+const TICK_MS = 100;
+
+/** Keeps the timers of parked calls while it runs. */
+export class Parked {
+  readonly #control: Control;
+  readonly #items = new Map<string, Item>();
+  readonly #queues = new Map<string, Set<Item>>();
+  /** Capability → instant before which its head is not tried again. */
+  readonly #restUntil = new Map<string, number>();
+  #asking = 0;
+  #stops: (() => void)[] = [];
+
+  constructor(control: Control) {
+    this.#control = control;
+  }
+
+  /** Read what is parked and keep watching. */
+  async start(): Promise<void> {
+    const { nc } = this.#control;
+    const sub = nc.subscribe(pattern.cancel, {
+      callback: (err, msg) => (err === null ? this.#cancel(msg) : undefined),
+    });
+    const timer = setInterval(() => this.#tick(Date.now()), TICK_MS);
+    const stopTail = await tail(nc, 'PARKED', (m) => this.#add(m));
+    this.#stops = [() => sub.unsubscribe(), () => clearInterval(timer), stopTail];
+  }
+
+  /** Stop; another supervisor goes on from the stream. */
+  stop(): void {
+    this.#stops.forEach((stop) => stop());
+    this.#items.clear();
+    this.#queues.clear();
+  }
+
+  /** Is this call parked? */
+  get(key: string): ParkedRecord | undefined {
+    return this.#items.get(key)?.record;
+  }
+
+  /** All parked calls. */
+  records(): ParkedRecord[] {
+    return [...this.#items.values()].map((i) => i.record);
+  }
+
+  #add(m: Stored): void {
+    const text = m.headers.get(header.record);
+    if (text === undefined || this.#items.size >= limits.parked) {
+      return;
+    }
+    const record = JSON.parse(text) as ParkedRecord;
+    const item: Item = { seq: m.seq, record, cancelled: false, asking: false };
+    this.#items.set(`${record.from}.${record.call}`, item);
+    const queue = this.#queues.get(record.capability);
+    if (queue === undefined) {
+      this.#queues.set(record.capability, new Set([item]));
+    } else {
+      queue.add(item);
+    }
+  }
+
+  #drop(item: Item): void {
+    this.#items.delete(`${item.record.from}.${item.record.call}`);
+    const queue = this.#queues.get(item.record.capability);
+    queue?.delete(item);
+    if (queue?.size === 0) {
+      this.#queues.delete(item.record.capability);
+      this.#restUntil.delete(item.record.capability);
+    }
+  }
+
+  #cancel(msg: Msg): void {
+    const p = parse.cancel(msg.subject);
+    const item = p === undefined ? undefined : this.#items.get(`${p.from}.${p.call}`);
+    if (p !== undefined && item !== undefined && headersOf(msg).get(header.call) === p.call) {
+      item.cancelled = true;
+      void this.#wake(item);
+    }
+  }
+
+  #tick(nowMs: number): void {
+    for (const [capability, queue] of this.#queues) {
+      for (const item of queue) {
+        if (item.record.deadline <= nowMs) {
+          void this.#wake(item);
+        }
+      }
+      if ((this.#restUntil.get(capability) ?? 0) <= nowMs) {
+        this.#restUntil.set(capability, nowMs + limits.parkedRetryMs / 2);
+        this.#tryHead(capability);
+      }
+    }
+  }
+
+  #tryHead(capability: string): void {
+    for (const item of this.#queues.get(capability) ?? []) {
+      if (!item.asking) {
+        void this.#wake(item);
+        return;
+      }
+    }
+  }
+
+  async #wake(item: Item): Promise<void> {
+    if (item.asking || this.#asking >= limits.wakesInFlight) {
+      return;
+    }
+    item.asking = true;
+    this.#asking++;
+    const reply = await this.#ask(item).catch(() => 'failed');
+    this.#asking--;
+    item.asking = false;
+    if (reply === 'decided' || reply === 'gone') {
+      this.#drop(item);
+      this.#tryHead(item.record.capability); // there was capacity: go on at once
+      this.#tryHead(item.record.capability);
+    }
+  }
+
+  async #ask(item: Item): Promise<string> {
+    const wake: Wake = { seq: item.seq, ...(item.cancelled ? { cancelled: true } : {}) };
+    const headers = rawHeaders(encodeHeaders([[header.instance, this.#control.id]]));
+    const reply = await this.#control.nc.request(subject.wake(), JSON.stringify(wake), { timeout: 5_000, headers });
+    return reply.string();
+  }
+}

@@ -1,0 +1,107 @@
+/**
+ * A control process: registrar, supervisor, views, and the eyes on plain responders. Several may run; one leads.
+ */
+import { randomBytes } from 'node:crypto';
+import { watchCards } from '../fabric/cards.js';
+import { connectBroker } from '../fabric/connection.js';
+import { readText, watchText } from '../fabric/file.js';
+import { ensureSecrets, ringOf } from '../fabric/keyring.js';
+import { Lease } from '../fabric/lease.js';
+import { LightPublisher } from '../fabric/publisher.js';
+import { freshInbox } from '../fabric/raw.js';
+import { ensureStreams, openBucket } from '../fabric/streams.js';
+import { compilePolicy } from '../domain/policy.js';
+import { Registry } from '../domain/registry.js';
+import { Roster } from '../domain/roster.js';
+import { taskToken } from '../domain/ticket.js';
+import { limits } from '../wire/limits.js';
+import type { Log } from '../wire/log.js';
+import type { Token } from '../wire/names.js';
+import type { Control } from './core.js';
+import { servePlain } from './plain.js';
+import { serveRegistrar } from './registrar.js';
+import { Supervisor } from './supervisor.js';
+
+const LEASE_MS = 2_000;
+const KEEP_MS = 600;
+
+/** How to run control. `seed` is the nkey of a user with the role control. */
+export interface ControlOptions {
+  readonly url: string;
+  readonly seed: string;
+  readonly name: string;
+  readonly policyFile: string;
+  readonly log: Log;
+}
+
+/** A running control process. */
+export interface RunningControl {
+  stop(): Promise<void>;
+}
+
+/**
+ * Start control: makes streams, buckets and keys when they are missing, then serves.
+ * Throws config_invalid, config_missing, connection_failed, permission_denied.
+ */
+export async function runControl(options: ControlOptions): Promise<RunningControl> {
+  const { control, lease } = await startCore(options);
+  const cards = await watchCards(control.nc, (change) => {
+    if (change.kind === 'put') {
+      control.registry.put(change.agent, change.card);
+    } else {
+      control.registry.remove(change.agent);
+    }
+  });
+  const supervisor = new Supervisor(control);
+  supervisor.start();
+  const stops = [serveRegistrar(control), servePlain(control), followPolicy(control, options.policyFile)];
+  const keep = setInterval(() => void lease.keep(), KEEP_MS);
+  await lease.keep();
+
+  return {
+    async stop() {
+      clearInterval(keep);
+      supervisor.stop();
+      stops.forEach((stop) => stop());
+      cards.stop();
+      await lease.release();
+      control.pub.close();
+      await control.nc.drain();
+    },
+  };
+}
+
+async function startCore(options: ControlOptions): Promise<{ control: Control; lease: Lease }> {
+  const policy = compilePolicy(readText(options.policyFile), options.policyFile);
+  const nc = await connectBroker({ url: options.url, name: options.name, seed: options.seed });
+  const secrets = await ensureSecrets(nc);
+  await ensureStreams(nc, secrets.ingress);
+  await openBucket(nc, 'mesh_registry', true);
+  await openBucket(nc, 'mesh_state', true);
+  const ring = await ringOf(nc, secrets);
+  const id = `control-${randomBytes(5).toString('hex')}`;
+  const pub = new LightPublisher(nc, freshInbox(nc), limits.ackTimeoutMs);
+  const lease = new Lease(nc, pub, 'mesh_state', 'supervisor', id, LEASE_MS);
+  const control: Control = {
+    id,
+    nc,
+    pub,
+    ring,
+    policy,
+    registry: new Registry(),
+    roster: new Roster((agent, instance) => taskToken(ring, agent, instance) as Token),
+    log: options.log,
+    leads: () => lease.held,
+  };
+  return { control, lease };
+}
+
+function followPolicy(control: Control, file: string): () => void {
+  return watchText(file, (text) => {
+    try {
+      control.policy = compilePolicy(text, file);
+    } catch (err) {
+      control.log.error({ err: String(err) }, 'the new policy is refused, the old one stays');
+    }
+  });
+}

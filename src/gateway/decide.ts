@@ -1,0 +1,227 @@
+/**
+ * Deciding: the verdict becomes durable before anything else happens (D4). The decision is the verdict, the
+ * reservation and the ticket in one message; the stream's duplicate window lets only one decision of a call's
+ * attempt stand.
+ */
+import { getBySeq } from '../fabric/reader.js';
+import type { Ack } from '../fabric/publisher.js';
+import type { AdmittedCall } from '../chain/verdict.js';
+import type { Draft } from '../chain/draft.js';
+import type { Instance } from '../domain/roster.js';
+import { meshError, type MeshError } from '../wire/errors.js';
+import { ingress } from '../wire/generated/subjects.js';
+import type { DecisionRecord } from '../wire/generated/messages.js';
+import { encodeHeaders, header } from '../wire/headers.js';
+import { limits } from '../wire/limits.js';
+import { isCapability, type Capability, type Token } from '../wire/names.js';
+import type { Core } from './core.js';
+import { dispatch } from './dispatch.js';
+import { release, type OpenCall, type OpenSet } from './open.js';
+import type { Origin } from './origin.js';
+import { allowRecord, readDecision, refuseRecord, type UndispatchedStatus } from './records.js';
+import type { Settler } from './settle.js';
+import { replyError } from './reply.js';
+
+const EMPTY = new Uint8Array(0);
+const UNREADABLE = 'unreadable' as Capability;
+
+type OnStored = (seq: number) => void;
+/** `other`: a different decision of the same attempt stands already, under that sequence. */
+type OnLost = (why: string, other?: number) => void;
+
+/** Makes decisions durable. */
+export class Decider {
+  readonly #core: Core;
+  readonly #open: OpenSet;
+  readonly #settler: Settler;
+  /** Publishes on their way, oldest first: no decision of theirs has a sequence at or below this floor. */
+  readonly #inAir = new Map<string, number>();
+  #lastSeq = 0;
+
+  constructor(core: Core, open: OpenSet, settler: Settler) {
+    this.#core = core;
+    this.#open = open;
+    this.#settler = settler;
+  }
+
+  /** An admitted call: decide, then dispatch. */
+  allow(admitted: AdmittedCall, origin: Origin): void {
+    const { instance } = admitted;
+    instance.inFlight++;
+    const record = allowRecord(this.#core, admitted, origin.reply);
+    const call = newOpenCall(record, 0, admitted.body, instance);
+    this.#write(record, admitted.body, {
+      stored: (seq) => {
+        call.seq = seq;
+        this.#open.add(call);
+        origin.durable();
+        this.start(call, instance);
+      },
+      lost: (why, other) => {
+        instance.inFlight--;
+        this.#lost(origin, record, why, other);
+      },
+    });
+  }
+
+  /** A call that will not be dispatched: decide so, then settle. */
+  refuse(draft: Draft, id: string, status: UndispatchedStatus, error: MeshError, origin: Origin): void {
+    const record = refuseRecord(this.#core, draft, id, status, error, origin.reply);
+    this.#write(record, EMPTY, {
+      stored: (seq) => {
+        const call = newOpenCall(record, seq, EMPTY, undefined);
+        this.#open.add(call);
+        origin.durable();
+        this.#settler.fail(call, status, error.toBody());
+      },
+      lost: (why, other) => this.#lost(origin, record, why, other),
+    });
+  }
+
+  /** A further attempt of an open call. `stored` is told before the dispatch; `lost` when somebody else went on. */
+  again(call: OpenCall, record: DecisionRecord, instance: Instance, lost: (other: boolean) => void): void {
+    call.state = 'deciding';
+    instance.inFlight++;
+    call.holder = instance;
+    this.#write(record, call.body, {
+      stored: (seq) => {
+        if (call.state === 'settling') {
+          release(call);
+          return; // an earlier attempt answered meanwhile
+        }
+        this.#open.addDecision(call, record, seq);
+        this.start(call, instance);
+      },
+      lost: (_, other) => {
+        release(call);
+        if (call.state === 'deciding') {
+          lost(other !== undefined);
+        }
+      },
+    });
+  }
+
+  /** Dispatch a durable decision, unless its time has passed while it was made durable (D6). */
+  start(call: OpenCall, instance: Instance): void {
+    const now = Date.now();
+    if (now >= call.record.deadline) {
+      const why = 'it passed while the decision was made durable';
+      release(call);
+      if ((call.record.dispatches ?? 0) <= 1) {
+        call.record.dispatches = 0;
+        return this.#settler.fail(call, 'expired', meshError('deadline_exceeded', { why }).toBody());
+      }
+      call.state = 'waiting';
+      this.#open.wheel.set(call, now);
+      return;
+    }
+    call.holder = instance;
+    dispatch(this.#core, call, instance);
+    const attempt = call.record.idempotent === true ? now + (call.record.attemptMs ?? limits.attemptMs) : Infinity;
+    this.#open.wheel.set(call, Math.min(attempt, call.record.deadline));
+  }
+
+  /** No decision of this gateway that may still be open has a lower sequence. `knownSeq`: last of the stream. */
+  lowWater(knownSeq: number): number {
+    this.#lastSeq = Math.max(this.#lastSeq, knownSeq);
+    const [oldest] = this.#inAir.values();
+    return Math.min(this.#open.lowest() ?? Infinity, (oldest ?? this.#lastSeq) + 1);
+  }
+
+  /** Decisions that are being made durable now. */
+  get inAir(): number {
+    return this.#inAir.size;
+  }
+
+  #write(record: DecisionRecord, body: Uint8Array, on: { stored: OnStored; lost: OnLost }): void {
+    const capability = isCapability(record.capability) ? record.capability : UNREADABLE;
+    const to = ingress.decision(this.#core.ingress, { agent: record.agent as Token, capability });
+    const headers = encodeHeaders([
+      [header.msgId, `${record.from}.${record.call}.${record.attempt}`],
+      [header.record, JSON.stringify(record)],
+    ]);
+    this.#inAir.set(record.nonce, this.#lastSeq);
+    const done = () => this.#inAir.delete(record.nonce);
+    let tries = 0;
+    const onAck = (ack: Ack): void => {
+      switch (ack.kind) {
+        case 'stored':
+          done();
+          this.#lastSeq = Math.max(this.#lastSeq, ack.seq);
+          return on.stored(ack.seq);
+        case 'duplicate':
+          void this.#whose(ack.seq, record, on).finally(done);
+          return;
+        case 'retry':
+          if (++tries < limits.publishTries && Date.now() < record.deadline + limits.graceMs) {
+            return void setTimeout(() => this.#core.pub.publish(to, body, headers, onAck), tries === 1 ? 0 : 50);
+          }
+          done();
+          return on.lost(ack.text);
+        case 'occupied':
+        case 'refused':
+          done();
+          return on.lost(ack.text);
+      }
+    };
+    this.#core.pub.publish(to, body, headers, onAck);
+  }
+
+  /** `duplicate`: go on only when what stands there is this very decision, whose acknowledgement was lost. */
+  async #whose(seq: number, mine: DecisionRecord, on: { stored: OnStored; lost: OnLost }): Promise<void> {
+    const stored = await getBySeq(this.#core.nc, 'DECISIONS', seq).catch(() => undefined);
+    const there = stored === undefined ? undefined : readDecision(stored.headers);
+    if (there?.nonce === mine.nonce) {
+      on.stored(seq);
+    } else {
+      on.lost('somebody else decided', seq);
+    }
+  }
+
+  #lost(origin: Origin, record: DecisionRecord, why: string, other: number | undefined): void {
+    if (other === undefined) {
+      this.#core.log.warn({ call: record.call, why }, 'the decision could not be made durable');
+      if (origin.reply !== undefined) {
+        replyError(this.#core, origin.reply, meshError('storage_full', { stream: 'DECISIONS' }), record.call);
+      }
+      return origin.undone();
+    }
+    if (origin.reply !== undefined) {
+      void this.#answerRepeatedAsk(origin.reply, record, other);
+    }
+    origin.durable();
+  }
+
+  async #answerRepeatedAsk(reply: string, mine: DecisionRecord, seq: number): Promise<void> {
+    const stored = await getBySeq(this.#core.nc, 'DECISIONS', seq).catch(() => undefined);
+    const there = stored === undefined ? undefined : readDecision(stored.headers);
+    const reused = there !== undefined && there.digest !== mine.digest;
+    const error = reused
+      ? meshError('call_id_reused', { call: mine.call })
+      : meshError('outcome_pending', { waitedMs: 0 });
+    replyError(this.#core, reply, error, mine.call);
+  }
+}
+
+/** A call whose decision is durable (or about to be). */
+export function newOpenCall(
+  record: DecisionRecord,
+  seq: number,
+  body: Uint8Array,
+  holder: Instance | undefined,
+): OpenCall {
+  return {
+    key: `${record.from}.${record.call}`,
+    record,
+    seq,
+    body,
+    macs: new Map(),
+    holder,
+    state: 'deciding',
+    cancelled: false,
+    stopped: false,
+    lostUntil: undefined,
+    history: [],
+    slot: undefined,
+  };
+}

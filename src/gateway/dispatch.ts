@@ -1,0 +1,33 @@
+/**
+ * Dispatch: the task goes to the agent. Only a durable decision gets here.
+ */
+import { rawHeaders } from '../fabric/raw.js';
+import { sealTicket } from '../domain/ticket.js';
+import type { Instance } from '../domain/roster.js';
+import { subject } from '../wire/generated/subjects.js';
+import { encodeHeaders, header } from '../wire/headers.js';
+import type { Capability, Token } from '../wire/names.js';
+import type { Core } from './core.js';
+import type { OpenCall } from './open.js';
+
+/** Send the task of the newest decision to the instance that holds it. */
+export function dispatch(core: Core, call: OpenCall, instance: Instance): void {
+  const r = call.record;
+  const sealed = sealTicket(core.ring, r, call.seq);
+  call.macs.set(call.seq, sealed.resultMac);
+  call.state = 'dispatched';
+  const to = subject.task({ agent: instance.agent, token: instance.token, capability: r.capability as Capability });
+  const reply = subject.result({
+    agent: instance.agent,
+    gateway: core.name,
+    seq: call.seq,
+    mac: sealed.resultMac as Token,
+  });
+  const headers = encodeHeaders([
+    [header.call, r.call],
+    [header.deadline, r.deadline],
+    [header.key, call.key],
+    [header.ticket, sealed.text],
+  ]);
+  core.nc.publish(to, call.body, { reply, headers: rawHeaders(headers) });
+}

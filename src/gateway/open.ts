@@ -1,0 +1,111 @@
+/**
+ * Calls in flight: every durable decision of this gateway that has no durable outcome yet.
+ */
+import type { Instance } from '../domain/roster.js';
+import type { DecisionRecord } from '../wire/generated/messages.js';
+import { Wheel, type Timed } from './wheel.js';
+
+/** How one attempt ended, for the record in DEAD. */
+export interface AttemptEnd {
+  readonly seq: number;
+  readonly agent: string;
+  readonly instance?: string;
+  readonly at: number;
+  readonly why: string;
+}
+
+/** One call in flight. */
+export interface OpenCall extends Timed {
+  /** `from.call` */
+  readonly key: string;
+  /** The newest decision. */
+  record: DecisionRecord;
+  seq: number;
+  readonly body: Uint8Array;
+  /** Mac of the result subject, for each decision made. */
+  readonly macs: Map<number, string>;
+  /** Who works on it now, as far as we know; its slot is given back exactly once. */
+  holder: Instance | undefined;
+  /**
+   * `dispatched`: with an agent. `waiting`: for a back-off or a free instance. `deciding`: a further decision is being
+   * made durable. `settling`: its outcome is being made durable.
+   */
+  state: 'dispatched' | 'waiting' | 'deciding' | 'settling';
+  cancelled: boolean;
+  /** The agent was told to stop. */
+  stopped: boolean;
+  /** Instant (epoch ms) until which a silent holder of a call that must not run twice is waited for. */
+  lostUntil: number | undefined;
+  readonly history: AttemptEnd[];
+}
+
+/** The open calls of one gateway, by key and by each of their decisions, with one timer each. */
+export class OpenSet {
+  readonly #byKey = new Map<string, OpenCall>();
+  readonly #bySeq = new Map<number, OpenCall>();
+  readonly wheel: Wheel<OpenCall>;
+
+  constructor(onDue: (call: OpenCall) => void) {
+    this.wheel = new Wheel(onDue);
+  }
+
+  get size(): number {
+    return this.#byKey.size;
+  }
+
+  /** Take a call whose first known decision is durable. */
+  add(call: OpenCall): void {
+    this.#byKey.set(call.key, call);
+    this.#bySeq.set(call.seq, call);
+  }
+
+  /** A further decision of the call is durable. */
+  addDecision(call: OpenCall, record: DecisionRecord, seq: number): void {
+    call.record = record;
+    call.seq = seq;
+    this.#bySeq.set(seq, call);
+  }
+
+  /** Its outcome is durable. */
+  remove(call: OpenCall): void {
+    this.wheel.cancel(call);
+    if (this.#byKey.get(call.key) === call) {
+      this.#byKey.delete(call.key);
+    }
+    this.#bySeq.delete(call.seq);
+    for (const seq of call.macs.keys()) {
+      this.#bySeq.delete(seq);
+    }
+  }
+
+  byKey(key: string): OpenCall | undefined {
+    return this.#byKey.get(key);
+  }
+
+  bySeq(seq: number): OpenCall | undefined {
+    return this.#bySeq.get(seq);
+  }
+
+  values(): IterableIterator<OpenCall> {
+    return this.#byKey.values();
+  }
+
+  /** The lowest sequence of any open decision, or undefined. */
+  lowest(): number | undefined {
+    let low: number | undefined;
+    for (const seq of this.#bySeq.keys()) {
+      low = low === undefined || seq < low ? seq : low;
+    }
+    return low;
+  }
+}
+
+/** Give the instance its slot back. Harmless when it was given back before. */
+export function release(call: OpenCall): Instance | undefined {
+  const holder = call.holder;
+  if (holder !== undefined) {
+    holder.inFlight--;
+    call.holder = undefined;
+  }
+  return holder;
+}

@@ -1,0 +1,166 @@
+/**
+ * The records a gateway writes, and reading them back.
+ */
+import { hash, randomBytes } from 'node:crypto';
+import type { AdmittedCall } from '../chain/verdict.js';
+import type { Draft } from '../chain/draft.js';
+import type { DecisionRecord, OutcomeRecord } from '../wire/generated/messages.js';
+import type { HeaderBlock } from '../wire/headers.js';
+import { header } from '../wire/headers.js';
+import type { MeshError } from '../wire/errors.js';
+import { limits } from '../wire/limits.js';
+import type { Core } from './core.js';
+import type { OpenCall } from './open.js';
+
+const process = randomBytes(6).toString('hex');
+let count = 0;
+
+/** Tells apart two publishes, also of two processes. */
+export function nonce(): string {
+  return process + (count++).toString(36);
+}
+
+/** Digest of capability and body: what "the same bytes" means. */
+export function digestOf(capability: string, body: Uint8Array): string {
+  const name = Buffer.from(`${capability}\0`);
+  return hash('sha256', Buffer.concat([name, body]), 'base64url');
+}
+
+/** The record of an admitted call: verdict, reservation and ticket in one. */
+export function allowRecord(core: Core, call: AdmittedCall, reply: string | undefined): DecisionRecord {
+  const offer = call.entry.offers.get(call.instance.agent);
+  const record: DecisionRecord = {
+    v: 1,
+    verdict: 'allow',
+    gateway: core.name,
+    nonce: nonce(),
+    kid: core.ring.current,
+    from: call.who,
+    call: call.id,
+    capability: call.what,
+    major: call.entry.major,
+    attempt: 1,
+    dispatches: 1,
+    agent: call.instance.agent,
+    instance: call.instance.id,
+    deadline: call.deadlineMs,
+    expires: call.expiresMs,
+    lifeMs: call.entry.lifeMs,
+    root: call.root,
+    chain: [...call.chain, `${call.instance.agent}/${call.what}`],
+    digest: digestOf(call.what, call.body),
+    policy: core.policy.digest,
+    idempotent: call.entry.idempotent,
+    attemptMs: offer?.attemptMs ?? limits.attemptMs,
+    at: Date.now(),
+  };
+  if (call.ticket !== undefined) {
+    record.parent = `${call.ticket.from}.${call.ticket.call}`;
+  }
+  if (reply !== undefined) {
+    record.reply = reply;
+  }
+  return withWireFields(record, call);
+}
+
+/** Fields that wire v1 carries along for later readers. */
+function withWireFields(record: DecisionRecord, d: Draft): DecisionRecord {
+  if (d.child !== undefined) {
+    record.child = d.child;
+  }
+  if (d.context !== undefined) {
+    record.context = d.context;
+  }
+  if (d.labels !== undefined) {
+    record.labels = d.labels;
+  }
+  if (d.intent !== undefined) {
+    record.intent = d.intent;
+  }
+  if (d.bodyRef !== undefined) {
+    record.bodyRef = d.bodyRef;
+  }
+  return record;
+}
+
+/** A status that is decided without any dispatch. */
+export type UndispatchedStatus = 'refused' | 'expired' | 'cancelled' | 'failed' | 'unknown';
+
+/** The record of a call that is not dispatched: it claims the same slot as an admission would. */
+export function refuseRecord(
+  core: Core,
+  draft: Draft,
+  id: string,
+  status: UndispatchedStatus,
+  error: MeshError,
+  reply: string | undefined,
+): DecisionRecord {
+  const lifeMs = draft.entry?.lifeMs ?? limits.lifeMs;
+  const record: DecisionRecord = {
+    v: 1,
+    verdict: 'refuse',
+    status,
+    gateway: core.name,
+    nonce: nonce(),
+    from: draft.from,
+    call: id,
+    capability: draft.capability.slice(0, 520),
+    attempt: 1,
+    dispatches: 0,
+    agent: 'none',
+    deadline: draft.deadlineMs,
+    expires: (draft.bornMs === 0 ? draft.nowMs : draft.bornMs) + lifeMs,
+    lifeMs,
+    root: draft.root === '' ? `${draft.from}.${id}` : draft.root,
+    chain: draft.chain.length === 0 ? [draft.from] : draft.chain,
+    digest: digestOf(draft.capability, draft.body),
+    policy: core.policy.digest,
+    error: error.toBody(),
+    at: Date.now(),
+  };
+  if (draft.ticket !== undefined) {
+    record.parent = `${draft.ticket.from}.${draft.ticket.call}`;
+  }
+  if (reply !== undefined) {
+    record.reply = reply;
+  }
+  return record;
+}
+
+/** The record of an outcome. */
+export function outcomeRecord(call: OpenCall, status: OutcomeRecord['status'], code?: string): OutcomeRecord {
+  const r = call.record;
+  const record: OutcomeRecord = {
+    v: 1,
+    status,
+    from: r.from,
+    call: r.call,
+    capability: r.capability,
+    agent: r.agent,
+    attempt: r.dispatches === 0 ? 0 : r.attempt,
+    seq: call.seq,
+    digest: r.digest,
+    root: r.root,
+    nonce: nonce(),
+    at: Date.now(),
+  };
+  if (code !== undefined) {
+    record.code = code;
+  }
+  if (r.instance !== undefined) {
+    record.instance = r.instance;
+  }
+  return record;
+}
+
+/** Read the decision record of a stored message. Only gateways can write there, so it is trusted. */
+export function readDecision(headers: HeaderBlock): DecisionRecord | undefined {
+  const text = headers.get(header.record);
+  return text === undefined ? undefined : (JSON.parse(text) as DecisionRecord);
+}
+
+/** Read the outcome record of a stored or republished message. */
+export function readOutcome(headers: HeaderBlock): OutcomeRecord | undefined {
+  const text = headers.get(header.outcome);
+  return text === undefined ? undefined : (JSON.parse(text) as OutcomeRecord);
+}

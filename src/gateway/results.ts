@@ -1,0 +1,163 @@
+/**
+ * Results: an agent answers the decision it was given. Known decisions are answered from memory; for others the
+ * record is read by its sequence, so that any gateway can take any result.
+ */
+import { getBySeq } from '../fabric/reader.js';
+import { headersOf } from '../fabric/raw.js';
+import type { Msg } from '../fabric/connection.js';
+import { sameMac, sealTicket } from '../domain/ticket.js';
+import { asMeshError, meshError, type MeshError } from '../wire/errors.js';
+import { parse } from '../wire/generated/subjects.js';
+import type { ErrorBody } from '../wire/generated/messages.js';
+import { header, type HeaderBlock } from '../wire/headers.js';
+import { decodeJson } from '../wire/json.js';
+import { limits } from '../wire/limits.js';
+import type { Attempts } from './attempts.js';
+import type { Core } from './core.js';
+import { newOpenCall } from './decide.js';
+import { release, type OpenCall, type OpenSet } from './open.js';
+import { readDecision } from './records.js';
+import { readRegister, type Settler } from './settle.js';
+import type { Taken } from './taken.js';
+
+/** Takes results. `onFree` is told which agent has a slot again. */
+export class Results {
+  readonly #core: Core;
+  readonly #open: OpenSet;
+  readonly #settler: Settler;
+  readonly #attempts: Attempts;
+  readonly #taken: Taken;
+  readonly #onFree: () => void;
+  #lookups = 0;
+
+  constructor(
+    core: Core,
+    open: OpenSet,
+    settler: Settler,
+    attempts: Attempts,
+    taken: Taken,
+    onFree: () => void,
+  ) {
+    this.#core = core;
+    this.#open = open;
+    this.#settler = settler;
+    this.#attempts = attempts;
+    this.#taken = taken;
+    this.#onFree = onFree;
+  }
+
+  /** Take one message from a result subject. */
+  take(msg: Msg): void {
+    const p = parse.result(msg.subject);
+    if (p === undefined) {
+      return;
+    }
+    const seq = Number(p.seq);
+    const call = this.#open.bySeq(seq);
+    if (call !== undefined) {
+      const mac = call.macs.get(seq);
+      if (mac !== undefined && sameMac(mac, p.mac)) {
+        this.#judge(call, seq, headersOf(msg), msg.data);
+      }
+    } else if (Number.isSafeInteger(seq) && seq > 0 && this.#lookups < limits.lookups) {
+      this.#lookups++;
+      void this.#lookUp(seq, p.agent, p.mac, msg).finally(() => this.#lookups--);
+    }
+  }
+
+  #judge(call: OpenCall, seq: number, headers: HeaderBlock, body: Uint8Array): void {
+    if (call.state === 'settling') {
+      return;
+    }
+    if (headers.statusCode === 503) {
+      return seq === call.seq ? this.#attempts.nobodyListening(call) : undefined;
+    }
+    const status = headers.get(header.status);
+    if (status === 'busy') {
+      return seq === call.seq && call.state === 'dispatched' ? this.#attempts.busy(call) : undefined;
+    }
+    release(call);
+    const code = headers.get(header.serviceErrorCode);
+    if (status === 'cancelled' && call.cancelled) {
+      this.#settler.fail(call, 'cancelled', meshError('cancelled').toBody());
+    } else if ((status !== undefined && status !== 'completed') || code !== undefined) {
+      const text = headers.get(header.serviceError) ?? code;
+      this.#settler.fail(call, 'failed', this.#failure(call, body, text).toBody());
+    } else {
+      this.#complete(call, headers, body);
+    }
+    this.#onFree();
+  }
+
+  #complete(call: OpenCall, headers: HeaderBlock, body: Uint8Array): void {
+    const { agent, capability, major } = call.record;
+    let errors: readonly string[] | undefined;
+    try {
+      const value = decodeJson(body);
+      errors = this.#core.registry.find(capability, major)?.output(value);
+    } catch (err) {
+      errors = [asMeshError(err, 'result').sentence];
+    }
+    if (errors === undefined) {
+      this.#settler.complete(call, body, usageOf(headers));
+    } else {
+      this.#settler.fail(call, 'failed', meshError('output_invalid', { agent, capability, errors }).toBody());
+    }
+  }
+
+  /** What the agent says of its failure, cut to a sentence. */
+  #failure(call: OpenCall, body: Uint8Array, fallback: string | undefined): MeshError {
+    let why = fallback ?? 'no reason given';
+    try {
+      const said = decodeJson(body) as Partial<ErrorBody> | null;
+      if (typeof said?.message === 'string') {
+        why = said.message;
+      }
+    } catch {
+      // the reason is only for people; without one the failure stands all the same
+    }
+    return meshError('handler_failed', { agent: call.record.agent, why: why.slice(0, 500) });
+  }
+
+  /** A result for a decision this gateway does not hold: settled long ago, or another gateway's. */
+  async #lookUp(seq: number, agent: string, mac: string, msg: Msg): Promise<void> {
+    const stored = await getBySeq(this.#core.nc, 'DECISIONS', seq).catch(() => undefined);
+    const record = stored === undefined ? undefined : readDecision(stored.headers);
+    if (stored === undefined || record === undefined || record.verdict !== 'allow' || record.agent !== agent) {
+      return;
+    }
+    if (!sameMac(sealTicket(this.#core.ring, record, seq).resultMac, mac)) {
+      return;
+    }
+    const settled = await readRegister(this.#core, record.from, record.call).catch(() => null);
+    if (settled === null) {
+      return; // the agent repeats the result; nothing is decided on a failed read
+    }
+    if (settled !== undefined || Date.now() > (record.expires ?? 0)) {
+      return record.instance === undefined ? undefined : this.#taken.tell(agent, record.instance, [seq]);
+    }
+    const known = this.#open.byKey(`${record.from}.${record.call}`);
+    const call = known ?? newOpenCall(record, seq, stored.body, undefined);
+    call.macs.set(seq, mac);
+    if (known === undefined) {
+      call.state = 'dispatched';
+      this.#open.add(call);
+      this.#open.wheel.set(call, record.deadline);
+    }
+    this.#judge(call, seq, headersOf(msg), msg.data);
+  }
+}
+
+function usageOf(headers: HeaderBlock): Record<string, number> | undefined {
+  const text = headers.get(header.usage);
+  if (text === undefined || text.length > 1024) {
+    return undefined;
+  }
+  try {
+    const value = JSON.parse(text) as Record<string, unknown>;
+    const entries = Object.entries(value).filter(([, v]) => Number.isSafeInteger(v) && (v as number) >= 0);
+    return Object.fromEntries(entries.slice(0, 16)) as Record<string, number>;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,171 @@
+/**
+ * A gateway process: everything put together, in the order a call passes it.
+ */
+import { randomBytes } from 'node:crypto';
+import { connectBroker, type Msg } from '../fabric/connection.js';
+import { readSecrets, ringOf } from '../fabric/keyring.js';
+import { LightPublisher } from '../fabric/publisher.js';
+import { freshInbox } from '../fabric/raw.js';
+import { Registry } from '../domain/registry.js';
+import { Roster } from '../domain/roster.js';
+import { Router } from '../domain/routing.js';
+import { taskToken } from '../domain/ticket.js';
+import { readText, watchText } from '../fabric/file.js';
+import { compilePolicy } from '../domain/policy.js';
+import { pattern } from '../wire/generated/subjects.js';
+import type { Log } from '../wire/log.js';
+import type { Token } from '../wire/names.js';
+import { limits } from '../wire/limits.js';
+import { serveAdoptions } from './adopt.js';
+import { Admitter } from './admit.js';
+import { serveAsks } from './ask.js';
+import { Attempts } from './attempts.js';
+import { Cancels } from './cancels.js';
+import type { Core } from './core.js';
+import { Decider } from './decide.js';
+import { OpenSet } from './open.js';
+import { park } from './park.js';
+import { Peers } from './peers.js';
+import { watchPresence } from './presence.js';
+import { serveCancels, serveRecalls } from './recall.js';
+import { Results } from './results.js';
+import { Settler } from './settle.js';
+import { Taken } from './taken.js';
+import { Taker } from './take.js';
+import { serveWakes } from './wake.js';
+import { WaitingRoom } from './waiting.js';
+
+/** How to run a gateway. `seed` is the nkey of a user with the role gateway. */
+export interface GatewayOptions {
+  readonly url: string;
+  readonly seed: string;
+  /** Name of the user; it prefixes the inbox. */
+  readonly name: string;
+  readonly policyFile: string;
+  readonly log: Log;
+}
+
+/** A running gateway. */
+export interface RunningGateway {
+  /** The name it goes by among gateways; new with every start. */
+  readonly gateway: string;
+  /** Take nothing new, give the rest up to `drainMs` to settle, then leave. */
+  stop(drainMs?: number): Promise<void>;
+}
+
+/**
+ * Start a gateway. Resolves when it takes calls.
+ * Throws config_invalid, config_missing, connection_failed, permission_denied.
+ */
+export async function runGateway(options: GatewayOptions): Promise<RunningGateway> {
+  const core = await startCore(options);
+  const taken = new Taken(core);
+  const open = new OpenSet((call) => attempts.due(call));
+  const settler = new Settler(core, open, taken);
+  const decider = new Decider(core, open, settler);
+  const attempts = new Attempts(core, open, decider, settler);
+  const cancels = new Cancels();
+  const admitter = new Admitter(core, decider, cancels);
+  const waiting = new WaitingRoom(
+    (w) => admitter.retry(w),
+    (w) => park(core, w),
+  );
+  const results = new Results(core, open, settler, attempts, taken, () => waiting.poke());
+  const taker = new Taker(core, open, admitter, waiting);
+  const peers = new Peers(core, open, decider, waiting, (msg) => results.take(msg));
+
+  const stopPolicy = followPolicy(core, options.policyFile);
+  const stopPresence = await watchPresence(core, {
+    gone: (instances) => attempts.gone(instances),
+    free: () => waiting.poke(),
+  });
+  open.wheel.start();
+  waiting.start();
+  const stopResults = hearResults(core, results);
+  await peers.start();
+  await hearARound();
+  const stops = [
+    serveAdoptions(core, open, attempts, settler),
+    serveAsks(core, open, admitter, waiting),
+    serveWakes(core, open, admitter),
+    serveRecalls(core, open, waiting),
+    serveCancels({ core, open, waiting, attempts, settler, admitter, cancels }),
+  ];
+  taker.start();
+  core.log.info({ gateway: core.name }, 'gateway takes calls');
+
+  return {
+    gateway: core.name,
+    async stop(drainMs = 2_000) {
+      taker.stop();
+      stops.forEach((stop) => stop());
+      const until = Date.now() + drainMs;
+      while (Date.now() < until && open.size + waiting.size + decider.inAir > 0) {
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+      waiting.stop();
+      taken.flush();
+      await peers.stop();
+      stopResults();
+      stopPresence();
+      stopPolicy();
+      open.wheel.stop();
+      core.pub.close();
+      await core.nc.drain();
+    },
+  };
+}
+
+async function startCore(options: GatewayOptions): Promise<Core> {
+  const policy = compilePolicy(readText(options.policyFile), options.policyFile);
+  const nc = await connectBroker({ url: options.url, name: options.name, seed: options.seed });
+  const secrets = await readSecrets(nc);
+  const ring = await ringOf(nc, secrets);
+  const name = `gw-${randomBytes(5).toString('hex')}` as Token;
+  const registry = new Registry();
+  const roster = new Roster((agent, instance) => taskToken(ring, agent, instance) as Token);
+  const core: Core = {
+    name,
+    nc,
+    pub: new LightPublisher(nc, freshInbox(nc)),
+    ring,
+    ingress: secrets.ingress,
+    policy,
+    registry,
+    roster,
+    router: new Router(registry, roster, (capability) => core.policy.routingOf(capability)),
+    log: options.log,
+    overload: undefined,
+  };
+  return core;
+}
+
+/** A new policy replaces the old one between two calls; one that does not compile changes nothing. */
+function followPolicy(core: Core, file: string): () => void {
+  return watchText(file, (text) => {
+    try {
+      core.policy = compilePolicy(text, file);
+      core.log.info({ policy: core.policy.digest }, 'policy replaced');
+    } catch (err) {
+      core.log.error({ err: String(err) }, 'the new policy is refused, the old one stays');
+    }
+  });
+}
+
+function hearResults(core: Core, results: Results): () => void {
+  const callback = (err: unknown, msg: Msg) => (err === null ? results.take(msg) : undefined);
+  const [own, any] = [pattern.result.split('.'), pattern.result.split('.')];
+  own[4] = core.name;
+  any[4] = 'any';
+  // Plain, because the server tells "nobody listens" only to a plain subscription of the publisher.
+  const subs = [
+    core.nc.subscribe(own.join('.'), { callback }),
+    core.nc.subscribe(any.join('.'), { queue: 'gateway', callback }),
+  ];
+  return () => subs.forEach((s) => s.unsubscribe());
+}
+
+/** One round of beats: whoever is alive has been heard after it. */
+function hearARound(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, limits.beatMs + 100));
+}

@@ -1,0 +1,139 @@
+/**
+ * Settling: the outcome of a call becomes durable, once. The register refuses a second write; whatever stands there
+ * is the outcome, also when it is not ours.
+ */
+import { getLast } from '../fabric/reader.js';
+import { rawHeaders } from '../fabric/raw.js';
+import type { Ack } from '../fabric/publisher.js';
+import { ingress, subject } from '../wire/generated/subjects.js';
+import type { ErrorBody, OutcomeRecord } from '../wire/generated/messages.js';
+import { encodeHeaders, header } from '../wire/headers.js';
+import { limits } from '../wire/limits.js';
+import type { Token } from '../wire/names.js';
+import type { Core } from './core.js';
+import { release, type OpenCall, type OpenSet } from './open.js';
+import { outcomeRecord, readOutcome } from './records.js';
+import type { Taken } from './taken.js';
+
+const RETRY_MS = 250;
+
+/** Makes outcomes durable and tells those who wait. */
+export class Settler {
+  readonly #core: Core;
+  readonly #open: OpenSet;
+  readonly #taken: Taken;
+
+  constructor(core: Core, open: OpenSet, taken: Taken) {
+    this.#core = core;
+    this.#open = open;
+    this.#taken = taken;
+  }
+
+  /** Settle with a result the agent gave. */
+  complete(call: OpenCall, body: Uint8Array, reported?: Record<string, number>): void {
+    const record = outcomeRecord(call, 'completed');
+    if (reported !== undefined) {
+      record.reported = reported;
+    }
+    this.#settle(call, record, body);
+  }
+
+  /** Settle with an error. */
+  fail(call: OpenCall, status: Exclude<OutcomeRecord['status'], 'completed'>, error: ErrorBody): void {
+    const body = Buffer.from(JSON.stringify({ ...error, call: call.record.call }));
+    this.#settle(call, outcomeRecord(call, status, error.code), body);
+  }
+
+  #settle(call: OpenCall, record: OutcomeRecord, body: Uint8Array): void {
+    if (call.state === 'settling') {
+      return; // the first valid result of any attempt wins
+    }
+    call.state = 'settling';
+    this.#open.wheel.cancel(call);
+    release(call);
+    this.#write(call, record, body);
+  }
+
+  #write(call: OpenCall, record: OutcomeRecord, body: Uint8Array): void {
+    const keepUntil = (call.record.expires ?? record.at) + limits.graceMs;
+    const ttl = Math.max(1, Math.ceil((keepUntil - Date.now()) / 1000));
+    const text = JSON.stringify(record);
+    const headers = encodeHeaders([
+      [header.outcome, text],
+      [header.ttl, ttl],
+    ]);
+    const to = ingress.settle(this.#core.ingress, {
+      from: call.record.from as Token,
+      call: call.record.call as Token,
+    });
+    this.#core.pub.publish(to, body, headers, (ack) => this.#acked(ack, call, record, text, body));
+  }
+
+  #acked(ack: Ack, call: OpenCall, record: OutcomeRecord, text: string, body: Uint8Array): void {
+    switch (ack.kind) {
+      case 'stored':
+      case 'duplicate':
+        return this.#finish(call, text, body);
+      case 'occupied':
+        void this.#readRegister(call, record, body);
+        return;
+      case 'retry':
+      case 'refused':
+        this.#core.log.warn({ call: call.key, ack }, 'the outcome was not stored, trying again');
+        return this.#later(() => this.#write(call, record, body));
+    }
+  }
+
+  /** 10077: already settled, or the stream is full. Only an existing outcome means settled. */
+  async #readRegister(call: OpenCall, record: OutcomeRecord, body: Uint8Array): Promise<void> {
+    try {
+      const stored = await readRegister(this.#core, call.record.from, call.record.call);
+      if (stored !== undefined) {
+        return this.#finish(call, stored.text, stored.body);
+      }
+    } catch (err) {
+      this.#core.log.warn({ call: call.key, err: String(err) }, 'the register could not be read');
+    }
+    this.#later(() => this.#write(call, record, body));
+  }
+
+  #later(again: () => void): void {
+    if (!this.#core.nc.isClosed()) {
+      setTimeout(again, RETRY_MS);
+    }
+  }
+
+  #finish(call: OpenCall, outcomeText: string, body: Uint8Array): void {
+    this.#open.remove(call);
+    this.#taken.add(call);
+    if (call.record.reply !== undefined) {
+      replyOutcome(this.#core, call.record.reply, outcomeText, body);
+    }
+  }
+}
+
+/** Send an outcome to an inbox. */
+export function replyOutcome(core: Core, reply: string, outcomeText: string, body: Uint8Array): void {
+  const { status, code } = JSON.parse(outcomeText) as OutcomeRecord;
+  const lines: [string, string | undefined][] = [[header.outcome, outcomeText]];
+  if (status !== 'completed') {
+    // The words every NATS service client knows (ADR-32).
+    lines.push([header.serviceErrorCode, code], [header.serviceError, status]);
+  }
+  core.nc.publish(reply, body, { headers: rawHeaders(encodeHeaders(lines)) });
+}
+
+/** The outcome of a call, asked of the leader, or undefined when there is none. */
+export async function readRegister(
+  core: Core,
+  from: string,
+  call: string,
+): Promise<{ record: OutcomeRecord; text: string; body: Uint8Array } | undefined> {
+  const stored = await getLast(core.nc, 'OUTCOMES', subject.settle({ from: from as Token, call: call as Token }));
+  const text = stored?.headers.get(header.outcome);
+  const record = stored === undefined ? undefined : readOutcome(stored.headers);
+  if (stored === undefined || text === undefined || record === undefined) {
+    return undefined;
+  }
+  return { record, text, body: stored.body };
+}

@@ -1,0 +1,170 @@
+/**
+ * Taking calls from CALLS. The gateway owns a taken call until its decision, parked record or refusal is durable;
+ * only then is it acknowledged (D1).
+ */
+import { ack, deliveryOf, LightPuller } from '../fabric/puller.js';
+import { freshInbox, headersOf } from '../fabric/raw.js';
+import type { Msg } from '../fabric/connection.js';
+import type { Incoming } from '../chain/draft.js';
+import { meshError } from '../wire/errors.js';
+import { parse } from '../wire/generated/subjects.js';
+import { header } from '../wire/headers.js';
+import { limits } from '../wire/limits.js';
+import { birthOf, isCallId } from '../wire/ulid.js';
+import type { Admitter } from './admit.js';
+import { writeDead } from './attempts.js';
+import type { Core } from './core.js';
+import { lookUp } from './lookup.js';
+import type { OpenSet } from './open.js';
+import type { Origin } from './origin.js';
+import { readRegister } from './settle.js';
+import { Suspects } from './suspects.js';
+import type { WaitingRoom } from './waiting.js';
+
+/** Calls older than this are looked up before they are decided: the duplicate window may have passed. */
+const OLD_MS = limits.duplicateWindowMs - limits.clockSkewMs;
+
+/** Takes calls while it is started. */
+export class Taker {
+  readonly #core: Core;
+  readonly #open: OpenSet;
+  readonly #admitter: Admitter;
+  readonly #waiting: WaitingRoom;
+  readonly #suspects: Suspects;
+  #puller: LightPuller | undefined;
+  /** Taken and neither durable nor given back. */
+  #held = 0;
+
+  constructor(core: Core, open: OpenSet, admitter: Admitter, waiting: WaitingRoom) {
+    this.#core = core;
+    this.#open = open;
+    this.#admitter = admitter;
+    this.#waiting = waiting;
+    this.#suspects = new Suspects(core);
+  }
+
+  /** Begin to pull. */
+  start(): void {
+    this.#puller = new LightPuller(this.#core.nc, {
+      stream: 'CALLS',
+      consumer: 'gateway',
+      inbox: freshInbox(this.#core.nc),
+      room: () => this.#room(),
+      onMessage: (msg) => this.#take(msg),
+    });
+  }
+
+  /** Pull no more. */
+  stop(): void {
+    this.#puller?.stop();
+  }
+
+  /** Calls taken and not yet durable. */
+  get held(): number {
+    return this.#held;
+  }
+
+  #room(): number {
+    if ((this.#core.overload?.percent ?? 0) > 95 || this.#open.size >= limits.openPerGateway) {
+      return 0;
+    }
+    return limits.takesInFlight + this.#waiting.size - this.#held;
+  }
+
+  #take(msg: Msg): void {
+    const p = parse.call(msg.subject);
+    const { deliveries, streamSeq } = deliveryOf(msg);
+    const headers = headersOf(msg);
+    const incoming: Incoming = {
+      from: p?.from ?? 'none',
+      capability: p?.capability ?? '',
+      headers,
+      body: msg.data,
+    };
+    const id = headers.get(header.call) ?? '';
+    if (this.#open.byKey(`${incoming.from}.${id}`) !== undefined) {
+      return ack(this.#core.nc, msg); // decided here already; its outcome will be told
+    }
+    this.#held++;
+    if (deliveries > 1) {
+      return this.#takeSuspect(msg, incoming, streamSeq, id);
+    }
+    const origin = this.#originOf(msg);
+    if (isCallId(id) && Date.now() - birthOf(id) > OLD_MS) {
+      void this.#takeOld(incoming, origin, streamSeq, id);
+    } else {
+      this.#admit(incoming, origin, streamSeq);
+    }
+  }
+
+  #originOf(msg: Msg, settled?: () => void): Origin {
+    let open = true;
+    const end = (then?: () => void) => {
+      if (open) {
+        open = false;
+        this.#held--;
+        then?.();
+        settled?.();
+      }
+    };
+    return {
+      kind: 'call',
+      reply: undefined,
+      durable: () => end(() => ack(this.#core.nc, msg)),
+      undone: () => end(),
+    };
+  }
+
+  #admit(incoming: Incoming, origin: Origin, streamSeq: number): void {
+    const fallbackId = `seq-${streamSeq}`;
+    if (this.#admitter.admit(incoming, origin, fallbackId) === 'held') {
+      const id = incoming.headers.get(header.call) ?? fallbackId;
+      const key = `${incoming.from}.${id}`;
+      this.#waiting.add({ key, incoming, origin, capability: incoming.capability, sinceMs: Date.now() });
+    }
+  }
+
+  #takeSuspect(msg: Msg, incoming: Incoming, streamSeq: number, id: string): void {
+    const born = isCallId(id) ? birthOf(id) : Date.now();
+    this.#suspects.add({
+      seq: streamSeq,
+      handle: () =>
+        new Promise((resolve) => {
+          const origin = this.#originOf(msg, resolve);
+          if (Date.now() - born > OLD_MS) {
+            void this.#takeOld(incoming, origin, streamSeq, id);
+          } else {
+            this.#admit(incoming, origin, streamSeq);
+          }
+        }),
+      giveUp: (takes) => this.#giveUp(incoming, this.#originOf(msg), streamSeq, id, takes),
+    });
+  }
+
+  /** Decided before and still open, or settled: then there is nothing to decide. Unsure: it comes back. */
+  async #takeOld(incoming: Incoming, origin: Origin, streamSeq: number, id: string): Promise<void> {
+    try {
+      const found = await lookUp(this.#core, { from: incoming.from, call: id });
+      if (!found.sure) {
+        return origin.undone();
+      }
+      const settled = found.open || found.parked || (await readRegister(this.#core, incoming.from, id)) !== undefined;
+      if (settled) {
+        return origin.durable();
+      }
+    } catch {
+      return origin.undone();
+    }
+    this.#admit(incoming, origin, streamSeq);
+  }
+
+  /** It crashed gateways: into DEAD, and `unknown` for its caller (one of the takes may have dispatched it). */
+  #giveUp(incoming: Incoming, origin: Origin, streamSeq: number, id: string, takes: number): void {
+    const why = 'gateways crashed while they handled it';
+    const call = isCallId(id) ? id : `seq-${streamSeq}`;
+    const dead = { v: 1 as const, from: incoming.from, call, capability: incoming.capability, why, history: [], at: Date.now() };
+    writeDead(this.#core, dead, incoming.body, () =>
+      this.#admitter.end(incoming, origin, call, 'unknown', meshError('poison', { attempts: takes, why })),
+    );
+  }
+}

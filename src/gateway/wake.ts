@@ -1,0 +1,74 @@
+/**
+ * Waking parked calls, when the supervisor asks: one gateway runs the chain over the call again.
+ */
+import type { Msg } from '../fabric/connection.js';
+import { headersOf } from '../fabric/raw.js';
+import { meshError } from '../wire/errors.js';
+import { pattern } from '../wire/generated/subjects.js';
+import type { Wake } from '../wire/generated/messages.js';
+import { limits } from '../wire/limits.js';
+import { birthOf } from '../wire/ulid.js';
+import type { Admitter } from './admit.js';
+import type { Core } from './core.js';
+import { lookUp } from './lookup.js';
+import type { OpenSet } from './open.js';
+import type { Origin } from './origin.js';
+import { forget, unpark } from './park.js';
+import { readRegister } from './settle.js';
+
+/** What the supervisor is told. */
+export type WakeReply = 'gone' | 'decided' | 'held' | 'failed';
+
+/** Serve wakes. Returns how to stop. */
+export function serveWakes(core: Core, open: OpenSet, admitter: Admitter): () => void {
+  const sub = core.nc.subscribe(pattern.wake, {
+    queue: 'gateway',
+    callback: (err, msg) => {
+      if (err === null && !headersOf(msg).empty && msg.reply !== undefined) {
+        void wake(core, open, admitter, msg)
+          .catch(() => 'failed' as const)
+          .then((reply: WakeReply) => core.nc.publish(msg.reply ?? '', reply));
+      }
+    },
+  });
+  return () => sub.unsubscribe();
+}
+
+async function wake(core: Core, open: OpenSet, admitter: Admitter, msg: Msg): Promise<WakeReply> {
+  const { seq, cancelled } = msg.json<Wake>();
+  const parked = await unpark(core, seq);
+  if (parked === undefined) {
+    return 'gone';
+  }
+  const { record, incoming } = parked;
+  if (open.byKey(`${record.from}.${record.call}`) !== undefined) {
+    forget(core, seq);
+    return 'gone';
+  }
+  if (Date.now() - birthOf(record.call) > limits.duplicateWindowMs - limits.clockSkewMs) {
+    const found = await lookUp(core, { from: record.from, call: record.call });
+    if (!found.sure) {
+      return 'failed';
+    }
+    if (found.open || (await readRegister(core, record.from, record.call)) !== undefined) {
+      forget(core, seq);
+      return 'gone';
+    }
+  }
+  return await new Promise<WakeReply>((resolve) => {
+    const origin: Origin = {
+      kind: 'parked',
+      reply: record.reply,
+      durable: () => {
+        forget(core, seq);
+        resolve('decided');
+      },
+      undone: () => resolve('failed'),
+    };
+    if (cancelled === true) {
+      admitter.end(incoming, origin, record.call, 'cancelled', meshError('cancelled'));
+    } else if (admitter.admit(incoming, origin, record.call, true) === 'held') {
+      resolve('held');
+    }
+  });
+}

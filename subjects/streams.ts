@@ -1,0 +1,139 @@
+/**
+ * Streams and KV buckets, as data. Sizes in bytes, times in milliseconds. Rules that hold for all:
+ * no stream that anyone but the gateway may publish to allows rollup, schedules or TTL (each of them lets a
+ * publisher wipe or redirect it); a stream with `ingress` captures only the secret ingress subject.
+ */
+export interface StreamRow {
+  readonly retention: 'workqueue' | 'limits';
+  readonly maxBytes: number;
+  readonly maxMsgSize: number;
+  readonly duplicateWindowMs: number;
+  readonly ingress: boolean;
+  /** One message per subject, a second is refused: the register of first writes. */
+  readonly oncePerSubject?: true;
+  readonly ttlPerMessage?: true;
+  /** Prefix under which the server republishes what it stored. */
+  readonly republish?: string;
+  readonly why: string;
+}
+
+const MiB = 1024 * 1024;
+
+export const streams = {
+  CALLS: {
+    retention: 'workqueue',
+    maxBytes: 512 * MiB,
+    maxMsgSize: 1088 * 1024,
+    duplicateWindowMs: 100,
+    ingress: false,
+    why: 'Accepted and not decided yet. A full queue refuses new calls; nothing in it ages away.',
+  },
+  DECISIONS: {
+    retention: 'limits',
+    maxBytes: 4096 * MiB,
+    maxMsgSize: 1152 * 1024,
+    duplicateWindowMs: 120_000,
+    ingress: true,
+    why: 'The write-ahead record. The supervisor purges what is settled; the window H makes a second decision harmless.',
+  },
+  OUTCOMES: {
+    retention: 'limits',
+    maxBytes: 4096 * MiB,
+    maxMsgSize: 1152 * 1024,
+    duplicateWindowMs: 100,
+    ingress: true,
+    oncePerSubject: true,
+    ttlPerMessage: true,
+    republish: 'mesh.v1.outcome',
+    why: 'The register of outcomes: first write wins, each kept until birth + life + grace of its call.',
+  },
+  PARKED: {
+    retention: 'limits',
+    maxBytes: 256 * MiB,
+    maxMsgSize: 1152 * 1024,
+    duplicateWindowMs: 100,
+    ingress: true,
+    oncePerSubject: true,
+    why: 'Calls that wait for capacity; deleted one by one when they go on.',
+  },
+  DEAD: {
+    retention: 'limits',
+    maxBytes: 256 * MiB,
+    maxMsgSize: 1152 * 1024,
+    duplicateWindowMs: 120_000,
+    ingress: true,
+    why: 'Calls the mesh gave up on, with their history.',
+  },
+} as const satisfies Record<string, StreamRow>;
+
+export interface BucketRow {
+  readonly maxBytes: number;
+  /** How long the server keeps the marker of an expired or deleted key. */
+  readonly markerTtlMs: number;
+  readonly why: string;
+}
+
+export const buckets = {
+  mesh_registry: {
+    maxBytes: 64 * MiB,
+    markerTtlMs: 60_000,
+    why: 'Cards (card.{agent}) and leases (lease.{agent}.{instance}). Written by the registrar only.',
+  },
+  mesh_state: {
+    maxBytes: 16 * MiB,
+    markerTtlMs: 60_000,
+    why: 'Election of the supervisor, low-water mark, calls suspected of crashing gateways.',
+  },
+  mesh_keys: {
+    maxBytes: 1 * MiB,
+    markerTtlMs: 60_000,
+    why: 'The key ring of the macs and the ingress secret: read by gateways and control only.',
+  },
+} as const satisfies Record<string, BucketRow>;
+
+/**
+ * Rights of each role beside the subject table: the broker's own API. Agents and callers have none.
+ * `{me}` is the user's name.
+ */
+export const brokerRights = {
+  caller: { publish: [], subscribe: ['_INBOX.{me}.>'] },
+  agent: { publish: [], subscribe: ['_INBOX.{me}.>'] },
+  viewer: { publish: [], subscribe: ['_INBOX.{me}.>'] },
+  operator: {
+    publish: ['$JS.API.>', '$JS.ACK.>', '$SYS.REQ.USER.INFO', '$SRV.>'],
+    subscribe: ['_INBOX.>', 'mesh.v1.>', '$JS.EVENT.>'],
+  },
+  gateway: {
+    publish: [
+      '_k.>',
+      '_INBOX.>',
+      '$JS.API.INFO',
+      '$JS.API.CONSUMER.INFO.CALLS.gateway',
+      '$JS.API.CONSUMER.MSG.NEXT.CALLS.gateway',
+      '$JS.ACK.CALLS.gateway.>',
+      '$JS.ACK.*.*.CALLS.gateway.>',
+      '$JS.API.STREAM.INFO.*',
+      '$JS.API.DIRECT.GET.>',
+      '$JS.API.STREAM.MSG.GET.*',
+      '$JS.API.STREAM.MSG.DELETE.PARKED',
+      '$JS.API.CONSUMER.CREATE.KV_mesh_registry.>',
+      '$JS.API.CONSUMER.INFO.KV_mesh_registry.>',
+      '$JS.API.CONSUMER.DELETE.KV_mesh_registry.>',
+      '$JS.FC.>',
+      '$KV.mesh_state.suspect.>',
+    ],
+    subscribe: ['_INBOX.>'],
+  },
+  control: {
+    publish: [
+      '_k.>',
+      '_INBOX.>',
+      '$JS.API.>',
+      '$JS.ACK.>',
+      '$JS.FC.>',
+      '$KV.>',
+      '$SYS.REQ.ACCOUNT.PING.CONNZ',
+    ],
+    subscribe: ['_INBOX.>', '$JS.EVENT.ADVISORY.>'],
+  },
+} as const;

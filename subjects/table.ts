@@ -1,0 +1,258 @@
+/**
+ * The subject table: every subject of wire v1, as data.
+ *
+ * A token in braces is a parameter; `{capability+}` is one to eight tokens and stands last. `says` and `hears`
+ * name roles; for the roles `caller` and `agent` the token named in `self` is bound to the user's own name, and
+ * the broker enforces it. `npm run generate` derives the typed builders, the permission set of each role and
+ * `docs/reference/subjects.md` from this file.
+ */
+export type Role = 'caller' | 'agent' | 'gateway' | 'control' | 'viewer' | 'operator';
+export type Kind = 'stream' | 'service' | 'core' | 'republished';
+
+export interface SubjectRow {
+  readonly pattern: string;
+  readonly kind: Kind;
+  /** Which token must be the speaker's or hearer's own name when it is a caller or an agent. */
+  readonly self?: 'from' | 'agent';
+  readonly says: readonly Role[];
+  readonly hears: readonly Role[];
+  /** Caller and agent may hear it only as a member of this queue group. */
+  readonly queue?: string;
+  /** The JSON Schema of the payload or of the header record, by file name in `schemas/`. */
+  readonly schema?: string;
+  readonly stream?: 'CALLS' | 'DECISIONS' | 'OUTCOMES' | 'PARKED' | 'DEAD';
+  /** Written only through the secret ingress: the server maps `_k.{secret}.{word}.…` to the pattern. */
+  readonly ingress?: true;
+  /** Wire v1 keeps the subject; nothing speaks on it yet, and nobody has a permission for it. */
+  readonly reserved?: true;
+  /** What a message on this subject proves. */
+  readonly proves: string;
+}
+
+export const table = {
+  call: {
+    pattern: 'mesh.v1.call.{from}.{capability+}',
+    kind: 'stream',
+    self: 'from',
+    says: ['caller', 'agent'],
+    hears: [],
+    stream: 'CALLS',
+    proves:
+      'The publish acknowledgement says accepted: exactly one outcome will follow. Nothing here is decided yet.',
+  },
+  ask: {
+    pattern: 'mesh.v1.ask.{from}.{capability+}',
+    kind: 'service',
+    self: 'from',
+    says: ['caller', 'agent'],
+    hears: ['gateway'],
+    proves:
+      'The reply is the outcome, sent after it was stored. Without a Mesh-Call header it has no safe retry.',
+  },
+  decision: {
+    pattern: 'mesh.v1.decision.{agent}.{capability+}',
+    kind: 'stream',
+    says: ['gateway'],
+    hears: [],
+    schema: 'decision',
+    stream: 'DECISIONS',
+    ingress: true,
+    proves:
+      'The verdict is durable, before anything was dispatched. Refusals stand under the agent name "none".',
+  },
+  task: {
+    pattern: 'mesh.v1.task.{agent}.{token}.{capability+}',
+    kind: 'core',
+    self: 'agent',
+    says: ['gateway'],
+    hears: ['agent'],
+    queue: 'mesh',
+    schema: 'ticket',
+    proves: 'The decision named in the reply subject is durable. The token is unguessable, one per instance.',
+  },
+  result: {
+    pattern: 'mesh.v1.result.{agent}.{gateway}.{seq}.{mac}',
+    kind: 'core',
+    self: 'agent',
+    says: ['agent'],
+    hears: ['gateway'],
+    proves: 'This agent answers the decision it was given: only the gateway could have made the mac.',
+  },
+  taken: {
+    pattern: 'mesh.v1.taken.{agent}.{instance}',
+    kind: 'core',
+    self: 'agent',
+    says: ['gateway'],
+    hears: ['agent'],
+    schema: 'taken',
+    proves: 'The outcomes of the listed decisions are durable; their results need not be sent again.',
+  },
+  settle: {
+    pattern: 'mesh.v1.settle.{from}.{call}',
+    kind: 'stream',
+    says: ['gateway'],
+    hears: [],
+    schema: 'outcome',
+    stream: 'OUTCOMES',
+    ingress: true,
+    proves: 'The one outcome of the call: the first write wins and the server refuses a second.',
+  },
+  outcome: {
+    pattern: 'mesh.v1.outcome.{from}.{call}',
+    kind: 'republished',
+    self: 'from',
+    says: [],
+    hears: ['caller', 'agent'],
+    schema: 'outcome',
+    proves: 'The outcome was stored. Sent at most once by the server itself (Nats-Stream: OUTCOMES).',
+  },
+  recall: {
+    pattern: 'mesh.v1.recall.{from}.{call}',
+    kind: 'service',
+    self: 'from',
+    says: ['caller', 'agent'],
+    hears: ['gateway'],
+    schema: 'recall',
+    proves: 'The reply is the stored outcome, "running", or "not_seen" (retry the same id).',
+  },
+  cancel: {
+    pattern: 'mesh.v1.cancel.{from}.{call}',
+    kind: 'core',
+    self: 'from',
+    says: ['caller', 'agent'],
+    hears: ['gateway', 'control'],
+    proves: 'A request to stop. The outcome still decides.',
+  },
+  stop: {
+    pattern: 'mesh.v1.stop.{agent}.{call}',
+    kind: 'core',
+    self: 'agent',
+    says: ['gateway'],
+    hears: ['agent'],
+    proves: 'The caller asked to stop this call; the agent should answer soon, with what it has.',
+  },
+  progress: {
+    pattern: 'mesh.v1.progress.{agent}.{gateway}.{seq}.{mac}',
+    kind: 'core',
+    self: 'agent',
+    says: ['agent'],
+    hears: ['gateway'],
+    reserved: true,
+    proves: 'A numbered partial output of a decision this agent was given; never the outcome.',
+  },
+  stream: {
+    pattern: 'mesh.v1.stream.{from}.{call}',
+    kind: 'core',
+    self: 'from',
+    says: ['gateway'],
+    hears: ['caller', 'agent'],
+    reserved: true,
+    proves: 'A partial output that passed the gateway; never the outcome.',
+  },
+  hello: {
+    pattern: 'mesh.v1.hello.{agent}.{instance}',
+    kind: 'service',
+    self: 'agent',
+    says: ['agent'],
+    hears: ['control'],
+    schema: 'card',
+    proves: 'An instance presents its card. The reply carries its task token, or the refusal.',
+  },
+  beat: {
+    pattern: 'mesh.v1.beat.{agent}.{instance}',
+    kind: 'core',
+    self: 'agent',
+    says: ['agent', 'control'],
+    hears: ['gateway', 'control'],
+    schema: 'beat',
+    proves: 'The instance was alive when it sent this; the lease lasts until its time-to-live has passed.',
+  },
+  bye: {
+    pattern: 'mesh.v1.bye.{agent}.{instance}',
+    kind: 'core',
+    self: 'agent',
+    says: ['agent', 'control'],
+    hears: ['gateway', 'control'],
+    proves: 'The instance left on purpose; it takes no further task.',
+  },
+  find: {
+    pattern: 'mesh.v1.find.{from}',
+    kind: 'service',
+    self: 'from',
+    says: ['caller', 'agent', 'viewer', 'operator'],
+    hears: ['control'],
+    schema: 'find',
+    proves: 'The reply lists capabilities that match a pattern, only those the asker may call.',
+  },
+  view: {
+    pattern: 'mesh.v1.view.{from}.{what}',
+    kind: 'service',
+    self: 'from',
+    says: ['viewer', 'operator'],
+    hears: ['control'],
+    schema: 'view',
+    proves: 'The reply is a page of what control can see: agents, calls, one call with its tree, state.',
+  },
+  parked: {
+    pattern: 'mesh.v1.parked.{why}.{from}.{call}',
+    kind: 'stream',
+    says: ['gateway'],
+    hears: [],
+    schema: 'parked',
+    stream: 'PARKED',
+    ingress: true,
+    proves: 'The call waits durably (for capacity or a back-off); the supervisor holds its timer.',
+  },
+  dead: {
+    pattern: 'mesh.v1.dead.{capability+}',
+    kind: 'stream',
+    says: ['gateway'],
+    hears: [],
+    schema: 'dead',
+    stream: 'DEAD',
+    ingress: true,
+    proves: 'The mesh gave up on the call; the record carries its history.',
+  },
+  peer: {
+    pattern: 'mesh.v1.peer.{gateway}',
+    kind: 'core',
+    says: ['gateway'],
+    hears: ['gateway', 'control'],
+    schema: 'peer',
+    proves: 'The gateway was alive; decisions below its low-water mark are not open with it.',
+  },
+  adopt: {
+    pattern: 'mesh.v1.adopt',
+    kind: 'service',
+    says: ['control'],
+    hears: ['gateway'],
+    schema: 'adopt',
+    proves:
+      'The supervisor hands over open decisions of a gateway whose lease lapsed; the reply names the heir.',
+  },
+  wake: {
+    pattern: 'mesh.v1.wake',
+    kind: 'service',
+    says: ['control'],
+    hears: ['gateway'],
+    schema: 'wake',
+    proves: 'The supervisor asks one gateway to try a parked call again, or to expire it.',
+  },
+  open: {
+    pattern: 'mesh.v1.open',
+    kind: 'service',
+    says: ['gateway', 'control'],
+    hears: ['gateway', 'control'],
+    schema: 'open',
+    proves: 'Each hearer answers whether it holds the call open; control also names who must answer.',
+  },
+  admin: {
+    pattern: 'mesh.v1.admin.{from}.{what}',
+    kind: 'service',
+    self: 'from',
+    says: ['operator'],
+    hears: ['control'],
+    schema: 'admin',
+    proves: 'An operator command (register a plain agent, forget one); the reply says what was done.',
+  },
+} as const satisfies Record<string, SubjectRow>;

@@ -8,6 +8,7 @@ import { freshInbox, headersOf, rawHeaders } from '../fabric/raw.js';
 import { fromBody, meshError, type MeshError } from '../wire/errors.js';
 import { subject } from '../wire/generated/subjects.js';
 import type { OutcomeRecord, RecallReply } from '../wire/generated/messages.js';
+import { callDigest } from '../wire/digest.js';
 import { encodeHeaders, header, type HeaderBlock } from '../wire/headers.js';
 import { encodeJson } from '../wire/json.js';
 import { limits } from '../wire/limits.js';
@@ -49,7 +50,12 @@ export class Caller {
    * Call a capability and wait for the outcome.
    * Rejects with a MeshError: its code, its class, what a retry means, and what to do.
    */
-  call<T>(capability: string, body: unknown, options: CallOptions = {}, parent?: ParentTask): Promise<Outcome<T>> {
+  call<T>(
+    capability: string,
+    body: unknown,
+    options: CallOptions = {},
+    parent?: ParentTask,
+  ): Promise<Outcome<T>> {
     return new Promise((resolve, reject) => {
       const id = options.id ?? newCallId();
       if (!isCallId(id)) {
@@ -60,6 +66,8 @@ export class Caller {
       const deadline = parent === undefined ? own : Math.min(own, parent.deadline - limits.childReserveMs);
       const pending: Pending = {
         id,
+        chosen: options.id !== undefined,
+        capability,
         deadline,
         to: subject.call({ from: this.#me, capability: asCapability(capability) }),
         body: encodeJson(body),
@@ -68,11 +76,13 @@ export class Caller {
         reject,
         accepted: false,
         tries: 0,
+        looks: 0,
         nextMs: 0,
         cleanUp: undefined,
       };
       this.#watchAbort(pending, options.signal, parent?.signal);
-      this.#pending.add(pending, deadline + limits.silenceMs);
+      // A chosen id may have its outcome already, and nothing is said twice: then it is asked for soon.
+      this.#pending.add(pending, pending.chosen ? now + limits.recallFirstMs : deadline + limits.silenceMs);
       this.#publish(pending);
     });
   }
@@ -141,6 +151,9 @@ export class Caller {
       return;
     }
     const record = JSON.parse(text) as OutcomeRecord;
+    if (p.chosen && record.digest !== undefined && record.digest !== callDigest(p.capability, p.body)) {
+      return this.#reject(p, meshError('call_id_reused', { call: p.id }));
+    }
     if (record.status !== 'completed') {
       return this.#reject(p, outcomeError(record, body));
     }
@@ -182,9 +195,16 @@ export class Caller {
     if (this.#pending.has(p)) {
       const now = Date.now();
       if (now > p.deadline + limits.recallGraceMs) {
-        this.#reject(p, meshError(p.accepted ? 'outcome_pending' : 'unavailable', { waitedMs: now - p.deadline, why: 'silence' }));
+        this.#reject(
+          p,
+          meshError(p.accepted ? 'outcome_pending' : 'unavailable', {
+            waitedMs: now - p.deadline,
+            why: 'silence',
+          }),
+        );
       } else {
-        this.#pending.again(p, now + limits.silenceMs);
+        const wait = Math.min(limits.silenceMs, limits.recallFirstMs * 2 ** p.looks++);
+        this.#pending.again(p, now + wait);
       }
     }
   }

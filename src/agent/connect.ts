@@ -40,7 +40,11 @@ export class Mesh {
   }
 
   /** The same, with who answered and where it is recorded. */
-  callForOutcome<T = Json>(capability: string, body: unknown = null, options: CallOptions = {}): Promise<Outcome<T>> {
+  callForOutcome<T = Json>(
+    capability: string,
+    body: unknown = null,
+    options: CallOptions = {},
+  ): Promise<Outcome<T>> {
     return this.#caller.call<T>(capability, body, options);
   }
 

@@ -5,4 +5,11 @@ export { connect, Mesh } from './connect.js';
 export { MeshError, type ErrorCode, type ErrorClass, type Retry } from '../wire/errors.js';
 export { newCallId } from '../wire/ulid.js';
 export type { Json } from '../wire/json.js';
-export type { CallOptions, CapabilityOptions, ConnectOptions, Handler, Outcome, TaskContext } from './options.js';
+export type {
+  CallOptions,
+  CapabilityOptions,
+  ConnectOptions,
+  Handler,
+  Outcome,
+  TaskContext,
+} from './options.js';

@@ -7,6 +7,9 @@ import type { Outcome } from './options.js';
 /** One waiting call. */
 export interface Pending {
   readonly id: string;
+  /** The caller chose the id: another call may have used it before. */
+  readonly chosen: boolean;
+  readonly capability: string;
   readonly deadline: number;
   readonly to: string;
   readonly body: Uint8Array;
@@ -16,6 +19,7 @@ export interface Pending {
   /** The publish was acknowledged: exactly one outcome will follow. */
   accepted: boolean;
   tries: number;
+  looks: number;
   /** Instant of the next look (epoch ms). */
   nextMs: number;
   cleanUp: (() => void) | undefined;

@@ -55,7 +55,9 @@ export class Server {
   }
 
   /** Several at once, with one hello. */
-  async serveAll(list: readonly { name: string; options: CapabilityOptions; handler: Handler }[]): Promise<void> {
+  async serveAll(
+    list: readonly { name: string; options: CapabilityOptions; handler: Handler }[],
+  ): Promise<void> {
     for (const { name, options, handler } of list) {
       this.#handlers.set(asCapability(name), { handler, options });
     }
@@ -75,7 +77,9 @@ export class Server {
     }
     this.#running.forEach((c) => c.abort(meshError('closed')));
     clearInterval(this.#timer);
-    this.#nc.publish(subject.bye({ agent: this.#me, instance: this.#instance }), '', { headers: this.#presence });
+    this.#nc.publish(subject.bye({ agent: this.#me, instance: this.#instance }), '', {
+      headers: this.#presence,
+    });
     this.#results.close();
   }
 
@@ -105,13 +109,20 @@ export class Server {
     return {
       concurrency: this.#options.concurrency ?? limits.concurrencyDefault,
       ...(this.#options.description === undefined ? {} : { description: this.#options.description }),
-      capabilities: [...this.#handlers].map(([name, { options }]) => ({ version: '1.0', ...options, name })) as Card['capabilities'],
+      capabilities: [...this.#handlers].map(([name, { options }]) => ({
+        version: '1.0',
+        ...options,
+        name,
+      })) as Card['capabilities'],
     };
   }
 
   #listen(token: Token): void {
     const tasks = `mesh.v1.task.${this.#me}.${token}.>`;
-    this.#nc.subscribe(tasks, { queue: QUEUE, callback: (err, msg) => (err === null ? this.#task(msg) : undefined) });
+    this.#nc.subscribe(tasks, {
+      queue: QUEUE,
+      callback: (err, msg) => (err === null ? this.#task(msg) : undefined),
+    });
     this.#nc.subscribe(subject.stop({ agent: this.#me, call: '*' as Token }), {
       callback: (err, msg) => (err === null ? this.#stop(msg) : undefined),
     });
@@ -141,7 +152,10 @@ export class Server {
       return; // not from a gateway
     }
     const full = this.#running.size >= (this.#options.concurrency ?? limits.concurrencyDefault);
-    if (handler === undefined || full || this.#state === 'draining' || this.#running.has(key) || this.#results.full) {
+    if (handler === undefined) {
+      return this.#nc.publish(msg.reply, '', { headers: UNSERVED });
+    }
+    if (full || this.#state === 'draining' || this.#running.has(key) || this.#results.full) {
       return this.#nc.publish(msg.reply, '', { headers: BUSY });
     }
     const abort = new AbortController();
@@ -165,3 +179,4 @@ export class Server {
 }
 
 const BUSY = rawHeaders(encodeHeaders([[header.status, 'busy']]));
+const UNSERVED = rawHeaders(encodeHeaders([[header.status, 'unserved']]));

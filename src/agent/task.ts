@@ -42,7 +42,8 @@ export async function runTask(input: TaskInput): Promise<TaskResult | undefined>
   try {
     const body = (input.body.length === 0 ? null : JSON.parse(Buffer.from(input.body).toString())) as never;
     const value: unknown = await input.handler(body, contextOf(input, ticket, used));
-    const headers = used.amounts === undefined ? undefined : encodeHeaders([[header.usage, JSON.stringify(used.amounts)]]);
+    const headers =
+      used.amounts === undefined ? undefined : encodeHeaders([[header.usage, JSON.stringify(used.amounts)]]);
     return { body: encodeJson(value), headers };
   } catch (err) {
     return failure(err, input.abort.signal);
@@ -60,7 +61,11 @@ function failure(err: unknown, signal: AbortSignal): TaskResult {
   return { body: encodeJson({ ...body, message: why }), headers };
 }
 
-function contextOf(input: TaskInput, ticket: Ticket, used: { amounts?: Readonly<Record<string, number>> }): TaskContext {
+function contextOf(
+  input: TaskInput,
+  ticket: Ticket,
+  used: { amounts?: Readonly<Record<string, number>> },
+): TaskContext {
   let children = 0;
   const parent: ParentTask = {
     ticket: input.ticket,
@@ -77,7 +82,12 @@ function contextOf(input: TaskInput, ticket: Ticket, used: { amounts?: Readonly<
     deadline: ticket.deadline,
     signal: input.abort.signal,
     async call<T = Json>(capability: string, body: unknown = null, options: CallOptions = {}) {
-      const outcome = await input.caller.call<T>(capability, body, { timeoutMs: MAX_TIMER_MS, ...options }, parent);
+      const outcome = await input.caller.call<T>(
+        capability,
+        body,
+        { timeoutMs: MAX_TIMER_MS, ...options },
+        parent,
+      );
       return outcome.value;
     },
     usage(amounts) {

@@ -2,12 +2,13 @@
  * What the commands print, and the code they exit with. Facts go to stdout, notes to stderr; with `--json` stdout
  * holds one JSON value per line and nothing else.
  */
+import { inspect } from 'node:util';
 import { createColors } from 'picocolors';
 import { asMeshError, MeshError, type ErrorCode } from '../wire/errors.js';
-import type { Outcome } from '../wire/generated/messages.js';
+import type { OutcomeRecord } from '../wire/generated/messages.js';
 
 /** How a call ended. */
-export type Status = Outcome['status'];
+export type Status = OutcomeRecord['status'];
 
 /** The exit codes. */
 export const exits = { completed: 0, failed: 1, usage: 2, refused: 3, open: 4 } as const;
@@ -79,7 +80,7 @@ export function sayError(thrown: unknown, json: boolean): void {
   note(`${paintError.red(`[${err.code}]`)} ${err.sentence}`);
   note(`${paintError.dim('what now:')} ${err.help}`);
   if (err.code === 'internal' && err.cause !== undefined) {
-    note(paintError.dim(String(err.cause instanceof Error ? (err.cause.stack ?? err.cause) : err.cause)));
+    note(paintError.dim(inspect(err.cause)));
   }
 }
 

@@ -5,7 +5,7 @@ import { destination, pino } from 'pino';
 import type { Command } from 'commander';
 import type { Log } from '../wire/log.js';
 import { openContext, type ContextOptions } from './context.js';
-import { note, say, sayJson } from './output.js';
+import { exitOfError, note, say, sayError, sayJson } from './output.js';
 
 /** What a service is started with. */
 export interface ServiceOptions {
@@ -40,7 +40,12 @@ export async function serveUntilStopped(
   const stopped = stopRequest();
   const { url, credentials, policyFile } = openContext(options, user);
   const log = pino({ level: process.env['MESH_LOG'] ?? 'warn', name: user }, destination(2));
-  const service = await start({ url, seed: credentials.seed, name: credentials.name, policyFile, log });
+  const service = await start({ url, seed: credentials.seed, name: credentials.name, policyFile, log }).catch(
+    (err: unknown) => {
+      sayError(err, options.json === true);
+      process.exit(exitOfError(err)); // a connection made on the way would keep the process
+    },
+  );
   if (options.json === true) {
     sayJson({ ready: true, service: user, pid: process.pid, url });
   } else {

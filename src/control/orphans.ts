@@ -19,7 +19,11 @@ interface Orphan {
 }
 
 /** Sequences, from `fromSeq` on, of decisions that are not settled and that no living gateway holds. */
-export async function findOrphans(control: Control, fromSeq: number, alive: ReadonlySet<string>): Promise<number[]> {
+export async function findOrphans(
+  control: Control,
+  fromSeq: number,
+  alive: ReadonlySet<string>,
+): Promise<number[]> {
   const candidates: Orphan[] = [];
   await scan(control.nc, 'DECISIONS', { startSeq: fromSeq, headersOnly: true }, (m) => {
     const record = JSON.parse(m.headers.get(header.record) ?? '{}') as Partial<DecisionRecord>;

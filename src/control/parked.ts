@@ -139,7 +139,10 @@ export class Parked {
   async #ask(item: Item): Promise<string> {
     const wake: Wake = { seq: item.seq, ...(item.cancelled ? { cancelled: true } : {}) };
     const headers = rawHeaders(encodeHeaders([[header.instance, this.#control.id]]));
-    const reply = await this.#control.nc.request(subject.wake(), JSON.stringify(wake), { timeout: 5_000, headers });
+    const reply = await this.#control.nc.request(subject.wake(), JSON.stringify(wake), {
+      timeout: 5_000,
+      headers,
+    });
     return reply.string();
   }
 }

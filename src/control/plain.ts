@@ -34,12 +34,18 @@ export function servePlain(control: Control): () => void {
     (msg) => {
       const what = parse.admin(msg.subject)?.what;
       const admin = msg.json<Admin>();
-      return what === 'plain' ? addPlain(control, admin) : what === 'forget' ? forget(control, admin) : unknown(what);
+      return what === 'plain'
+        ? addPlain(control, admin)
+        : what === 'forget'
+          ? forget(control, admin)
+          : unknown(what);
     },
   );
   const timer = setInterval(() => {
     if (control.leads()) {
-      beatForAll(control).catch((err: unknown) => control.log.warn({ err: String(err) }, 'connections could not be read'));
+      beatForAll(control).catch((err: unknown) =>
+        control.log.warn({ err: String(err) }, 'connections could not be read'),
+      );
     }
   }, limits.beatMs);
   return () => {

@@ -49,7 +49,12 @@ async function hello(control: Control, msg: Msg): Promise<HelloReply> {
   const instance = asToken(p?.instance, 'instance');
   const card = readCard(agent, msg.data);
   await register(control, agent, card);
-  control.roster.beat(agent, instance, { state: 'ready', inFlight: 0, concurrency: card.concurrency }, Date.now());
+  control.roster.beat(
+    agent,
+    instance,
+    { state: 'ready', inFlight: 0, concurrency: card.concurrency },
+    Date.now(),
+  );
   return {
     token: taskToken(control.ring, agent, instance),
     leaseMs: limits.leaseMs,
@@ -89,7 +94,13 @@ export function readCard(agent: string, bytes: Uint8Array): Card {
 function onBeat(control: Control, msg: Msg): void {
   const p = parse.beat(msg.subject);
   const beat = readBeat(msg.data);
-  if (p === undefined || beat === undefined || !saidBy(msg, p.instance) || !isToken(p.agent) || !isToken(p.instance)) {
+  if (
+    p === undefined ||
+    beat === undefined ||
+    !saidBy(msg, p.instance) ||
+    !isToken(p.agent) ||
+    !isToken(p.instance)
+  ) {
     return;
   }
   if (control.roster.beat(p.agent, p.instance, beat, Date.now()) !== undefined && control.leads()) {

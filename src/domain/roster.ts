@@ -19,6 +19,8 @@ export interface Instance {
   lastBeatMs: number;
   /** It said busy or was not listening: nothing more until then (process clock, ms). */
   restUntilMs: number;
+  /** Capabilities of its agent's card that this instance said it does not serve (a mixed roll-out). */
+  unserved: Set<string> | undefined;
 }
 
 /** Live instances by agent. */
@@ -54,6 +56,7 @@ export class Roster {
         inFlight: 0,
         lastBeatMs: 0,
         restUntilMs: 0,
+        unserved: undefined,
       };
       instances.set(id, instance);
       this.version++;
@@ -119,7 +122,12 @@ export class Roster {
   }
 }
 
-/** May the instance be given a task now? */
-export function isFree(i: Instance, nowMs: number): boolean {
-  return !i.draining && i.inFlight < i.concurrency && i.restUntilMs <= nowMs;
+/** May the instance be given a task of this capability now? */
+export function isFree(i: Instance, capability: string, nowMs: number): boolean {
+  return (
+    !i.draining &&
+    i.inFlight < i.concurrency &&
+    i.restUntilMs <= nowMs &&
+    i.unserved?.has(capability) !== true
+  );
 }

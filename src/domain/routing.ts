@@ -9,6 +9,7 @@ import { isFree, type Instance, type Roster } from './roster.js';
 export type RoutingPolicy = 'round-robin' | 'least-loaded';
 
 interface Candidates {
+  readonly capability: string;
   registryVersion: number;
   rosterVersion: number;
   instances: Instance[];
@@ -56,6 +57,7 @@ export class Router {
       return known;
     }
     const list: Candidates = {
+      capability: entry.name,
       registryVersion: this.#registry.version,
       rosterVersion: this.#roster.version,
       instances: [...entry.offers.keys()].flatMap((agent) => this.#roster.of(agent)),
@@ -71,12 +73,14 @@ function roundRobin(list: Candidates, nowMs: number, avoid?: Instance): Instance
   for (let i = 0; i < n; i++) {
     const at = (list.next + i) % n;
     const instance = list.instances[at];
-    if (instance !== undefined && instance !== avoid && isFree(instance, nowMs)) {
+    if (instance !== undefined && instance !== avoid && isFree(instance, list.capability, nowMs)) {
       list.next = at + 1;
       return instance;
     }
   }
-  return avoid !== undefined && list.instances.includes(avoid) && isFree(avoid, nowMs) ? avoid : undefined;
+  return avoid !== undefined && list.instances.includes(avoid) && isFree(avoid, list.capability, nowMs)
+    ? avoid
+    : undefined;
 }
 
 /** The less loaded of two chosen in turn: nearly as even as looking at all, at a constant cost. */

@@ -16,7 +16,10 @@ export type CardChange =
 /**
  * Watch all cards. Resolves once those that stand there were told; later changes follow until `stop`.
  */
-export async function watchCards(nc: NatsConnection, onChange: (c: CardChange) => void): Promise<{ stop(): void }> {
+export async function watchCards(
+  nc: NatsConnection,
+  onChange: (c: CardChange) => void,
+): Promise<{ stop(): void }> {
   const kv = await openBucket(nc, 'mesh_registry');
   const watch = await kv.watch({ key: `${PREFIX}*` });
   const { values } = await kv.status();
@@ -29,7 +32,9 @@ export async function watchCards(nc: NatsConnection, onChange: (c: CardChange) =
     void (async () => {
       for await (const e of watch) {
         const agent = e.key.slice(PREFIX.length) as Token;
-        onChange(e.operation === 'PUT' ? { kind: 'put', agent, card: e.json<Card>() } : { kind: 'gone', agent });
+        onChange(
+          e.operation === 'PUT' ? { kind: 'put', agent, card: e.json<Card>() } : { kind: 'gone', agent },
+        );
         if (initial && e.delta === 0) {
           initial = false;
           resolve(handle);

@@ -90,5 +90,7 @@ function contains(found: unknown, want: unknown): boolean {
   if (typeof found !== 'object' || found === null) {
     return false;
   }
-  return Object.entries(want).every(([key, value]) => contains((found as Config)[key], value));
+  // Lists must be equal: a subject too many is a door too many.
+  const sameLength = !Array.isArray(want) || (Array.isArray(found) && found.length === want.length);
+  return sameLength && Object.entries(want).every(([key, value]) => contains((found as Config)[key], value));
 }

@@ -20,7 +20,14 @@ export class Lease {
   #heldUntil = 0;
 
   /** `ttlMs` is a whole number of seconds (the server counts in seconds). */
-  constructor(nc: NatsConnection, pub: LightPublisher, bucket: BucketName, key: string, value: string, ttlMs: number) {
+  constructor(
+    nc: NatsConnection,
+    pub: LightPublisher,
+    bucket: BucketName,
+    key: string,
+    value: string,
+    ttlMs: number,
+  ) {
     this.#nc = nc;
     this.#pub = pub;
     this.#bucket = bucket;
@@ -67,7 +74,11 @@ export class Lease {
       ['Nats-TTL', this.#ttlMs / 1000],
       ['Nats-Expected-Last-Subject-Sequence', this.#revision],
     ]);
-    const ack = await this.#pub.publishAsync(`$KV.${this.#bucket}.${this.#key}`, Buffer.from(this.#value), headers);
+    const ack = await this.#pub.publishAsync(
+      `$KV.${this.#bucket}.${this.#key}`,
+      Buffer.from(this.#value),
+      headers,
+    );
     this.#revision = ack.kind === 'stored' ? ack.seq : 0;
     return ack.kind === 'stored';
   }

@@ -115,7 +115,8 @@ export function readAck(msg: Msg): Ack {
   const seqAt = text.indexOf('"seq":');
   if (seqAt > 0 && !text.startsWith('{"error"')) {
     const seq = Number.parseInt(text.slice(seqAt + 6), 10);
-    const duplicate = text.indexOf('"duplicate":true') > 0;
+    // The server writes `"duplicate": true`, with a space, and leaves the key out otherwise.
+    const duplicate = text.indexOf('"duplicate"') > 0;
     return seq > 0 ? { kind: duplicate ? 'duplicate' : 'stored', seq } : { kind: 'retry', text };
   }
   return readError(text);

@@ -168,11 +168,17 @@ function pullBatch(
 }
 
 /** Follow a stream from its first message. Survives reconnects. Returns how to stop. Control only. */
-export async function tail(nc: NatsConnection, stream: StreamName, onMessage: (m: Stored) => void): Promise<() => void> {
+export async function tail(
+  nc: NatsConnection,
+  stream: StreamName,
+  onMessage: (m: Stored) => void,
+): Promise<() => void> {
   const consumer = await jetstream(nc).consumers.get(stream);
   const messages = await consumer.consume({
     callback: (m) => {
-      const headers = new HeaderBlock((m.headers as unknown as { encode(): Uint8Array } | undefined)?.encode() ?? EMPTY);
+      const headers = new HeaderBlock(
+        (m.headers as unknown as { encode(): Uint8Array } | undefined)?.encode() ?? EMPTY,
+      );
       onMessage({ seq: m.seq, subject: m.subject, headers, body: m.data });
     },
   });

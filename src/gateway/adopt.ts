@@ -29,7 +29,13 @@ export function serveAdoptions(core: Core, open: OpenSet, attempts: Attempts, se
   return () => sub.unsubscribe();
 }
 
-async function adoptAll(core: Core, open: OpenSet, attempts: Attempts, settler: Settler, msg: Msg): Promise<void> {
+async function adoptAll(
+  core: Core,
+  open: OpenSet,
+  attempts: Attempts,
+  settler: Settler,
+  msg: Msg,
+): Promise<void> {
   const { seqs, of } = msg.json<Adopt>();
   try {
     // In order, so that the newest attempt of a call is seen last.
@@ -43,7 +49,13 @@ async function adoptAll(core: Core, open: OpenSet, attempts: Attempts, settler: 
   }
 }
 
-async function adopt(core: Core, open: OpenSet, attempts: Attempts, settler: Settler, seq: number): Promise<void> {
+async function adopt(
+  core: Core,
+  open: OpenSet,
+  attempts: Attempts,
+  settler: Settler,
+  seq: number,
+): Promise<void> {
   if (open.bySeq(seq) !== undefined) {
     return;
   }

@@ -5,6 +5,7 @@ import type { Msg } from '../fabric/connection.js';
 import { headersOf } from '../fabric/raw.js';
 import { meshError } from '../wire/errors.js';
 import { parse, pattern } from '../wire/generated/subjects.js';
+import { callDigest } from '../wire/digest.js';
 import { header } from '../wire/headers.js';
 import { limits } from '../wire/limits.js';
 import { birthOf, isCallId, newCallId } from '../wire/ulid.js';
@@ -13,7 +14,6 @@ import type { Core } from './core.js';
 import { lookUp } from './lookup.js';
 import type { OpenSet } from './open.js';
 import type { Origin } from './origin.js';
-import { digestOf } from './records.js';
 import { isOwnInbox, replyError } from './reply.js';
 import { readRegister, replyOutcome } from './settle.js';
 import type { WaitingRoom } from './waiting.js';
@@ -47,7 +47,13 @@ function takeAsk(core: Core, open: OpenSet, admitter: Admitter, waiting: Waiting
   const origin: Origin = { kind: 'ask', reply, durable: () => undefined, undone: () => undefined };
   const admit = () => {
     if (admitter.admit(incoming, origin, id) === 'held') {
-      waiting.add({ key: `${p.from}.${id}`, incoming, origin, capability: p.capability, sinceMs: Date.now() });
+      waiting.add({
+        key: `${p.from}.${id}`,
+        incoming,
+        origin,
+        capability: p.capability,
+        sinceMs: Date.now(),
+      });
     }
   };
   if (given === undefined || !isCallId(given)) {
@@ -55,14 +61,18 @@ function takeAsk(core: Core, open: OpenSet, admitter: Admitter, waiting: Waiting
   }
   const known = open.byKey(`${p.from}.${given}`);
   if (known !== undefined) {
-    const same = known.record.digest === digestOf(p.capability, msg.data);
-    const error = same ? meshError('outcome_pending', { waitedMs: 0 }) : meshError('call_id_reused', { call: given });
+    const same = known.record.digest === callDigest(p.capability, msg.data);
+    const error = same
+      ? meshError('outcome_pending', { waitedMs: 0 })
+      : meshError('call_id_reused', { call: given });
     return replyError(core, reply, error, given);
   }
   if (Date.now() - birthOf(given) < limits.beatMs) {
     return admit(); // just born: a retry of it would be refused by the duplicate window
   }
-  void retryOfAsk(core, p.from, given, incoming.capability, msg, reply).then((fresh) => (fresh ? admit() : undefined));
+  void retryOfAsk(core, p.from, given, incoming.capability, msg, reply).then((fresh) =>
+    fresh ? admit() : undefined,
+  );
 }
 
 /** Answer a repeated ask from the register; true when the call was not seen before. */
@@ -77,7 +87,7 @@ async function retryOfAsk(
   try {
     const settled = await readRegister(core, from, call);
     if (settled !== undefined) {
-      if (settled.record.digest !== undefined && settled.record.digest !== digestOf(capability, msg.data)) {
+      if (settled.record.digest !== undefined && settled.record.digest !== callDigest(capability, msg.data)) {
         replyError(core, reply, meshError('call_id_reused', { call }), call);
       } else {
         replyOutcome(core, reply, settled.text, settled.body);
@@ -93,7 +103,12 @@ async function retryOfAsk(
     }
     return true;
   } catch {
-    replyError(core, reply, meshError('unavailable', { waitedMs: 0, why: 'the register could not be read' }), call);
+    replyError(
+      core,
+      reply,
+      meshError('unavailable', { waitedMs: 0, why: 'the register could not be read' }),
+      call,
+    );
     return false;
   }
 }

@@ -51,15 +51,20 @@ export class Attempts {
     this.lost(call, 'the attempt timed out');
   }
 
-  /** The instance said that it is busy and did not start: this was no dispatch. */
-  busy(call: OpenCall): void {
+  /** The instance said that it did not start (it is busy, or does not serve this): this was no dispatch. */
+  busy(call: OpenCall, unserved: boolean): void {
     const holder = release(call);
-    if (holder !== undefined) {
+    if (holder !== undefined && unserved) {
+      (holder.unserved ??= new Set()).add(call.record.capability);
+    } else if (holder !== undefined) {
       holder.restUntilMs = Date.now() + limits.busyRestMs;
     }
     call.record.dispatches = Math.max(0, (call.record.dispatches ?? 1) - 1);
     call.state = 'waiting';
-    this.#open.wheel.set(call, Math.min(Date.now() + limits.busyRestMs, call.record.deadline));
+    const { attempt, deadline } = call.record;
+    const wait =
+      attempt < limits.attempts ? Math.min(limits.busyRestMs * attempt, limits.busyWaitMaxMs) : Infinity;
+    this.#open.wheel.set(call, Math.min(Date.now() + wait, deadline));
   }
 
   /**
@@ -93,7 +98,13 @@ export class Attempts {
       return this.#open.wheel.set(call, Math.min(call.lostUntil, call.record.deadline));
     }
     const { agent, instance } = call.record;
-    call.history.push({ seq: call.seq, agent, at: now, why, ...(instance === undefined ? {} : { instance }) });
+    call.history.push({
+      seq: call.seq,
+      agent,
+      at: now,
+      why,
+      ...(instance === undefined ? {} : { instance }),
+    });
     release(call);
     if ((call.record.dispatches ?? 1) >= limits.dispatches || call.record.attempt >= limits.attempts) {
       return this.#giveUp(call, why);
@@ -120,7 +131,9 @@ export class Attempts {
   /** Nothing is dispatched from here on; an answer on its way still counts for a moment. */
   #deadline(call: OpenCall, now: number): void {
     if ((call.record.dispatches ?? 0) === 0) {
-      const why = call.cancelled ? meshError('cancelled') : meshError('no_agent', { capability: call.record.capability });
+      const why = call.cancelled
+        ? meshError('cancelled')
+        : meshError('no_agent', { capability: call.record.capability });
       return this.#settler.fail(call, call.cancelled ? 'cancelled' : 'expired', why.toBody());
     }
     if (now < call.record.deadline + limits.deadlineGraceMs) {
@@ -131,7 +144,11 @@ export class Attempts {
   }
 
   #unknown(call: OpenCall, why: string): void {
-    this.#settler.fail(call, 'unknown', meshError('attempt_lost', { agent: call.record.agent, why }).toBody());
+    this.#settler.fail(
+      call,
+      'unknown',
+      meshError('attempt_lost', { agent: call.record.agent, why }).toBody(),
+    );
   }
 
   #redispatch(call: OpenCall, now: number): void {

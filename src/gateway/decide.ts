@@ -117,7 +117,8 @@ export class Decider {
     }
     call.holder = instance;
     dispatch(this.#core, call, instance);
-    const attempt = call.record.idempotent === true ? now + (call.record.attemptMs ?? limits.attemptMs) : Infinity;
+    const attempt =
+      call.record.idempotent === true ? now + (call.record.attemptMs ?? limits.attemptMs) : Infinity;
     this.#open.wheel.set(call, Math.min(attempt, call.record.deadline));
   }
 
@@ -154,7 +155,10 @@ export class Decider {
           return;
         case 'retry':
           if (++tries < limits.publishTries && Date.now() < record.deadline + limits.graceMs) {
-            return void setTimeout(() => this.#core.pub.publish(to, body, headers, onAck), tries === 1 ? 0 : 50);
+            return void setTimeout(
+              () => this.#core.pub.publish(to, body, headers, onAck),
+              tries === 1 ? 0 : 50,
+            );
           }
           done();
           return on.lost(ack.text);

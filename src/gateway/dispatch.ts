@@ -16,7 +16,11 @@ export function dispatch(core: Core, call: OpenCall, instance: Instance): void {
   const sealed = sealTicket(core.ring, r, call.seq);
   call.macs.set(call.seq, sealed.resultMac);
   call.state = 'dispatched';
-  const to = subject.task({ agent: instance.agent, token: instance.token, capability: r.capability as Capability });
+  const to = subject.task({
+    agent: instance.agent,
+    token: instance.token,
+    capability: r.capability as Capability,
+  });
   const reply = subject.result({
     agent: instance.agent,
     gateway: core.name,

@@ -24,7 +24,9 @@ export function lookUp(core: Core, query: OpenQuery): Promise<Lookup> {
     const answered = new Set<string>();
     let expected: Set<string> | undefined;
     let parked = false;
-    const sub = core.nc.subscribe(inbox, { callback: (err, msg) => (err === null ? take(msg.data) : undefined) });
+    const sub = core.nc.subscribe(inbox, {
+      callback: (err, msg) => (err === null ? take(msg.data) : undefined),
+    });
     const end = (open: boolean, sure: boolean) => {
       clearTimeout(timer);
       sub.unsubscribe();

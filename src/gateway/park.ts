@@ -90,6 +90,9 @@ export async function unpark(
 /** The parked call went on: its record is not needed any more. */
 export function forget(core: Core, seq: number): void {
   deleteBySeq(core.nc, 'PARKED', seq).catch((err: unknown) => {
-    core.log.warn({ seq, err: String(err) }, 'a parked record was not deleted; the supervisor will try again');
+    core.log.warn(
+      { seq, err: String(err) },
+      'a parked record was not deleted; the supervisor will try again',
+    );
   });
 }

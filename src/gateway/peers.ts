@@ -99,7 +99,11 @@ export class Peers {
 
   #heard(msg: Msg): void {
     const p = parse.peer(msg.subject);
-    if (p === undefined || headersOf(msg).get(header.instance) !== p.gateway || p.gateway === this.#core.name) {
+    if (
+      p === undefined ||
+      headersOf(msg).get(header.instance) !== p.gateway ||
+      p.gateway === this.#core.name
+    ) {
       return;
     }
     this.#seen.set(p.gateway, Date.now());

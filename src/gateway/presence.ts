@@ -38,7 +38,10 @@ export async function watchPresence(core: Core, events: PresenceEvents): Promise
   });
   const hear = (subject: string, take: (msg: Msg) => void) =>
     core.nc.subscribe(subject, { callback: (err, msg) => (err === null ? take(msg) : undefined) });
-  const subs = [hear(pattern.beat, (msg) => onBeat(core, events, msg)), hear(pattern.bye, (msg) => onBye(core, events, msg))];
+  const subs = [
+    hear(pattern.beat, (msg) => onBeat(core, events, msg)),
+    hear(pattern.bye, (msg) => onBye(core, events, msg)),
+  ];
   const timer = watchLeases(core, events);
   return () => {
     clearInterval(timer);
@@ -76,14 +79,20 @@ function onBeat(core: Core, events: PresenceEvents, msg: Msg): void {
   }
   const before = core.roster.version;
   const instance = core.roster.beat(p.agent, p.instance, beat, Date.now());
-  if (before !== core.roster.version || (instance !== undefined && instance.inFlight < instance.concurrency)) {
+  if (
+    before !== core.roster.version ||
+    (instance !== undefined && instance.inFlight < instance.concurrency)
+  ) {
     events.free();
   }
 }
 
 function onBye(core: Core, events: PresenceEvents, msg: Msg): void {
   const p = speaker(msg, parse.bye(msg.subject));
-  const instance = p !== undefined && isToken(p.agent) && isToken(p.instance) ? core.roster.remove(p.agent, p.instance) : undefined;
+  const instance =
+    p !== undefined && isToken(p.agent) && isToken(p.instance)
+      ? core.roster.remove(p.agent, p.instance)
+      : undefined;
   if (instance !== undefined) {
     events.gone(new Set([instance]));
   }

@@ -27,7 +27,12 @@ export function serveRecalls(core: Core, open: OpenSet, waiting: WaitingRoom): (
         const { reply } = msg;
         recall(core, open, waiting, p.from, p.call, reply).catch((cause: unknown) => {
           core.log.warn({ call: p.call, err: String(cause) }, 'a recall failed');
-          replyError(core, reply, meshError('unavailable', { waitedMs: 0, why: 'the register could not be read' }), p.call);
+          replyError(
+            core,
+            reply,
+            meshError('unavailable', { waitedMs: 0, why: 'the register could not be read' }),
+            p.call,
+          );
         });
       }
     },
@@ -55,7 +60,9 @@ async function recall(
     return replyOutcome(core, reply, settled.text, settled.body);
   }
   const answer: RecallReply = { state: running ? 'running' : 'not_seen' };
-  core.nc.publish(reply, JSON.stringify(answer), { headers: rawHeaders(encodeHeaders([[header.call, call]])) });
+  core.nc.publish(reply, JSON.stringify(answer), {
+    headers: rawHeaders(encodeHeaders([[header.call, call]])),
+  });
 }
 
 /** What a cancel acts on. */

@@ -1,10 +1,11 @@
 /**
  * The records a gateway writes, and reading them back.
  */
-import { hash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import type { AdmittedCall } from '../chain/verdict.js';
 import type { Draft } from '../chain/draft.js';
 import type { DecisionRecord, OutcomeRecord } from '../wire/generated/messages.js';
+import { callDigest } from '../wire/digest.js';
 import type { HeaderBlock } from '../wire/headers.js';
 import { header } from '../wire/headers.js';
 import type { MeshError } from '../wire/errors.js';
@@ -18,12 +19,6 @@ let count = 0;
 /** Tells apart two publishes, also of two processes. */
 export function nonce(): string {
   return process + (count++).toString(36);
-}
-
-/** Digest of capability and body: what "the same bytes" means. */
-export function digestOf(capability: string, body: Uint8Array): string {
-  const name = Buffer.from(`${capability}\0`);
-  return hash('sha256', Buffer.concat([name, body]), 'base64url');
 }
 
 /** The record of an admitted call: verdict, reservation and ticket in one. */
@@ -48,7 +43,7 @@ export function allowRecord(core: Core, call: AdmittedCall, reply: string | unde
     lifeMs: call.entry.lifeMs,
     root: call.root,
     chain: [...call.chain, `${call.instance.agent}/${call.what}`],
-    digest: digestOf(call.what, call.body),
+    digest: callDigest(call.what, call.body),
     policy: core.policy.digest,
     idempotent: call.entry.idempotent,
     attemptMs: offer?.attemptMs ?? limits.attemptMs,
@@ -113,7 +108,7 @@ export function refuseRecord(
     lifeMs,
     root: draft.root === '' ? `${draft.from}.${id}` : draft.root,
     chain: draft.chain.length === 0 ? [draft.from] : draft.chain,
-    digest: digestOf(draft.capability, draft.body),
+    digest: callDigest(draft.capability, draft.body),
     policy: core.policy.digest,
     error: error.toBody(),
     at: Date.now(),

@@ -73,8 +73,9 @@ export class Results {
       return seq === call.seq ? this.#attempts.nobodyListening(call) : undefined;
     }
     const status = headers.get(header.status);
-    if (status === 'busy') {
-      return seq === call.seq && call.state === 'dispatched' ? this.#attempts.busy(call) : undefined;
+    if (status === 'busy' || status === 'unserved') {
+      const current = seq === call.seq && call.state === 'dispatched';
+      return current ? this.#attempts.busy(call, status === 'unserved') : undefined;
     }
     release(call);
     const code = headers.get(header.serviceErrorCode);
@@ -123,7 +124,12 @@ export class Results {
   async #lookUp(seq: number, agent: string, mac: string, msg: Msg): Promise<void> {
     const stored = await getBySeq(this.#core.nc, 'DECISIONS', seq).catch(() => undefined);
     const record = stored === undefined ? undefined : readDecision(stored.headers);
-    if (stored === undefined || record === undefined || record.verdict !== 'allow' || record.agent !== agent) {
+    if (
+      stored === undefined ||
+      record === undefined ||
+      record.verdict !== 'allow' ||
+      record.agent !== agent
+    ) {
       return;
     }
     if (!sameMac(sealTicket(this.#core.ring, record, seq).resultMac, mac)) {

@@ -129,7 +129,11 @@ export async function readRegister(
   from: string,
   call: string,
 ): Promise<{ record: OutcomeRecord; text: string; body: Uint8Array } | undefined> {
-  const stored = await getLast(core.nc, 'OUTCOMES', subject.settle({ from: from as Token, call: call as Token }));
+  const stored = await getLast(
+    core.nc,
+    'OUTCOMES',
+    subject.settle({ from: from as Token, call: call as Token }),
+  );
   const text = stored?.headers.get(header.outcome);
   const record = stored === undefined ? undefined : readOutcome(stored.headers);
   if (stored === undefined || text === undefined || record === undefined) {

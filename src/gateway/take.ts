@@ -148,7 +148,8 @@ export class Taker {
       if (!found.sure) {
         return origin.undone();
       }
-      const settled = found.open || found.parked || (await readRegister(this.#core, incoming.from, id)) !== undefined;
+      const settled =
+        found.open || found.parked || (await readRegister(this.#core, incoming.from, id)) !== undefined;
       if (settled) {
         return origin.durable();
       }
@@ -162,7 +163,15 @@ export class Taker {
   #giveUp(incoming: Incoming, origin: Origin, streamSeq: number, id: string, takes: number): void {
     const why = 'gateways crashed while they handled it';
     const call = isCallId(id) ? id : `seq-${streamSeq}`;
-    const dead = { v: 1 as const, from: incoming.from, call, capability: incoming.capability, why, history: [], at: Date.now() };
+    const dead = {
+      v: 1 as const,
+      from: incoming.from,
+      call,
+      capability: incoming.capability,
+      why,
+      history: [],
+      at: Date.now(),
+    };
     writeDead(this.#core, dead, incoming.body, () =>
       this.#admitter.end(incoming, origin, call, 'unknown', meshError('poison', { attempts: takes, why })),
     );

@@ -60,7 +60,10 @@ export class Wheel<T extends Timed> {
   turn(nowMs: number): void {
     const until = Math.floor(nowMs / SLOT_MS);
     // After a long pause or a clock step it is cheaper to look at the slots there are than at each that passed.
-    const slots = until - this.#at > this.#slots.size ? [...this.#slots.keys()].filter((s) => s <= until).sort((a, b) => a - b) : range(this.#at + 1, until);
+    const slots =
+      until - this.#at > this.#slots.size
+        ? [...this.#slots.keys()].filter((s) => s <= until).sort((a, b) => a - b)
+        : range(this.#at + 1, until);
     this.#at = Math.max(this.#at, until);
     for (const slot of slots) {
       const due = this.#slots.get(slot);

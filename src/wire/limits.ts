@@ -72,7 +72,13 @@ export const limitTable = {
     reason: 'An instance or gateway that was silent this long is treated as gone.',
   },
   deadlineGraceMs: { value: 1_000, unit: 'ms', reason: 'An answer on its way at the deadline still counts.' },
-  lostGraceMs: { value: 10_000, unit: 'ms', reason: 'A silent instance may only be busy: a call that must not run twice waits this much longer for its answer.' },
+  lostGraceMs: {
+    value: 10_000,
+    unit: 'ms',
+    reason:
+      'A silent instance may only be busy: a call that must not run twice waits this much longer for its answer.',
+  },
+  busyWaitMaxMs: { value: 1_000, unit: 'ms', reason: 'Longest wait of a call between two busy answers.' },
   busyRestMs: { value: 25, unit: 'ms', reason: 'An instance that said busy is left alone this long.' },
   heirs: { value: 64, unit: 'gateways', reason: 'Lapsed gateways whose results the others listen for.' },
   attempts: { value: 64, unit: 'attempts', reason: 'Decisions of one call, busy answers included.' },
@@ -146,6 +152,11 @@ export const limitTable = {
     value: 1_500,
     unit: 'ms',
     reason: 'A caller that heard nothing this long after the deadline, or after a reconnect, recalls.',
+  },
+  recallFirstMs: {
+    value: 100,
+    unit: 'ms',
+    reason: 'A call with a chosen id is asked for first after this; then at doubling distances.',
   },
   recallGraceMs: {
     value: 30_000,

@@ -76,7 +76,12 @@ function report(dir: string, state: MeshState, user: User): string[] {
   const role = user.role === 'agent' ? 'worker' : 'everyone';
   const installed =
     state.server === undefined
-      ? ['', 'The server is not ours. Put this into the account of the mesh and reload it:', '', snippetFor(user)]
+      ? [
+          '',
+          'The server is not ours. Put this into the account of the mesh and reload it:',
+          '',
+          snippetFor(user),
+        ]
       : [];
   return [
     `${paint.green(user.name)} is ${user.role === 'agent' ? 'an agent' : 'a caller'} of this mesh`,

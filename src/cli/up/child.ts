@@ -73,6 +73,7 @@ async function untilReady(child: ChildProcess, exited: Promise<void>, name: stri
         if (said.ready === true) {
           resolve();
         } else if (said.error !== undefined) {
+          child.kill('SIGKILL');
           reject(fromBody(said.error));
         }
       });

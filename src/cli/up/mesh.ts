@@ -4,7 +4,8 @@
  */
 import { join, resolve } from 'node:path';
 import { locked, places, prepareFolder } from '../../fabric/folder.js';
-import { startServer, type ServerHandle, type Sync } from '../../fabric/server.js';
+import { startServer, type ServerHandle } from '../../fabric/server.js';
+import type { Sync } from '../../fabric/server-conf.js';
 import {
   credentialsFile,
   loadCredentials,

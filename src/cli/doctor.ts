@@ -1,0 +1,74 @@
+/**
+ * `mesh doctor`: found, want, fix.
+ */
+import type { Command } from 'commander';
+import { dataFolder, openContext } from './context.js';
+import type { Finding } from './doctor/finding.js';
+import { checkBinary, checkModes, checkPermissions, checkProcesses, checkSync } from './doctor/local.js';
+import { checkRemote } from './doctor/remote.js';
+import { exits, paint, say, sayJson, table } from './output.js';
+import { readState } from './state.js';
+
+interface DoctorOptions {
+  readonly data?: string;
+  readonly json?: boolean;
+}
+
+/** Add the command. */
+export function register(program: Command): void {
+  program
+    .command('doctor')
+    .summary('what is wrong here, and how to mend it')
+    .description(
+      'Check server, streams, permissions, files and processes: what was found, what is wanted, the fix.',
+    )
+    .option('--data <folder>', 'data folder (default: $MESH_DATA or .mesh)')
+    .option('--json', 'print one JSON line')
+    .addHelpText('after', HELP)
+    .action(doctor);
+}
+
+const HELP = `
+Examples:
+  $ mesh doctor
+  $ mesh doctor --data ./prod --json
+
+Exits with 0 when all is fine (warnings included), with 1 when there is something to mend.`;
+
+async function doctor({ data, json }: DoctorOptions): Promise<void> {
+  const context = openContext(data === undefined ? {} : { data }, 'operator');
+  const dir = dataFolder(data);
+  const state = readState(dir);
+  const findings = [
+    await checkBinary(),
+    ...(await checkRemote(context)),
+    checkSync(dir, state?.server !== undefined),
+    checkPermissions(dir),
+    checkModes(dir),
+    ...(state === undefined ? [] : checkProcesses(state)),
+  ];
+  const fine = findings.every(({ state: s }) => s !== 'mend');
+  if (json === true) {
+    sayJson({ fine, findings });
+  } else {
+    say(
+      ...report(findings),
+      '',
+      fine ? paint.green('Nothing to mend.') : paint.red('There is something to mend.'),
+    );
+  }
+  process.exitCode = fine ? exits.completed : exits.failed;
+}
+
+const MARKS = { fine: paint.green('fine'), warn: paint.yellow('warn'), mend: paint.red('mend') } as const;
+
+function report(findings: readonly Finding[]): string[] {
+  const rows = findings.map(({ what, state, found, want, fix }) => [
+    MARKS[state],
+    what,
+    found,
+    state === 'fine' ? '' : want,
+    fix,
+  ]);
+  return table(rows, ['', 'what', 'found', 'want', 'fix']);
+}

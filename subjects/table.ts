@@ -87,6 +87,15 @@ export const table = {
     schema: 'taken',
     proves: 'The outcomes of the listed decisions are durable; their results need not be sent again.',
   },
+  probe: {
+    pattern: 'mesh.v1.probe.{agent}.{instance}',
+    kind: 'core',
+    self: 'agent',
+    says: ['gateway'],
+    hears: ['agent'],
+    schema: 'taken',
+    proves: 'A gateway adopted these decisions and asks for a sign: the agent answers for each it knows, as a result.',
+  },
   settle: {
     pattern: 'mesh.v1.settle.{from}.{call}',
     kind: 'stream',

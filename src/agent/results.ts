@@ -16,6 +16,18 @@ interface Kept {
   nextMs: number;
 }
 
+/** Sequence of the decision that a result subject answers. */
+export function seqOf(reply: string): number {
+  return Number(reply.split('.')[SEQ_TOKEN]);
+}
+
+/** The same result, to any gateway. */
+export function toAny(reply: string): string {
+  const tokens = reply.split('.');
+  tokens[GATEWAY_TOKEN] = 'any';
+  return tokens.join('.');
+}
+
 const GATEWAY_TOKEN = 4;
 const SEQ_TOKEN = 5;
 const KEEP_MS = 120_000;
@@ -48,9 +60,22 @@ export class Results {
   /** Send a result to where the task asked for it, and keep it. */
   send(reply: string, result: TaskResult): void {
     const now = performance.now();
-    const seq = Number(reply.split('.')[SEQ_TOKEN]);
-    this.#kept.set(seq, { reply, result, nextMs: now + limits.resultRetryMs, untilMs: now + KEEP_MS });
+    this.#kept.set(seqOf(reply), {
+      reply,
+      result,
+      nextMs: now + limits.resultRetryMs,
+      untilMs: now + KEEP_MS,
+    });
     this.#publish(reply, result);
+  }
+
+  /** Send those results again now. */
+  sendAgain(seqs: ReadonlySet<number>): void {
+    for (const [seq, kept] of this.#kept) {
+      if (seqs.has(seq)) {
+        this.#publish(toAny(kept.reply), kept.result);
+      }
+    }
   }
 
   /** Keep nothing more. */
@@ -78,9 +103,7 @@ export class Results {
     for (const [seq, kept] of this.#kept) {
       if (kept.nextMs <= now) {
         kept.nextMs = now + limits.resultRetryMs;
-        const tokens = kept.reply.split('.');
-        tokens[GATEWAY_TOKEN] = 'any';
-        this.#publish(tokens.join('.'), kept.result);
+        this.#publish(toAny(kept.reply), kept.result);
         if (kept.untilMs < now) {
           this.#kept.delete(seq);
         }

@@ -6,13 +6,13 @@ import type { Msg, NatsConnection } from '../fabric/connection.js';
 import { headersOf, rawHeaders } from '../fabric/raw.js';
 import { fromBody, meshError } from '../wire/errors.js';
 import { parse, subject } from '../wire/generated/subjects.js';
-import type { Beat, Card, ErrorBody, HelloReply } from '../wire/generated/messages.js';
+import type { Beat, Card, ErrorBody, HelloReply, Taken } from '../wire/generated/messages.js';
 import { encodeHeaders, header } from '../wire/headers.js';
 import { limits } from '../wire/limits.js';
 import { asCapability, type Token } from '../wire/names.js';
 import type { Caller } from './caller.js';
 import type { CapabilityOptions, ConnectOptions, Handler } from './options.js';
-import { Results } from './results.js';
+import { Results, seqOf, toAny } from './results.js';
 import { runTask } from './task.js';
 
 const QUEUE = 'mesh';
@@ -27,6 +27,8 @@ export class Server {
   readonly #options: ConnectOptions;
   readonly #handlers = new Map<string, { handler: Handler; options: CapabilityOptions }>();
   readonly #running = new Map<string, AbortController>();
+  /** Result subjects of running tasks, by key. */
+  readonly #replies = new Map<string, string>();
   readonly #results: Results;
   readonly #presence: ReturnType<typeof rawHeaders>;
   #timer: NodeJS.Timeout | undefined;
@@ -126,6 +128,9 @@ export class Server {
     this.#nc.subscribe(subject.stop({ agent: this.#me, call: '*' as Token }), {
       callback: (err, msg) => (err === null ? this.#stop(msg) : undefined),
     });
+    this.#nc.subscribe(subject.probe({ agent: this.#me, instance: this.#instance }), {
+      callback: (err, msg) => (err === null ? this.#probe(msg) : undefined),
+    });
   }
 
   #beat(): void {
@@ -160,14 +165,30 @@ export class Server {
     }
     const abort = new AbortController();
     this.#running.set(key, abort);
+    this.#replies.set(key, msg.reply);
     void runTask({ handler, ticket, key, body: msg.data, abort, caller: this.#caller }).then((result) => {
       this.#running.delete(key);
+      this.#replies.delete(key);
       if (result === undefined) {
         this.#nc.publish(msg.reply ?? '', '', { headers: BUSY }); // it was late and did not start
       } else {
         this.#results.send(msg.reply ?? '', result);
       }
     });
+  }
+
+  /** A gateway asks for a sign of tasks it adopted: what runs is told, what is done is sent again. */
+  #probe(msg: Msg): void {
+    if (headersOf(msg).empty) {
+      return;
+    }
+    const seqs = new Set(msg.json<Taken>().seqs);
+    this.#results.sendAgain(seqs);
+    for (const reply of this.#replies.values()) {
+      if (seqs.has(seqOf(reply))) {
+        this.#nc.publish(toAny(reply), '', { headers: WORKING });
+      }
+    }
   }
 
   #stop(msg: Msg): void {
@@ -179,4 +200,5 @@ export class Server {
 }
 
 const BUSY = rawHeaders(encodeHeaders([[header.status, 'busy']]));
+const WORKING = rawHeaders(encodeHeaders([[header.status, 'working']]));
 const UNSERVED = rawHeaders(encodeHeaders([[header.status, 'unserved']]));

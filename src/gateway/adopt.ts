@@ -3,12 +3,15 @@
  * holds all that is needed to go on.
  */
 import type { Msg } from '../fabric/connection.js';
-import { headersOf } from '../fabric/raw.js';
+import { headersOf, rawHeaders } from '../fabric/raw.js';
 import { getBySeq } from '../fabric/reader.js';
+import type { Instance } from '../domain/roster.js';
 import { sealTicket } from '../domain/ticket.js';
 import { fromBody } from '../wire/errors.js';
-import { pattern } from '../wire/generated/subjects.js';
+import { pattern, subject } from '../wire/generated/subjects.js';
 import type { Adopt } from '../wire/generated/messages.js';
+import { encodeHeaders, header } from '../wire/headers.js';
+import { limits } from '../wire/limits.js';
 import type { Attempts } from './attempts.js';
 import type { Core } from './core.js';
 import { newOpenCall } from './decide.js';
@@ -39,9 +42,14 @@ async function adoptAll(
   const { seqs, of } = msg.json<Adopt>();
   try {
     // In order, so that the newest attempt of a call is seen last.
+    const adopted = new Map<Instance, number[]>();
     for (const seq of seqs) {
-      await adopt(core, open, attempts, settler, seq);
+      const holder = await adopt(core, open, attempts, settler, seq);
+      if (holder !== undefined) {
+        adopted.set(holder, [...(adopted.get(holder) ?? []), seq]);
+      }
     }
+    probe(core, adopted);
     core.nc.publish(msg.reply ?? '', core.name);
     core.log.info({ of, decisions: seqs.length }, 'adopted the decisions of a lapsed gateway');
   } catch (err) {
@@ -55,22 +63,22 @@ async function adopt(
   attempts: Attempts,
   settler: Settler,
   seq: number,
-): Promise<void> {
+): Promise<Instance | undefined> {
   if (open.bySeq(seq) !== undefined) {
-    return;
+    return undefined;
   }
   const stored = await getBySeq(core.nc, 'DECISIONS', seq);
   const record = stored === undefined ? undefined : readDecision(stored.headers);
   if (stored === undefined || record === undefined) {
-    return;
+    return undefined;
   }
   const known = open.byKey(`${record.from}.${record.call}`);
   if (known === undefined && (await readRegister(core, record.from, record.call)) !== undefined) {
-    return;
+    return undefined;
   }
   if (known !== undefined && known.record.attempt >= record.attempt) {
     known.macs.set(seq, sealTicket(core.ring, record, seq).resultMac);
-    return;
+    return undefined;
   }
   const holder = core.roster.get(record.agent, record.instance ?? '');
   const call = known ?? newOpenCall(record, seq, stored.body, undefined);
@@ -80,15 +88,26 @@ async function adopt(
     open.addDecision(call, record, seq);
   }
   if (record.verdict === 'refuse') {
-    return settler.fail(call, record.status ?? 'refused', fromBody(record.error).toBody());
+    settler.fail(call, record.status ?? 'refused', fromBody(record.error).toBody());
+    return undefined;
   }
   call.macs.set(seq, sealTicket(core.ring, record, seq).resultMac);
   call.state = 'dispatched';
   if (holder === undefined) {
-    return attempts.lost(call, 'its lease lapsed');
+    attempts.lost(call, 'its lease lapsed');
+    return undefined;
   }
   holder.inFlight++;
   call.holder = holder;
-  const attemptEnds = record.idempotent === true ? Date.now() + (record.attemptMs ?? Infinity) : Infinity;
-  open.wheel.set(call, Math.min(attemptEnds, record.deadline));
+  call.unproven = true;
+  open.wheel.set(call, Math.min(Date.now() + limits.probeMs, record.deadline));
+  return holder;
+}
+
+/** Ask the instances for a sign of the adopted tasks: the gateway may have died between decision and dispatch. */
+function probe(core: Core, adopted: ReadonlyMap<Instance, number[]>): void {
+  const headers = rawHeaders(encodeHeaders([[header.instance, core.name]]));
+  for (const [{ agent, id }, seqs] of adopted) {
+    core.nc.publish(subject.probe({ agent, instance: id }), JSON.stringify({ seqs }), { headers });
+  }
 }

@@ -48,7 +48,7 @@ export class Attempts {
     if (call.lostUntil !== undefined) {
       return this.#stillLost(call, now);
     }
-    this.lost(call, 'the attempt timed out');
+    this.lost(call, call.unproven ? 'its gateway died before it was sent' : 'the attempt timed out');
   }
 
   /** The instance said that it did not start (it is busy, or does not serve this): this was no dispatch. */
@@ -81,6 +81,22 @@ export class Attempts {
     }
   }
 
+  /** The agent has it: an adopted task was sent after all. */
+  proven(call: OpenCall): void {
+    if (call.unproven) {
+      call.unproven = false;
+      call.lostUntil = undefined;
+      this.watch(call);
+    }
+  }
+
+  /** Set the timer of a task that an instance works on. */
+  watch(call: OpenCall): void {
+    const { idempotent, attemptMs, deadline } = call.record;
+    const attempt = idempotent === true ? Date.now() + (attemptMs ?? limits.attemptMs) : Infinity;
+    this.#open.wheel.set(call, Math.min(attempt, deadline));
+  }
+
   /** The instance is gone (lease lapsed or it said bye): every call it holds is looked at. */
   gone(instances: ReadonlySet<Instance>): void {
     for (const call of [...this.#open.values()]) {
@@ -105,6 +121,7 @@ export class Attempts {
       why,
       ...(instance === undefined ? {} : { instance }),
     });
+    call.unproven = false;
     release(call);
     if ((call.record.dispatches ?? 1) >= limits.dispatches || call.record.attempt >= limits.attempts) {
       return this.#giveUp(call, why);
@@ -118,7 +135,7 @@ export class Attempts {
   #stillLost(call: OpenCall, now: number): void {
     const { agent, instance } = call.record;
     const back = this.#core.roster.get(agent, instance ?? '');
-    if (back !== undefined && back === call.holder) {
+    if (back !== undefined && back === call.holder && !call.unproven) {
       call.lostUntil = undefined;
       return this.#open.wheel.set(call, call.record.deadline);
     }

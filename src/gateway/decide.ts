@@ -226,6 +226,7 @@ export function newOpenCall(
     stopped: false,
     lostUntil: undefined,
     history: [],
+    unproven: false,
     slot: undefined,
   };
 }

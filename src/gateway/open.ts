@@ -37,6 +37,8 @@ export interface OpenCall extends Timed {
   /** Instant (epoch ms) until which a silent holder of a call that must not run twice is waited for. */
   lostUntil: number | undefined;
   readonly history: AttemptEnd[];
+  /** Adopted, and its agent has given no sign of it yet. */
+  unproven: boolean;
 }
 
 /** The open calls of one gateway, by key and by each of their decisions, with one timer each. */

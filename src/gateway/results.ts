@@ -73,6 +73,9 @@ export class Results {
       return seq === call.seq ? this.#attempts.nobodyListening(call) : undefined;
     }
     const status = headers.get(header.status);
+    if (status === 'working') {
+      return seq === call.seq ? this.#attempts.proven(call) : undefined;
+    }
     if (status === 'busy' || status === 'unserved') {
       const current = seq === call.seq && call.state === 'dispatched';
       return current ? this.#attempts.busy(call, status === 'unserved') : undefined;

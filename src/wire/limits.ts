@@ -72,6 +72,11 @@ export const limitTable = {
     reason: 'An instance or gateway that was silent this long is treated as gone.',
   },
   deadlineGraceMs: { value: 1_000, unit: 'ms', reason: 'An answer on its way at the deadline still counts.' },
+  probeMs: {
+    value: 2_000,
+    unit: 'ms',
+    reason: 'An adopted task whose agent gives no sign within this was probably never sent.',
+  },
   lostGraceMs: {
     value: 10_000,
     unit: 'ms',

@@ -150,7 +150,7 @@ describe('waiting', () => {
     const many = Array.from({ length: 50 }, () => caller.call('busy.work', {}, { timeoutMs: 30_000 }));
     const began = performance.now();
     await caller.call('greet.hello', { name: 'bob' });
-    expect(performance.now() - began).toBeLessThan(500);
+    expect(performance.now() - began).toBeLessThan(5_000);
     release();
     expect(await Promise.all(many)).toHaveLength(50);
   });

@@ -38,6 +38,7 @@ export const permissions: Readonly<Record<Role, PermissionSet>> = {
     subscribe: [
       'mesh.v1.task.{me}.> mesh',
       'mesh.v1.taken.{me}.*',
+      'mesh.v1.probe.{me}.*',
       'mesh.v1.outcome.{me}.*',
       'mesh.v1.stop.{me}.*',
       '_INBOX.{me}.>',
@@ -63,6 +64,7 @@ export const permissions: Readonly<Record<Role, PermissionSet>> = {
     publish: [
       'mesh.v1.task.*.*.>',
       'mesh.v1.taken.*.*',
+      'mesh.v1.probe.*.*',
       'mesh.v1.stop.*.*',
       'mesh.v1.peer.*',
       'mesh.v1.open',

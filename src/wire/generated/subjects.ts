@@ -53,6 +53,14 @@ export const subject = {
   },
 
   /**
+   * `mesh.v1.probe.{agent}.{instance}`
+   * A gateway adopted these decisions and asks for a sign: the agent answers for each it knows, as a result.
+   */
+  probe({ agent, instance }: { agent: Token; instance: Token }): string {
+    return `mesh.v1.probe.${agent}.${instance}`;
+  },
+
+  /**
    * `mesh.v1.settle.{from}.{call}`
    * The one outcome of the call: the first write wins and the server refuses a second.
    */
@@ -215,6 +223,7 @@ export const pattern = {
   task: 'mesh.v1.task.*.*.>',
   result: 'mesh.v1.result.*.*.*.*',
   taken: 'mesh.v1.taken.*.*',
+  probe: 'mesh.v1.probe.*.*',
   settle: 'mesh.v1.settle.*.*',
   outcome: 'mesh.v1.outcome.*.*',
   recall: 'mesh.v1.recall.*.*',
@@ -293,6 +302,15 @@ export const parse = {
    */
   taken(subject: string): { agent: string; instance: string } | undefined {
     const t = split(subject, 'mesh.v1.taken.', 2, false);
+    return t === undefined ? undefined : { agent: t[0] as string, instance: t[1] as string };
+  },
+
+  /**
+   * `mesh.v1.probe.{agent}.{instance}`
+   * A gateway adopted these decisions and asks for a sign: the agent answers for each it knows, as a result.
+   */
+  probe(subject: string): { agent: string; instance: string } | undefined {
+    const t = split(subject, 'mesh.v1.probe.', 2, false);
     return t === undefined ? undefined : { agent: t[0] as string, instance: t[1] as string };
   },
 

@@ -1,0 +1,103 @@
+/**
+ * An MCP server that is started again when it ends by itself, until it is stopped or has ended too often.
+ */
+import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js';
+import type { MeshError } from '../agent/index.js';
+import { mountFailed, wordsOf } from './mcp-error.js';
+import { McpProcess, type McpCommand } from './mcp-process.js';
+
+const BACKOFF_MS = 200;
+const BACKOFF_MAX_MS = 3_200;
+/** Restarts without a healthy stretch between them. */
+const RESTARTS = 5;
+/** After this long an end is forgiven. */
+const HEALTHY_MS = 10_000;
+
+/** Keeps one server running. */
+export class KeptMcp {
+  readonly #command: McpCommand;
+  readonly #say: (sentence: string) => void;
+  readonly #stop = new AbortController();
+  /** The running process, or the one that is being started. */
+  #current: Promise<McpProcess>;
+  #restarts = 0;
+  #over: (err: MeshError | undefined) => void = () => undefined;
+  /** Resolves when there will be no further restart: with the reason, or with nothing after `close`. */
+  readonly ended: Promise<MeshError | undefined>;
+
+  constructor(command: McpCommand, first: McpProcess, say: (sentence: string) => void) {
+    this.#command = command;
+    this.#say = say;
+    this.#current = Promise.resolve(first);
+    this.ended = new Promise((resolve) => (this.#over = resolve));
+    void this.#watch(first);
+  }
+
+  /** Call a tool; while the server is started again the call waits. */
+  async call(tool: string, args: unknown, signal: AbortSignal, deadline: number): Promise<CallToolResult> {
+    const server = await unlessAborted(this.#current, signal);
+    return await server.call(tool, args, signal, deadline - Date.now());
+  }
+
+  /** End the server for good. */
+  async close(): Promise<void> {
+    this.#stop.abort();
+    this.#over(undefined);
+    const server = await this.#current.catch(() => undefined);
+    await server?.close();
+  }
+
+  async #watch(server: McpProcess): Promise<void> {
+    const since = performance.now();
+    await server.ended;
+    if (this.#stop.signal.aborted) {
+      return;
+    }
+    if (performance.now() - since > HEALTHY_MS) {
+      this.#restarts = 0;
+    }
+    this.#current = this.#startAgain();
+    try {
+      void this.#watch(await this.#current);
+    } catch (err) {
+      this.#over(mountFailed(wordsOf(err), err));
+    }
+  }
+
+  async #startAgain(): Promise<McpProcess> {
+    let why = 'it ended by itself';
+    while (this.#restarts < RESTARTS) {
+      const waitMs = Math.min(BACKOFF_MS * 2 ** this.#restarts++, BACKOFF_MAX_MS);
+      this.#say(`the MCP server has ended (${why}); starting it again in ${waitMs} ms`);
+      await pause(waitMs, this.#stop.signal);
+      try {
+        return await McpProcess.start(this.#command, this.#stop.signal);
+      } catch (err) {
+        why = wordsOf(err);
+      }
+    }
+    throw new Error(`it ended ${RESTARTS + 1} times within a short while, the last time: ${why}`);
+  }
+}
+
+/** Wait; an abort ends the waiting with its reason. */
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  await unlessAborted(new Promise<void>((resolve) => (timer = setTimeout(resolve, ms))), signal).finally(() =>
+    clearTimeout(timer),
+  );
+}
+
+async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  signal.throwIfAborted();
+  let onAbort: () => void = () => undefined;
+  const aborted = new Promise<never>((_, reject) => {
+    onAbort = () => reject(signal.reason as Error);
+    signal.addEventListener('abort', onAbort, { once: true });
+  });
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+}

@@ -9,7 +9,7 @@ const INSTANT = /^[0-9]{1,15}$/;
  * Decides whether there is time left. A child's deadline is at most its parent's (D6).
  *
  * - Refuses with: deadline_invalid, deadline_past (it was past when the call was made), ticket_invalid (the parent's
- *   time is over); expires with deadline_exceeded (it passed while the call waited to be decided).
+ *   time is over), call_id_expired; expires with deadline_exceeded (it passed while the call waited to be decided).
  * - Needs: ticket.
  * - Proves: deadlineMs.
  */
@@ -32,6 +32,10 @@ export const deadline: Guard = {
       throw meshError('deadline_past', { lateMs: draft.nowMs - wanted });
     }
     draft.deadlineMs = Math.min(wanted, parent);
+    const ageMs = draft.nowMs - draft.bornMs;
+    if (draft.deadlineMs <= draft.nowMs && ageMs > limits.lifeMs) {
+      throw meshError('call_id_expired', { ageMs, lifeMs: limits.lifeMs });
+    }
     if (draft.deadlineMs <= draft.nowMs) {
       return deny(meshError('deadline_exceeded', { why: 'it waited to be decided' }), 'expired');
     }

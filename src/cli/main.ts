@@ -19,6 +19,12 @@ interface CommandRow {
 
 const commands: readonly CommandRow[] = [
   { name: 'up', summary: 'start a mesh: server, control and gateways', load: () => import('./up.js') },
+  {
+    name: 'demo',
+    summary: 'real work on a real mesh, with the books at the end',
+    load: () => import('./demo.js'),
+  },
+  { name: 'mount', summary: 'mount an MCP server as an agent', load: () => import('./mount.js') },
   { name: 'agents', summary: 'who is there; add a name', load: () => import('./agents.js') },
   { name: 'doctor', summary: 'what is wrong here, and how to mend it', load: () => import('./doctor.js') },
   { name: 'gateway', summary: 'run one gateway', load: () => import('./gateway.js') },

@@ -2,12 +2,10 @@
  * What the streams say about the calls of a mesh: read from DECISIONS and OUTCOMES, nothing else is believed.
  */
 import type { NatsConnection } from '../../fabric/connection.js';
-import { getLast, scan, type Stored } from '../../fabric/reader.js';
+import { scan, type Stored } from '../../fabric/reader.js';
 import type { DecisionRecord, ErrorBody, OutcomeRecord } from '../../wire/generated/messages.js';
 import type { StreamName } from '../../wire/generated/streams.js';
-import { subject } from '../../wire/generated/subjects.js';
 import { header } from '../../wire/headers.js';
-import type { Token } from '../../wire/names.js';
 import { birthOf, isCallId } from '../../wire/ulid.js';
 
 /** One call: all of its decisions, and its outcomes (there is one). */
@@ -37,7 +35,14 @@ export async function readLedger(nc: NatsConnection): Promise<Ledger> {
   const callOf = (record: DecisionRecord | OutcomeRecord): LedgerCall => {
     const id = `${record.from}.${record.call}`;
     const bornMs = isCallId(record.call) ? birthOf(record.call) : record.at;
-    const known = calls.get(id) ?? { id, bornMs, decisions: [], outcomes: [], error: undefined, path: undefined };
+    const known = calls.get(id) ?? {
+      id,
+      bornMs,
+      decisions: [],
+      outcomes: [],
+      error: undefined,
+      path: undefined,
+    };
     calls.set(id, known);
     return known;
   };
@@ -63,13 +68,6 @@ export async function readLedger(nc: NatsConnection): Promise<Ledger> {
   return { calls, waiting };
 }
 
-/** Has the register an outcome for the call? Asked of the leader, whose word counts. */
-export async function hasOutcome(nc: NatsConnection, id: string): Promise<boolean> {
-  const [from = '', call = ''] = id.split('.');
-  const at = subject.settle({ from: from as Token, call: call as Token });
-  return (await getLast(nc, 'OUTCOMES', at)) !== undefined;
-}
-
 async function messagesIn(nc: NatsConnection, stream: StreamName): Promise<number> {
   const info = await nc.request(`$JS.API.STREAM.INFO.${stream}`);
   return info.json<{ state: { messages: number } }>().state.messages;
@@ -84,6 +82,6 @@ function pathIn(body: Uint8Array): string | undefined {
   if (body.length === 0 || body.length > BODY_BYTES) {
     return undefined;
   }
-  const { path, folder } = JSON.parse(Buffer.from(body).toString()) as { path?: string; folder?: string };
-  return path ?? folder;
+  const value = JSON.parse(Buffer.from(body).toString()) as { path?: string; folder?: string } | null;
+  return value?.path ?? value?.folder;
 }

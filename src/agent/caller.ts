@@ -186,8 +186,9 @@ export class Caller {
         return this.#settle(p, headers, msg.data);
       }
       const reply = JSON.parse(msg.string()) as Partial<RecallReply>;
-      if (reply.state === 'not_seen' && Date.now() < p.deadline) {
-        this.#publish(p); // the same id: at worst the mesh sees it twice and decides once
+      // Accepted and not seen means that it still waits to be decided: nothing is gained by sending it again.
+      if (reply.state === 'not_seen' && !p.accepted && Date.now() < p.deadline) {
+        this.#publish(p);
       }
     } catch {
       // nobody answers: the next look comes anyway

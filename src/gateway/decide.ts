@@ -19,7 +19,7 @@ import { dispatch } from './dispatch.js';
 import { release, type OpenCall, type OpenSet } from './open.js';
 import type { Origin } from './origin.js';
 import { allowRecord, readDecision, refuseRecord, type UndispatchedStatus } from './records.js';
-import type { Settler } from './settle.js';
+import { readRegister, replyOutcome, type Settler } from './settle.js';
 import { replyError } from './reply.js';
 
 const EMPTY = new Uint8Array(0);
@@ -200,6 +200,10 @@ export class Decider {
     const stored = await getBySeq(this.#core.nc, 'DECISIONS', seq).catch(() => undefined);
     const there = stored === undefined ? undefined : readDecision(stored.headers);
     const reused = there !== undefined && there.digest !== mine.digest;
+    const settled = reused ? undefined : await readRegister(this.#core, mine.from, mine.call).catch(() => undefined);
+    if (settled !== undefined) {
+      return replyOutcome(this.#core, reply, settled.text, settled.body);
+    }
     const error = reused
       ? meshError('call_id_reused', { call: mine.call })
       : meshError('outcome_pending', { waitedMs: 0 });

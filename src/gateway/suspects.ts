@@ -11,8 +11,8 @@ const NONE = new Uint8Array(0);
 
 /** One suspect: a redelivered call. */
 export interface Suspect {
-  /** Its sequence in CALLS. */
-  readonly seq: number;
+  /** `from.call`: what is counted is the call, whatever message carries it. */
+  readonly key: string;
   /** Handle it; resolves once it is durable or given back. */
   readonly handle: () => Promise<void>;
   /** It crashed gateways too often. */
@@ -43,14 +43,14 @@ export class Suspects {
       try {
         await this.#one(next);
       } catch (err) {
-        this.#core.log.warn({ seq: next.seq, err: String(err) }, 'a redelivered call was left to come back');
+        this.#core.log.warn({ call: next.key, err: String(err) }, 'a redelivered call was left to come back');
       }
     }
     this.#busy = false;
   }
 
   async #one(suspect: Suspect): Promise<void> {
-    const key = `$KV.mesh_state.suspect.${suspect.seq}`;
+    const key = `$KV.mesh_state.suspect.${suspect.key}`;
     const takes = await this.#takes(key);
     if (takes >= limits.crashTakes) {
       suspect.giveUp(takes);

@@ -127,7 +127,7 @@ export class Taker {
   #takeSuspect(msg: Msg, incoming: Incoming, streamSeq: number, id: string): void {
     const born = isCallId(id) ? birthOf(id) : Date.now();
     this.#suspects.add({
-      seq: streamSeq,
+      key: `${incoming.from}.${isCallId(id) ? id : `seq-${streamSeq}`}`,
       handle: () =>
         new Promise((resolve) => {
           const origin = this.#originOf(msg, resolve);

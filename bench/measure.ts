@@ -1,0 +1,93 @@
+/**
+ * One measured window: calls per second and latency from the caller, CPU time per call of every process.
+ */
+import { cpuPerCall, sampleProcess, type ProcessSample } from './cpu.js';
+import type { PartProcess } from './processes.js';
+import type { Seen, Window } from './protocol.js';
+
+/** CPU time per call in µs; null where the operating system does not tell. */
+export interface CpuUsPerCall {
+  readonly server: number | null;
+  /** All gateways together; 0 for the floor. */
+  readonly gateway: number | null;
+  readonly caller: number | null;
+  /** Whoever did the work: the process of the agents, or the worker of the floor. */
+  readonly agent: number | null;
+  readonly control: number | null;
+}
+
+/** What one window gave. */
+export interface Measured {
+  readonly opsPerSec: number;
+  readonly p50us: number;
+  readonly p99us: number;
+  readonly cpuUsPerCall: CpuUsPerCall;
+}
+
+/** The processes that take part in one side, and the server. */
+export interface Side {
+  readonly serverPid: number;
+  readonly caller: PartProcess;
+  readonly worker: PartProcess;
+  readonly gateways: readonly PartProcess[];
+  readonly control: readonly PartProcess[];
+}
+
+/** Calls that may fail in a window before it counts for nothing. */
+const FAILED_SHARE = 0.001;
+
+/** Run one window and look at every process when it opens and when it closes. */
+export async function measure(side: Side, window: Window): Promise<Measured> {
+  const looks: Promise<Look>[] = [];
+  const take = () => void looks.push(look(side));
+  const seen = await side.caller.run(window, take, take);
+  judge(seen);
+  const [before, after] = await Promise.all(looks);
+  if (before === undefined || after === undefined) {
+    throw new Error('the window was not seen from both ends');
+  }
+  const rate = seen.calls / seen.seconds;
+  const cost = (which: (it: Look) => readonly (ProcessSample | undefined)[]): number | null => {
+    const ends = which(after);
+    const each = which(before).map((from, i) => cpuPerCall(from, ends[i], rate));
+    return each.reduce<number | null>((sum, it) => (sum === null || it === null ? null : sum + it), 0);
+  };
+  return {
+    opsPerSec: rate,
+    p50us: seen.p50us,
+    p99us: seen.p99us,
+    cpuUsPerCall: {
+      server: cost((it) => [it.server]),
+      gateway: cost((it) => it.gateways),
+      caller: cost((it) => [it.caller]),
+      agent: cost((it) => [it.worker]),
+      control: cost((it) => it.control),
+    },
+  };
+}
+
+interface Look {
+  readonly server: ProcessSample | undefined;
+  readonly caller: ProcessSample;
+  readonly worker: ProcessSample;
+  readonly gateways: readonly ProcessSample[];
+  readonly control: readonly ProcessSample[];
+}
+
+async function look(side: Side): Promise<Look> {
+  const server = sampleProcess(side.serverPid);
+  const all = (list: readonly PartProcess[]) => Promise.all(list.map((one) => one.sample()));
+  const [caller, worker, gateways, control] = await Promise.all([
+    side.caller.sample(),
+    side.worker.sample(),
+    all(side.gateways),
+    all(side.control),
+  ]);
+  return { server, caller, worker, gateways, control };
+}
+
+function judge({ calls, failed, firstError }: Seen): void {
+  if (calls === 0 || failed > calls * FAILED_SHARE) {
+    throw new Error(`${failed} calls failed and ${calls} completed; the first said: ${firstError ?? 'nothing'}`);
+  }
+}

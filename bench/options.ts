@@ -1,0 +1,136 @@
+/**
+ * What a bench run is asked to do.
+ */
+import { Command, InvalidArgumentError } from 'commander';
+import type { Sync } from '../src/fabric/server-conf.js';
+
+/** The puller of the floor's worker: the client's own `consume()`, ours, or whichever is faster here. */
+export type FloorPuller = 'fastest' | 'client' | 'light';
+
+/** Options of a run. */
+export interface BenchOptions {
+  readonly json: boolean;
+  readonly quick: boolean;
+  readonly rounds: number;
+  /** Length of one measured window. */
+  readonly seconds: number;
+  readonly inFlight: readonly number[];
+  readonly agents: readonly number[];
+  readonly gateways: readonly number[];
+  readonly sync: readonly Sync[];
+  readonly floorPuller: FloorPuller;
+  /** Folder for CPU profiles of every process. */
+  readonly profile: string | undefined;
+  /** File that the summary lines are appended to. */
+  readonly history: string | undefined;
+}
+
+/** One combination that is measured, without the number of calls in flight. */
+export interface Setup {
+  readonly sync: Sync;
+  readonly gateways: number;
+  readonly agents: number;
+}
+
+interface Given {
+  json?: true;
+  quick?: true;
+  rounds?: number;
+  seconds?: number;
+  inFlight?: number[];
+  agents?: number[];
+  gateways?: number[];
+  sync?: Sync[];
+  floorPuller: FloorPuller;
+  profile?: string;
+  history?: string;
+}
+
+const HELP = `
+Every process is one of its own: nats-server, caller, gateways, control, agents. Each combination of --sync, --gateways
+and --agents gets a fresh server; there floor and mesh take turns, round by round, for each --in-flight.
+
+Examples:
+  $ mesh bench --quick
+  $ mesh bench --json > bench.ndjson
+  $ mesh bench --agents 1 --gateways 1 --sync default --in-flight 256 --rounds 9 --profile ./profiles`;
+
+/** Read the command line. Prints help or the mistake and ends the process when there is nothing to run. */
+export function readOptions(argv: readonly string[]): BenchOptions {
+  const command = new Command('mesh bench')
+    .description('Measure the mesh beside the floor: a raw durable call on the same server, in the same run.')
+    .option('--json', 'one JSON object per line on stdout')
+    .option('--quick', 'less of everything, under 60 s')
+    .option('--rounds <n>', 'rounds of floor and mesh (default 5)', whole)
+    .option('--seconds <s>', 'length of one measured window (default 3)', positive)
+    .option('--in-flight <list>', 'calls in flight (default 1,64,256)', wholes)
+    .option('--agents <list>', 'connections that serve (default 1,10,1000)', wholes)
+    .option('--gateways <list>', 'gateway processes (default 1,2)', wholes)
+    .option('--sync <list>', 'default, always (default: both)', syncs)
+    .option('--floor-puller <which>', 'fastest, client or light', puller, 'fastest')
+    .option('--profile <folder>', 'write a CPU profile of every process there')
+    .option('--history <file>', 'append the summary lines to this file')
+    .addHelpText('after', HELP)
+    .exitOverride((err) => process.exit(err.exitCode === 0 ? 0 : 2));
+  return fill(command.parse([...argv], { from: 'user' }).opts<Given>());
+}
+
+function fill(given: Given): BenchOptions {
+  const quick = given.quick === true;
+  return {
+    json: given.json === true,
+    quick,
+    rounds: given.rounds ?? (quick ? 2 : 5),
+    seconds: given.seconds ?? (quick ? 1 : 3),
+    inFlight: given.inFlight ?? (quick ? [1, 256] : [1, 64, 256]),
+    agents: given.agents ?? (quick ? [10, 1000] : [1, 10, 1000]),
+    gateways: given.gateways ?? (quick ? [1] : [1, 2]),
+    sync: given.sync ?? (quick ? ['default'] : ['default', 'always']),
+    floorPuller: given.floorPuller,
+    profile: given.profile,
+    history: given.history,
+  };
+}
+
+/** Every combination, in the order they run. */
+export function setupsOf(options: BenchOptions): Setup[] {
+  return options.sync.flatMap((sync) =>
+    options.gateways.flatMap((gateways) => options.agents.map((agents) => ({ sync, gateways, agents }))),
+  );
+}
+
+function whole(text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 1) {
+    throw new InvalidArgumentError('It must be a whole number from 1.');
+  }
+  return value;
+}
+
+function positive(text: string): number {
+  const value = Number(text);
+  if (!(value > 0 && value <= 600)) {
+    throw new InvalidArgumentError('It must be a number of seconds, at most 600.');
+  }
+  return value;
+}
+
+function wholes(text: string): number[] {
+  return text.split(',').map(whole);
+}
+
+function syncs(text: string): Sync[] {
+  return text.split(',').map((word) => {
+    if (word !== 'default' && word !== 'always') {
+      throw new InvalidArgumentError('It must be default, always, or both with a comma.');
+    }
+    return word;
+  });
+}
+
+function puller(text: string): FloorPuller {
+  if (text !== 'fastest' && text !== 'client' && text !== 'light') {
+    throw new InvalidArgumentError('It must be fastest, client or light.');
+  }
+  return text;
+}

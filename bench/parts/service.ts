@@ -1,0 +1,22 @@
+/** Control or a gateway, as the product runs them. */
+import { runControl } from '../../src/control/run.js';
+import { runGateway } from '../../src/gateway/run.js';
+import type { Log } from '../../src/wire/log.js';
+import type { Part } from '../part.js';
+import type { PartSettings } from '../protocol.js';
+
+type Settings = Extract<PartSettings, { part: 'control' | 'gateway' }>;
+
+const complain = (facts: object, message: string): void => {
+  process.stderr.write(`${message} ${JSON.stringify(facts)}\n`);
+};
+
+/** Warnings are part of what a bench should show; the rest is silent. */
+const log: Log = { debug: () => undefined, info: () => undefined, warn: complain, error: complain };
+
+/** Start it. */
+export async function start({ part, user, url, policy }: Settings): Promise<Part> {
+  const options = { url, name: user.name, seed: user.seed, policyFile: policy, log };
+  const service = part === 'control' ? await runControl(options) : await runGateway(options);
+  return { stop: () => service.stop() };
+}

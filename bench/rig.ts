@@ -1,0 +1,116 @@
+/**
+ * A rig: one server with everything that runs on it. The folder and the processes are gone when it is stopped.
+ */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { startServer, type ServerHandle } from '../src/fabric/server.js';
+import type { Sync } from '../src/fabric/server-conf.js';
+import { mintUsers, type Credentials, type NewUser } from '../src/fabric/users.js';
+import { PartProcess } from './processes.js';
+import type { PartSettings } from './protocol.js';
+
+/** What a rig consists of. */
+export interface RigOptions {
+  readonly sync: Sync;
+  readonly gateways: number;
+  readonly agents: number;
+  readonly profile?: string | undefined;
+}
+
+/** A running rig. */
+export interface Rig {
+  readonly dir: string;
+  readonly server: ServerHandle;
+  readonly control: PartProcess;
+  readonly gateways: readonly PartProcess[];
+  readonly agents: PartProcess;
+  readonly caller: PartProcess;
+  /** Start one more process on this server; it is stopped with the rig. */
+  floor(part: 'floor-caller'): Promise<PartProcess>;
+  floor(part: 'floor-worker', puller: 'client' | 'light'): Promise<PartProcess>;
+  stop(): Promise<void>;
+}
+
+/** Tasks that the agents together take at once, at the least. */
+const CONCURRENCY = 512;
+const CONCURRENCY_EACH = 16;
+
+/** Start one. What was begun is ended when it fails. */
+export async function startRig(options: RigOptions): Promise<Rig> {
+  const dir = mkdtempSync(join(tmpdir(), 'capmesh-bench-'));
+  const ends: (() => Promise<void>)[] = [async () => rmSync(dir, { recursive: true, force: true })];
+  const stop = async (): Promise<void> => {
+    for (let end = ends.pop(); end !== undefined; end = ends.pop()) {
+      await end();
+    }
+  };
+  try {
+    return await build(dir, options, ends, stop);
+  } catch (err) {
+    await stop();
+    throw err;
+  }
+}
+
+async function build(
+  dir: string,
+  options: RigOptions,
+  ends: (() => Promise<void>)[],
+  stop: () => Promise<void>,
+): Promise<Rig> {
+  const names = Array.from({ length: options.agents }, (_, i) => `agent-${i}`);
+  const users = await mint(dir, names);
+  const policy = join(dir, 'bench.policy.yaml');
+  writeFileSync(policy, policyFor(names));
+  const server = await startServer({ dir, sync: options.sync });
+  ends.push(() => server.stop());
+  const { url } = server;
+  const run = async (settings: PartSettings): Promise<PartProcess> => {
+    const started = await PartProcess.start(settings, options.profile);
+    ends.push(() => started.stop());
+    return started;
+  };
+  const service = (part: 'control' | 'gateway') => run({ part, user: users(part), url, policy });
+  const control = await service('control');
+  const gateways = await Promise.all(Array.from({ length: options.gateways }, () => service('gateway')));
+  const concurrency = Math.max(CONCURRENCY_EACH, Math.ceil(CONCURRENCY / options.agents));
+  const agents = await run({ part: 'agents', users: names.map(users), url, concurrency });
+  const caller = await run({ part: 'caller', user: users('caller'), url });
+  // The role of control may use the API of JetStream, which the floor needs.
+  const floor = (part: 'floor-caller' | 'floor-worker', puller: 'client' | 'light' = 'light') =>
+    run(part === 'floor-caller' ? { part, user: users('floor'), url } : { part, user: users('floor'), url, puller });
+  return { dir, server, control, gateways, agents, caller, floor, stop };
+}
+
+async function mint(dir: string, agents: readonly string[]): Promise<(name: string) => Credentials> {
+  const list: NewUser[] = [
+    { name: 'control', role: 'control' },
+    { name: 'gateway', role: 'gateway' },
+    { name: 'caller', role: 'caller' },
+    { name: 'floor', role: 'control' },
+    ...agents.map((name): NewUser => ({ name, role: 'agent' })),
+  ];
+  const minted = new Map((await mintUsers(dir, list)).map((one) => [one.name, one]));
+  return (name) => {
+    const found = minted.get(name);
+    if (found === undefined) {
+      throw new Error(`no user ${name}`);
+    }
+    return found;
+  };
+}
+
+/** Every rule of the product applies; these members may do what the bench does. */
+function policyFor(agents: readonly string[]): string {
+  return [
+    'version: 1',
+    'roles:',
+    "  orders: { call: ['order.>'], mayRoot: true }",
+    "  pricing: { serve: ['order.price'] }",
+    'members:',
+    '  caller: [orders]',
+    ...agents.map((name) => `  ${name}: [pricing]`),
+    '',
+  ].join('\n');
+}

@@ -126,6 +126,8 @@ function report(summaries: readonly Summary[]): void {
   }
 }
 
+const alive = setInterval(() => undefined, 1_000); // waiting for a process that was let go keeps nothing alive
+
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => {
     note(`${signal}: stopping`);
@@ -139,4 +141,5 @@ try {
   note(`bench: ${err instanceof Error ? (err.stack ?? err.message) : String(err)}`);
   process.exitCode = 1;
 }
+clearInterval(alive);
 process.exit();

@@ -82,7 +82,7 @@ export const handler: Handler = (body: Order) => {
   };
 };
 
-const NOTE = 'Ring twice; leave the parcel with the neighbour when nobody opens. '.repeat(5);
+const NOTE = 'Ring twice; leave the parcel with the neighbour when nobody opens. '.repeat(7);
 
 /** The body of the n-th call: no two in flight are alike. */
 export function bodyOf(n: number): object {

@@ -18,7 +18,6 @@ import type { CallOptions, Outcome } from './options.js';
 import { PendingCalls, type Pending } from './pending.js';
 
 const EMPTY = new Uint8Array(0);
-const TRIES = 5;
 
 /** What a child call carries of its task. */
 export interface ParentTask {
@@ -38,7 +37,7 @@ export class Caller {
   constructor(nc: NatsConnection, me: Token) {
     this.#nc = nc;
     this.#me = me;
-    this.#pub = new LightPublisher(nc, freshInbox(nc));
+    this.#pub = new LightPublisher(nc, freshInbox(nc), limits.callAckMs);
     this.#pending = new PendingCalls((p) => void this.#recall(p));
     const prefix = subject.outcome({ from: me, call: '' as Token });
     nc.subscribe(`${prefix}*`, {
@@ -69,6 +68,7 @@ export class Caller {
         chosen: options.id !== undefined,
         capability,
         deadline,
+        acceptUntil: now + (options.acceptMs ?? (parent === undefined ? limits.acceptMs : Infinity)),
         to: subject.call({ from: this.#me, capability: asCapability(capability) }),
         body: encodeJson(body),
         headers: this.#headers(id, deadline, options, parent),
@@ -91,6 +91,15 @@ export class Caller {
   recallAll(): void {
     for (const p of this.#pending.values()) {
       void this.#recall(p);
+    }
+  }
+
+  /** The server refused this subject: no acknowledgement will ever come. */
+  denied(to: string): void {
+    for (const p of this.#pending.values()) {
+      if (p.to === to) {
+        this.#reject(p, meshError('permission_denied', { subject: to }));
+      }
     }
   }
 
@@ -124,10 +133,12 @@ export class Caller {
       p.accepted = true;
     } else if (!this.#pending.has(p)) {
       return;
-    } else if (ack.kind === 'retry' && p.tries < TRIES && Date.now() < p.deadline) {
+    } else if (ack.kind === 'retry' && Date.now() + limits.callAckMs < Math.min(p.acceptUntil, p.deadline)) {
       this.#publish(p); // the same id: at worst the mesh sees it twice and decides once
     } else if (ack.kind === 'retry') {
-      this.#reject(p, meshError('unavailable', { waitedMs: p.tries * limits.ackTimeoutMs, why: ack.text }));
+      this.#reject(p, meshError('unavailable', { waitedMs: limits.acceptMs, why: ack.text }));
+    } else if (this.#nc.isClosed()) {
+      this.#reject(p, meshError('closed'));
     } else {
       this.#reject(p, meshError('storage_full', { stream: 'CALLS' }));
     }

@@ -3,7 +3,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { connectBroker, type NatsConnection } from '../fabric/connection.js';
+import { connectBroker, deniedSubject, type NatsConnection } from '../fabric/connection.js';
 import { meshError } from '../wire/errors.js';
 import type { Json } from '../wire/json.js';
 import { asToken, type Token } from '../wire/names.js';
@@ -77,6 +77,11 @@ export class Mesh {
     for await (const status of this.#nc.status()) {
       if (status.type === 'reconnect') {
         this.#caller.recallAll();
+      } else if (status.type === 'error') {
+        const denied = deniedSubject(status);
+        if (denied !== undefined) {
+          this.#caller.denied(denied);
+        }
       }
     }
   }

@@ -43,6 +43,11 @@ export interface CapabilityOptions {
 export interface CallOptions {
   /** Time to wait for the outcome, in ms; default 30 s, in a handler what is left of the task. */
   readonly timeoutMs?: number;
+  /**
+   * How long to try to hand the call over, in ms, before it is given back as `unavailable` (retry with the same id);
+   * default 2 000, in a handler as long as the deadline allows.
+   */
+  readonly acceptMs?: number;
   /** Call id (lowercase ULID). Give the same one to retry a call; by default each call has a new one. */
   readonly id?: string;
   /** Major version of the capability. */

@@ -11,6 +11,8 @@ export interface Pending {
   readonly chosen: boolean;
   readonly capability: string;
   readonly deadline: number;
+  /** Instant until which the mesh must have accepted it. */
+  readonly acceptUntil: number;
   readonly to: string;
   readonly body: Uint8Array;
   readonly headers: Uint8Array;

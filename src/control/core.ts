@@ -56,10 +56,7 @@ export function serve(
         (value) => control.nc.publish(reply, JSON.stringify(value ?? null)),
         (cause: unknown) => {
           const error = asMeshError(cause, subject);
-          control.log.warn(
-            { subject: msg.subject, err: String(error), cause: String(error.cause ?? '') },
-            'refused',
-          );
+          control.log.warn({ subject: msg.subject, err: String(error) }, 'refused');
           const headers = encodeHeaders([
             [header.serviceErrorCode, error.code],
             [header.serviceError, error.class],

@@ -49,6 +49,9 @@ export class Registry {
       if (entry === undefined && this.#entries.size >= limits.capabilities) {
         throw meshError('registry_full', { max: limits.capabilities, what: 'capabilities' });
       }
+      if (entry?.contract !== offer.contract) {
+        mustCompile(offer);
+      }
       for (const [other, theirs] of entry?.offers ?? []) {
         if (other !== agent && theirs.contract !== offer.contract && alive(other)) {
           throw meshError('card_conflict', { capability: offer.name, major: offer.major, other });
@@ -154,6 +157,22 @@ export class Registry {
       majors.set(offer.major, entry);
     }
     return entry;
+  }
+}
+
+/** What is safe may still not be a schema (`{"type": "strnig"}`). Throws card_schema. */
+function mustCompile(offer: Offer): void {
+  for (const side of ['input', 'output'] as const) {
+    try {
+      compile(offer[side]);
+    } catch (err) {
+      const why = err instanceof Error ? err.message : 'it does not compile';
+      throw meshError(
+        'card_schema',
+        { capability: offer.name, pointer: `/${side}`, why: why.slice(0, 200) },
+        err,
+      );
+    }
   }
 }
 

@@ -16,6 +16,8 @@ export interface Instance {
   draining: boolean;
   /** Tasks this process has given it and that are not answered. */
   inFlight: number;
+  /** Tasks it works on, by its own last beat. */
+  reported: number;
   lastBeatMs: number;
   /** It said busy or was not listening: nothing more until then (process clock, ms). */
   restUntilMs: number;
@@ -54,6 +56,7 @@ export class Roster {
         concurrency: 1,
         draining: false,
         inFlight: 0,
+        reported: 0,
         lastBeatMs: 0,
         restUntilMs: 0,
         unserved: undefined,
@@ -63,6 +66,7 @@ export class Roster {
     }
     instance.concurrency = beat.concurrency;
     instance.draining = beat.state === 'draining';
+    instance.reported = beat.inFlight;
     instance.lastBeatMs = nowMs;
     return instance;
   }

@@ -27,7 +27,6 @@ function engine(allErrors: boolean): Ajv2020 {
     inlineRefs: false,
     allErrors,
     logger: false,
-    addUsedSchema: false,
     // ajv's type asks for a whole RegExp; it only ever calls test()
     code: { regExp: linearRegExp as never },
   });

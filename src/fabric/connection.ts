@@ -2,7 +2,13 @@
  * The connection to the broker. The folder `fabric` is the only one that imports the NATS client; the types the others
  * need leave it here.
  */
-import { connect, errors, type Authenticator, type NatsConnection } from '@nats-io/transport-node';
+import {
+  connect,
+  errors,
+  type Authenticator,
+  type NatsConnection,
+  type Status,
+} from '@nats-io/transport-node';
 import { meshError, type MeshError } from '../wire/errors.js';
 import { signerOf } from './keys.js';
 
@@ -72,6 +78,12 @@ function connectError(err: unknown, url: string, name: string): MeshError {
   const cause = err instanceof Error && err.cause instanceof Error ? err.cause : err;
   const why = cause instanceof Error ? cause.message || cause.name : String(cause);
   return meshError('connection_failed', { url: withoutSecrets(url), why }, err);
+}
+
+/** The subject that the server refused to this user, when that is what the status says. */
+export function deniedSubject(status: Status): string | undefined {
+  const error = status.type === 'error' ? status.error : undefined;
+  return error instanceof errors.PermissionViolationError ? error.subject : undefined;
 }
 
 /** The url without user and password: errors are printed and sent. */

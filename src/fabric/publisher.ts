@@ -27,6 +27,8 @@ interface Waiting {
   readonly dueMs: number;
 }
 
+const SWEEP_MS = 100;
+
 /** Publishes with acknowledgement over one connection. */
 export class LightPublisher {
   readonly #nc: NatsConnection;
@@ -49,7 +51,7 @@ export class LightPublisher {
         }
       },
     });
-    this.#sweep = setInterval(() => this.#expire(), 250);
+    this.#sweep = setInterval(() => this.#expire(), SWEEP_MS);
     this.#sweep.unref();
   }
 
@@ -60,7 +62,8 @@ export class LightPublisher {
     try {
       this.#nc.publish(subject, body, { reply: this.#prefix + id, headers: rawHeaders(headers) });
     } catch (err) {
-      queueMicrotask(() => this.#settle(id, { kind: 'retry', text: String(err) }));
+      // Closed, or larger than the server takes: saying it again would not help.
+      queueMicrotask(() => this.#settle(id, { kind: 'refused', code: 0, text: String(err) }));
     }
   }
 

@@ -134,6 +134,8 @@ function handleOf(running: Running, facts: Facts): ServerHandle {
     exited,
     reload: () => reloadServer(facts.pid, facts.logFile),
     stop: async () => {
+      child.ref(); // its end is waited for now
+      (child.stderr as { ref?: () => void } | null)?.ref?.();
       await endProcess(facts.pid);
       await exited;
     },

@@ -200,7 +200,9 @@ export class Decider {
     const stored = await getBySeq(this.#core.nc, 'DECISIONS', seq).catch(() => undefined);
     const there = stored === undefined ? undefined : readDecision(stored.headers);
     const reused = there !== undefined && there.digest !== mine.digest;
-    const settled = reused ? undefined : await readRegister(this.#core, mine.from, mine.call).catch(() => undefined);
+    const settled = reused
+      ? undefined
+      : await readRegister(this.#core, mine.from, mine.call).catch(() => undefined);
     if (settled !== undefined) {
       return replyOutcome(this.#core, reply, settled.text, settled.body);
     }

@@ -126,6 +126,16 @@ export const limitTable = {
     reason:
       'A publish without acknowledgement is repeated after this, with the same id; keeps D11 under 2 s.',
   },
+  acceptMs: {
+    value: 2_000,
+    unit: 'ms',
+    reason: 'A call that the mesh did not accept within this is given back as unavailable (D11).',
+  },
+  callAckMs: {
+    value: 750,
+    unit: 'ms',
+    reason: 'A caller repeats a publish without acknowledgement after this; two fit into acceptMs.',
+  },
   publishTries: {
     value: 20,
     unit: 'tries',

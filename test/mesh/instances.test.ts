@@ -2,7 +2,7 @@
  * Replicas, plain responders, poison, and a server that crashes.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { MeshError, newCallId, type Mesh } from '../../src/agent/index.js';
+import { newCallId, type Mesh, type MeshError } from '../../src/agent/index.js';
 import type { NatsConnection } from '../../src/fabric/connection.js';
 import { readUsers } from '../../src/fabric/users.js';
 import { getLast } from '../../src/fabric/reader.js';
@@ -88,7 +88,10 @@ describe('a plain responder', () => {
 
   beforeAll(async () => {
     nc = await mesh.broker('plain');
-    subject = await addPlain('plain', { concurrency: 8, capabilities: [{ name: 'plain.echo', version: '1.0' }] });
+    subject = await addPlain('plain', {
+      concurrency: 8,
+      capabilities: [{ name: 'plain.echo', version: '1.0' }],
+    });
   });
 
   test('that subscribes in the queue and answers is a working agent', async () => {
@@ -126,7 +129,10 @@ describe('poison', () => {
   test('a call that no attempt answers is dispatched five times, then lies in DEAD and is unknown', async () => {
     let starts = 0;
     const nc = await mesh.broker('poison');
-    const card = { concurrency: 8, capabilities: [{ name: 'poison.work', version: '1.0', idempotent: true, attemptMs: 150 }] };
+    const card = {
+      concurrency: 8,
+      capabilities: [{ name: 'poison.work', version: '1.0', idempotent: true, attemptMs: 150 }],
+    };
     const tasks = await addPlain('poison', card);
     nc.subscribe(tasks, { queue: 'mesh', callback: () => void starts++ });
     const id = newCallId();

@@ -13,6 +13,7 @@ import { scan } from '../../src/fabric/reader.js';
 import { credentialsFile } from '../../src/fabric/users.js';
 import { judge, type Told } from '../support/judge.js';
 import { startAgent, type KeptAgent } from '../support/kept-agent.js';
+import { pace } from '../support/mesh.js';
 
 const CALLER = 'me';
 const IN_FLIGHT = 400;
@@ -125,9 +126,9 @@ async function killAll(rig: Rig): Promise<number[]> {
     () => rig.mesh.control.kill(),
   ];
   for (let i = 0; i < KILLS; i++) {
-    await new Promise((resolve) => setTimeout(resolve, KILL_EVERY_MS)); // the pace of the faults, not a wait for one
+    await pace(KILL_EVERY_MS); // the pace of the faults, not a wait for one
     for (const end = Date.now() + 10_000; rig.open() < MIN_OPEN && Date.now() < end;) {
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      await pace(20);
     }
     openAtKill.push(rig.open());
     victims[i % victims.length]?.(i);

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { connect, newCallId, type MeshError } from '../../src/agent/index.js';
 import { startMesh } from '../../src/cli/up/mesh.js';
+import { pace } from '../support/mesh.js';
 
 const POLICY = `version: 1
 roles:
@@ -27,7 +28,7 @@ test('calls under way when the server crashes are answered once', { timeout: 180
     const worker = await connect({ url: mesh.url, creds: mesh.credentials('worker'), concurrency: 512 });
     await worker.serve('work.do', { idempotent: false }, async (body: { n: number }, ctx) => {
       effects.set(ctx.key, (effects.get(ctx.key) ?? 0) + 1);
-      await new Promise((resolve) => setTimeout(resolve, 100 + Math.random() * 200));
+      await pace(100 + Math.random() * 200);
       return body;
     });
     const caller = await connect({ url: mesh.url, creds: mesh.credentials('me') });
@@ -37,7 +38,15 @@ test('calls under way when the server crashes are answered once', { timeout: 180
     const one = async () => {
       while (!stopped) {
         const id = newCallId();
-        const answer = caller.call('work.do', { n: n++ }, { id, timeoutMs: 40_000 });
+        const body = { n: n++ };
+        const call = (): Promise<unknown> =>
+          caller.call('work.do', body, { id, timeoutMs: 40_000 }).catch((err: MeshError) => {
+            if (err.code === 'unavailable' && err.retry === 'same_id') {
+              return call();
+            }
+            throw err;
+          });
+        const answer = call();
         told.set(
           id,
           await answer.then(
@@ -49,10 +58,10 @@ test('calls under way when the server crashes are answered once', { timeout: 180
     };
     const loading = Promise.all(Array.from({ length: 100 }, one));
     for (let i = 0; i < CRASHES; i++) {
-      await new Promise((resolve) => setTimeout(resolve, 2_000)); // the pace of the faults, not a wait for one
+      await pace(2_000); // the pace of the faults, not a wait for one
       mesh.server?.kill();
     }
-    await new Promise((resolve) => setTimeout(resolve, 3_000)); // useful work after the last crash
+    await pace(3_000); // useful work after the last crash
     stopped = true;
     await loading;
     const counts = new Map<string, number>();

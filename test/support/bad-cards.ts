@@ -92,6 +92,7 @@ export const badCards: readonly BadCard[] = [
   card('a pattern without end', withInput({ type: 'string', pattern: 'a?'.repeat(2_000) }), 'card_schema'),
   card('an evil pattern for names', withInput({ patternProperties: { '(a+)+\\1': true } }), 'card_schema'),
   card('uniqueItems without a bound', withInput({ type: 'array', uniqueItems: true }), 'card_schema'),
+  card('a type that does not exist', withInput({ type: 'strnig' }), 'card_schema'),
   card(
     '70 KB of schema',
     withInput({ enum: Array.from({ length: 10_000 }, (_, i) => `v${i}`) }),

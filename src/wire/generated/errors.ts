@@ -50,12 +50,6 @@ export const errorTable = {
     message: '{value} is not a name ({where})',
     help: 'A token is 1 to 64 of a-z 0-9 _ -; a capability is 1 to 8 tokens joined by dots.',
   },
-  reply_invalid: {
-    class: 'input',
-    retry: 'never',
-    message: "the reply subject is not below the caller's own inbox",
-    help: 'Connect with the inbox prefix _INBOX.<your name>.',
-  },
   body_too_large: {
     class: 'input',
     retry: 'never',

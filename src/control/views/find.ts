@@ -1,0 +1,59 @@
+/**
+ * Find: which capabilities there are, told only to those who may call them.
+ */
+import type { Offer } from '../../domain/card.js';
+import type { Entry } from '../../domain/registry.js';
+import type { Find } from '../../wire/generated/messages.js';
+import { meshError } from '../../wire/errors.js';
+import { isPattern } from '../../wire/names.js';
+import type { Control } from '../core.js';
+import { fit, mark } from './bounds.js';
+import type { FindPage, MajorRow } from './pages.js';
+
+/** Capabilities that match the pattern and that the asker may call. Throws name_invalid. */
+export function find(control: Control, from: string, { pattern, major }: Find): FindPage {
+  if (!isPattern(pattern)) {
+    throw meshError('name_invalid', { value: JSON.stringify(pattern.slice(0, 80)), where: 'pattern' });
+  }
+  const found = new Map<string, MajorRow[]>();
+  for (const entry of control.registry.search(pattern)) {
+    const wanted = entry.offers.size > 0 && (major === undefined || entry.major === major);
+    if (wanted && control.policy.mayCall(from, entry.name)) {
+      const rows = found.get(entry.name) ?? [];
+      found.set(entry.name, [...rows, rowOf(control, entry)]);
+    }
+  }
+  const sorted = [...found]
+    .map(([name, majors]) => ({ name, majors: majors.sort((a, b) => b.major - a.major) }))
+    .sort((a, b) => (a.name < b.name ? -1 : 1));
+  const { rows, cut } = fit(sorted);
+  return { capabilities: rows, ...mark(cut) };
+}
+
+function rowOf(control: Control, entry: Entry): MajorRow {
+  const offers = [...entry.offers].map(([agent, offer]) => ({
+    agent,
+    version: `${offer.major}.${offer.minor}`,
+    proficiency: offer.proficiency,
+    costMicros: offer.costMicros,
+    attributes: offer.attributes,
+    instances: control.roster.of(agent).length,
+  }));
+  const spoken = spokenOf(entry);
+  return {
+    major: entry.major,
+    description: spoken?.description ?? '',
+    input: spoken?.input ?? true,
+    output: spoken?.output ?? true,
+    idempotent: entry.idempotent,
+    lifeMs: entry.lifeMs,
+    offers,
+    instances: offers.reduce((sum, one) => sum + one.instances, 0),
+  };
+}
+
+/** The offer whose words stand for all: the newest minor under the contract in force. */
+function spokenOf(entry: Entry): Offer | undefined {
+  const offers = [...entry.offers.values()].sort((a, b) => b.minor - a.minor);
+  return offers.find((offer) => offer.contract === entry.contract) ?? offers[0];
+}

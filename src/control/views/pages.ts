@@ -1,0 +1,191 @@
+/**
+ * What views answer: the pages of control's view service and of find. The command line reads the same types.
+ */
+import type { Card, ErrorBody, OutcomeRecord, Peer } from '../../wire/generated/messages.js';
+
+/**
+ * Where a call stands: the status of its outcome, or
+ * - `running`: decided, and no outcome yet;
+ * - `parked`: it waits durably;
+ * - `accepted`: it lies in CALLS and is not decided yet;
+ * - `forgotten`: it is settled so long ago that the register has dropped its outcome.
+ */
+export type CallState = OutcomeRecord['status'] | 'running' | 'parked' | 'accepted' | 'forgotten';
+
+/** Every page may be cut: `truncated` says that there is more than it shows. */
+export interface Page {
+  readonly truncated?: true;
+}
+
+/** What one agent says of a capability major it offers. */
+export interface OfferRow {
+  readonly agent: string;
+  readonly version: string;
+  readonly proficiency: string;
+  readonly costMicros: number;
+  readonly attributes: Readonly<Record<string, string | number | boolean>>;
+  readonly instances: number;
+}
+
+/** One major of a capability: its contract and who offers it. */
+export interface MajorRow {
+  readonly major: number;
+  readonly description: string;
+  readonly input: object | boolean;
+  readonly output: object | boolean;
+  readonly idempotent: boolean;
+  readonly lifeMs: number;
+  readonly offers: readonly OfferRow[];
+  /** Live instances of all that offer it. */
+  readonly instances: number;
+}
+
+/** Answer of find. */
+export interface FindPage extends Page {
+  readonly capabilities: readonly { readonly name: string; readonly majors: readonly MajorRow[] }[];
+}
+
+/** One live instance, as its last beat told. */
+export interface InstanceRow {
+  readonly instance: string;
+  readonly state: 'ready' | 'draining';
+  readonly inFlight: number;
+  readonly concurrency: number;
+  /** Instant of its last beat in epoch ms. */
+  readonly seenAt: number;
+}
+
+/** One agent in short. */
+export interface AgentRow {
+  readonly agent: string;
+  /** A responder without the SDK. */
+  readonly plain: boolean;
+  /** Digest of its card. */
+  readonly digest: string;
+  readonly description: string;
+  readonly capabilities: readonly { readonly name: string; readonly version: string }[];
+  readonly instances: readonly InstanceRow[];
+}
+
+/** View `agents`. */
+export interface AgentsPage extends Page {
+  readonly agents: readonly AgentRow[];
+}
+
+/** View `agent`. */
+export interface AgentPage extends Page {
+  readonly agent: string;
+  readonly plain: boolean;
+  readonly digest: string;
+  readonly card: Card;
+  readonly instances: readonly InstanceRow[];
+}
+
+/** One call in short. */
+export interface CallRow {
+  readonly from: string;
+  readonly call: string;
+  readonly capability: string;
+  readonly status: CallState;
+  readonly code?: string;
+  /** Who has it, or had it last. */
+  readonly agent?: string;
+  readonly instance?: string;
+  readonly attempt: number;
+  readonly root: string;
+  readonly parent?: string;
+  /** Instant of the last decision, or of parking, in epoch ms. */
+  readonly at: number;
+  /** From the last decision to the outcome. */
+  readonly tookMs?: number;
+  /** What it waits for. */
+  readonly why?: string;
+  /** Since when it waits (epoch ms). */
+  readonly since?: number;
+}
+
+/** View `calls`: the newest first. */
+export interface CallsPage extends Page {
+  readonly calls: readonly CallRow[];
+}
+
+/** One decision of a call. */
+export interface AttemptRow {
+  readonly attempt: number;
+  readonly seq: number;
+  readonly gateway: string;
+  readonly agent: string;
+  readonly instance?: string;
+  readonly at: number;
+}
+
+/** One call of a tree in full. */
+export interface CallNode {
+  readonly from: string;
+  readonly call: string;
+  readonly capability: string;
+  readonly status: CallState;
+  /** This is the call that was asked for. */
+  readonly asked?: true;
+  readonly parent?: string;
+  /** Ordinal among the children of its parent. */
+  readonly child?: number;
+  readonly bornAt?: number;
+  readonly deadline?: number;
+  readonly idempotent?: boolean;
+  readonly attempts: readonly AttemptRow[];
+  /** From its birth to its first decision (or until now). Two clocks: never below zero. */
+  readonly waitedMs?: number;
+  /** From its first decision to its outcome (or until now). */
+  readonly tookMs?: number;
+  readonly outcome?: OutcomeRow;
+  /** What a call that is not decided waits for, and since when. */
+  readonly why?: string;
+  readonly since?: number;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly context?: string;
+  readonly intent?: string;
+}
+
+/** The outcome of a call, without the body of a result. */
+export interface OutcomeRow {
+  readonly status: OutcomeRecord['status'];
+  readonly code?: string;
+  readonly agent?: string;
+  readonly instance?: string;
+  readonly attempt: number;
+  readonly at: number;
+  readonly reported?: Readonly<Record<string, number>>;
+  /** As it is stored. */
+  readonly error?: ErrorBody;
+}
+
+/** View `call`: the whole tree of the asked call, in the order of first decisions. */
+export interface CallPage extends Page {
+  /** `from.call` of the root. */
+  readonly root: string;
+  readonly calls: readonly CallNode[];
+}
+
+/** How full a stream is. */
+export interface StreamRow {
+  readonly stream: string;
+  readonly messages: number;
+  readonly bytes: number;
+  readonly percent: number;
+}
+
+/** View `state`. */
+export interface StatePage extends Page {
+  readonly gateways: readonly ({ readonly gateway: string } & Peer)[];
+  /** Control process that leads, if any. */
+  readonly supervisor?: string;
+  /** Control process that answered. */
+  readonly control: string;
+  readonly streams: readonly StreamRow[];
+  readonly parked: number;
+  readonly agents: { readonly registered: number; readonly alive: number };
+  readonly instances: number;
+  /** Digest of the policy in force. */
+  readonly policy: string;
+}

@@ -2,6 +2,7 @@
  * CPU time and memory of processes. Ours tell their own; the server's are read from the operating system.
  */
 import { readFileSync } from 'node:fs';
+import { cpus } from 'node:os';
 
 /** One look at a process. */
 export interface ProcessSample {
@@ -46,3 +47,12 @@ export function cpuPerCall(
   const seconds = (after.atMs - before.atMs) / 1000;
   return (after.cpuUs - before.cpuUs) / seconds / callsPerSecond;
 }
+
+/** CPU time that the whole machine has used so far, all cores together. */
+export function sampleMachine(): ProcessSample {
+  const usedMs = cpus().reduce((sum, { times: t }) => sum + t.user + t.nice + t.sys + t.irq, 0);
+  return { atMs: performance.now(), cpuUs: usedMs * 1000, rssBytes: 0 };
+}
+
+/** Cores of this machine. */
+export const cores = cpus().length;

@@ -79,16 +79,18 @@ async function sidesOf(rig: Rig): Promise<[floor: Side, mesh: Side]> {
     worker: await rig.floor('floor-worker', which),
     gateways: [],
     control: [],
+    idle: [rig.caller, rig.agents, rig.control, ...rig.gateways],
   });
   puller ??= await fasterPuller(sideWith);
-  const mesh: Side = {
+  const floor = await sideWith(puller);
+  const mesh = {
     serverPid,
     caller: rig.caller,
     worker: rig.agents,
     gateways: rig.gateways,
     control: [rig.control],
   };
-  return [await sideWith(puller), mesh];
+  return [floor, { ...mesh, idle: [floor.caller, floor.worker] }];
 }
 
 /** The floor must be honest: its worker uses whichever puller is faster on this machine. */

@@ -1,7 +1,7 @@
 /**
  * One measured window: calls per second and latency from the caller, CPU time per call of every process.
  */
-import { cpuPerCall, sampleProcess, type ProcessSample } from './cpu.js';
+import { cores, cpuPerCall, sampleMachine, sampleProcess, sampleSelf, type ProcessSample } from './cpu.js';
 import type { PartProcess } from './processes.js';
 import type { Seen, Window } from './protocol.js';
 
@@ -22,6 +22,8 @@ export interface Measured {
   readonly p50us: number;
   readonly p99us: number;
   readonly cpuUsPerCall: CpuUsPerCall;
+  /** Share of the machine's CPU that was used by processes which are not of this run. */
+  readonly foreignCpu: number;
 }
 
 /** The processes that take part in one side, and the server. */
@@ -31,6 +33,8 @@ export interface Side {
   readonly worker: PartProcess;
   readonly gateways: readonly PartProcess[];
   readonly control: readonly PartProcess[];
+  /** Processes of the rig that have nothing to do on this side. */
+  readonly idle: readonly PartProcess[];
 }
 
 /** Calls that may fail in a window before it counts for nothing. */
@@ -63,6 +67,7 @@ export async function measure(side: Side, window: Window): Promise<Measured> {
       agent: cost((it) => [it.worker]),
       control: cost((it) => it.control),
     },
+    foreignCpu: foreignCpu(before, after),
   };
 }
 
@@ -72,18 +77,31 @@ interface Look {
   readonly worker: ProcessSample;
   readonly gateways: readonly ProcessSample[];
   readonly control: readonly ProcessSample[];
+  /** Everything of this run together, and the machine. */
+  readonly oursUs: number;
+  readonly machine: ProcessSample;
 }
 
 async function look(side: Side): Promise<Look> {
   const server = sampleProcess(side.serverPid);
   const all = (list: readonly PartProcess[]) => Promise.all(list.map((one) => one.sample()));
-  const [caller, worker, gateways, control] = await Promise.all([
+  const machine = sampleMachine();
+  const [caller, worker, gateways, control, idle] = await Promise.all([
     side.caller.sample(),
     side.worker.sample(),
     all(side.gateways),
     all(side.control),
+    all(side.idle),
   ]);
-  return { server, caller, worker, gateways, control };
+  const ours = [sampleSelf(), caller, worker, ...gateways, ...control, ...idle];
+  const oursUs = ours.reduce((sum, it) => sum + it.cpuUs, server?.cpuUs ?? 0);
+  return { server, caller, worker, gateways, control, oursUs, machine };
+}
+
+function foreignCpu(before: Look, after: Look): number {
+  const capacityUs = (after.machine.atMs - before.machine.atMs) * 1000 * cores;
+  const usedUs = after.machine.cpuUs - before.machine.cpuUs;
+  return Math.max(0, (usedUs - (after.oursUs - before.oursUs)) / capacityUs);
 }
 
 function judge({ calls, failed, firstError }: Seen): void {

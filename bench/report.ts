@@ -6,7 +6,7 @@ import type { CpuUsPerCall, Measured } from './measure.js';
 import type { Setup } from './options.js';
 
 /** One window. The ratios of a mesh line compare it with the floor of the same round and configuration. */
-export interface Line extends Setup, Measured {
+export interface Line extends Setup, Omit<Measured, 'foreignCpu'> {
   readonly name: 'floor' | 'mesh';
   readonly round: number;
   readonly inFlight: number;

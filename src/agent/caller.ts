@@ -60,6 +60,9 @@ export class Caller {
       if (!isCallId(id)) {
         throw meshError('call_id_invalid', { value: JSON.stringify(id.slice(0, 64)) });
       }
+      if (this.#pending.size >= limits.pendingCalls) {
+        throw meshError('overloaded', { what: 'this connection', percent: 100 });
+      }
       const now = Date.now();
       const own = now + (options.timeoutMs ?? limits.deadlineDefaultMs);
       const deadline = parent === undefined ? own : Math.min(own, parent.deadline - limits.childReserveMs);

@@ -41,6 +41,10 @@ export class PendingCalls {
     this.#timer.unref();
   }
 
+  get size(): number {
+    return this.#calls.size;
+  }
+
   add(p: Pending, nextMs: number): void {
     p.nextMs = nextMs;
     this.#calls.set(p.id, p);

@@ -16,6 +16,8 @@ export interface Incoming {
   readonly from: string;
   readonly capability: string;
   readonly headers: Pick<HeaderBlock, 'get'>;
+  /** Size of the header block, where it came from outside. */
+  readonly headerBytes?: number;
   readonly body: Uint8Array;
   /** The id to use when the message carries none (only an ask may). */
   readonly mintedId?: string;
@@ -64,6 +66,7 @@ export function draftOf(incoming: Incoming, nowMs: number): Draft {
     capability: incoming.capability,
     headers: incoming.headers,
     body: incoming.body,
+    headerBytes: incoming.headerBytes ?? 0,
     ...(incoming.mintedId === undefined ? {} : { mintedId: incoming.mintedId }),
     nowMs,
     id: '',

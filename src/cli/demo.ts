@@ -11,7 +11,7 @@ import { meshError } from '../wire/errors.js';
 import { runProgram, type Actor } from './demo/actor.js';
 import type { Books } from './demo/balance.js';
 import { readLedger, type Ledger, type LedgerCall } from './demo/ledger.js';
-import { printBooks, printReport, printTree } from './demo/print.js';
+import { printBooks, printCrash, printRefusal, printReport, printTree, type Killed } from './demo/print.js';
 import type { Report } from './demo/report.js';
 import { Stage } from './demo/stage.js';
 import { treesOf } from './demo/tree.js';
@@ -26,7 +26,7 @@ type Progress = (sentence: string) => void;
 /** What the demo did. */
 interface Played {
   readonly report: Report;
-  readonly killed: { readonly agent: string; readonly pid: number; readonly call: string };
+  readonly killed: Killed;
   readonly ledger: Ledger;
   readonly books: Books & { readonly pid: number };
 }
@@ -97,14 +97,14 @@ async function play(stage: Stage, folder: string, progress: Progress): Promise<P
   progress(`a mesh runs: nats-server ${version}, control, ${mesh.gateways.length} gateways`);
   const crash = new Crash(progress);
   const outliner = (): Promise<Actor> => stage.startAgent(mesh, 'outliner', crash.hear);
-  const [files] = await Promise.all([
-    stage.mountFiles(mesh, folder),
+  await Promise.all([
     ...['lister', 'reader', 'counter', 'reporter'].map((name) => stage.startAgent(mesh, name)),
     outliner(),
     outliner(),
   ]);
+  progress('agents serve: lister, reader, counter, reporter, and two instances of outliner');
+  const files = await stage.mountFiles(mesh, folder);
   progress(`mounted the MCP server ${nameOf(files)} over ${relative(process.cwd(), folder) || '.'}`);
-  progress('six agents serve: lister, reader, counter, reporter, outliner (two instances)');
   const report = await ask(stage, mesh, folder, progress);
   const { ledger, books } = await closeBooks(stage, mesh);
   const killed = crash.killed;
@@ -121,7 +121,7 @@ function nameOf(files: Actor): string {
 
 /** Kills the first instance that says it is at work, by its process id; tells all others to go on. */
 class Crash {
-  killed: Played['killed'] | undefined;
+  killed: Killed | undefined;
   readonly #progress: Progress;
 
   constructor(progress: Progress) {
@@ -188,21 +188,15 @@ function print(played: Played, folder: string): string[] {
   const { report, killed, ledger, books } = played;
   const head = (text: string): string[] => ['', paint.bold(text)];
   const recovered = ledger.calls.get(killed.call);
-  const refusals = refusalsOf(played).flatMap(({ error, decisions }) => [
-    `${decisions[0]?.from} tried ${decisions[0]?.capability}:`,
-    `${paint.red(`[${error?.code}]`)} ${error?.message}`,
-    `${paint.dim('what now:')} ${error?.help}`,
-  ]);
-  const ended = recovered?.outcomes[0];
   return [
     ...head('The report'),
     ...printReport(report, folder),
     ...head('The calls, as the streams tell them'),
     ...printTree(treesOf(ledger.calls.values()), folder),
     ...head('The refusal'),
-    ...refusals,
+    ...refusalsOf(played).flatMap(printRefusal),
     ...head('The crash'),
-    `${killed.agent} (process ${killed.pid}) was killed at its work; another instance ${ended?.status} the call at attempt ${ended?.attempt}.`,
+    ...printCrash(killed, recovered),
     ...head(`The books, by process ${books.pid} from the streams and the effect file`),
     ...printBooks(books),
   ];

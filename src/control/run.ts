@@ -21,6 +21,7 @@ import type { Control } from './core.js';
 import { servePlain } from './plain.js';
 import { serveRegistrar } from './registrar.js';
 import { Supervisor } from './supervisor.js';
+import { serveViews } from './views.js';
 
 const LEASE_MS = 2_000;
 const KEEP_MS = 600;
@@ -54,7 +55,12 @@ export async function runControl(options: ControlOptions): Promise<RunningContro
   });
   const supervisor = new Supervisor(control);
   supervisor.start();
-  const stops = [serveRegistrar(control), servePlain(control), followPolicy(control, options.policyFile)];
+  const stops = [
+    serveRegistrar(control),
+    servePlain(control),
+    serveViews(control, supervisor),
+    followPolicy(control, options.policyFile),
+  ];
   const keep = setInterval(() => void lease.keep(), KEEP_MS);
   await lease.keep();
 

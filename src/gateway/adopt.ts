@@ -15,6 +15,7 @@ import { limits } from '../wire/limits.js';
 import type { Attempts } from './attempts.js';
 import type { Core } from './core.js';
 import { newOpenCall } from './decide.js';
+import { answerOf } from './dispatch.js';
 import type { OpenSet } from './open.js';
 import { readDecision } from './records.js';
 import { readRegister, type Settler } from './settle.js';
@@ -77,7 +78,7 @@ async function adopt(
     return undefined;
   }
   if (known !== undefined && known.record.attempt >= record.attempt) {
-    known.macs.set(seq, sealTicket(core.ring, record, seq).resultMac);
+    known.macs.set(seq, answerOf(record.agent, sealTicket(core.ring, record, seq).resultMac));
     return undefined;
   }
   const holder = core.roster.get(record.agent, record.instance ?? '');
@@ -91,7 +92,7 @@ async function adopt(
     settler.fail(call, record.status ?? 'refused', fromBody(record.error).toBody());
     return undefined;
   }
-  call.macs.set(seq, sealTicket(core.ring, record, seq).resultMac);
+  call.macs.set(seq, answerOf(record.agent, sealTicket(core.ring, record, seq).resultMac));
   call.state = 'dispatched';
   if (holder === undefined) {
     attempts.lost(call, 'its lease lapsed');

@@ -40,10 +40,20 @@ function takeAsk(core: Core, open: OpenSet, admitter: Admitter, waiting: Waiting
     return;
   }
   const { reply } = msg;
+  if (open.size >= limits.openPerGateway) {
+    return replyError(core, reply, meshError('overloaded', { what: 'this gateway', percent: 100 }));
+  }
   const headers = headersOf(msg);
   const given = headers.get(header.call);
   const id = given ?? newCallId();
-  const incoming = { from: p.from, capability: p.capability, headers, body: msg.data, mintedId: id };
+  const incoming = {
+    from: p.from,
+    capability: p.capability,
+    headers,
+    headerBytes: headers.length,
+    body: msg.data,
+    mintedId: id,
+  };
   const origin: Origin = { kind: 'ask', reply, durable: () => undefined, undone: () => undefined };
   const admit = () => {
     if (admitter.admit(incoming, origin, id) === 'held') {

@@ -25,7 +25,8 @@ import { replyError } from './reply.js';
 const EMPTY = new Uint8Array(0);
 const UNREADABLE = 'unreadable' as Capability;
 
-type OnStored = (seq: number) => void;
+/** `late`: so long after the publish that the duplicate window may have passed meanwhile. */
+type OnStored = (seq: number, late: boolean) => void;
 /** `other`: a different decision of the same attempt stands already, under that sequence. */
 type OnLost = (why: string, other?: number) => void;
 
@@ -51,11 +52,11 @@ export class Decider {
     const record = allowRecord(this.#core, admitted, origin.reply);
     const call = newOpenCall(record, 0, admitted.body, instance);
     this.#write(record, admitted.body, {
-      stored: (seq) => {
+      stored: (seq, late) => {
         call.seq = seq;
         this.#open.add(call);
         origin.durable();
-        this.start(call, instance);
+        this.start(call, instance, late);
       },
       lost: (why, other) => {
         instance.inFlight--;
@@ -84,13 +85,13 @@ export class Decider {
     instance.inFlight++;
     call.holder = instance;
     this.#write(record, call.body, {
-      stored: (seq) => {
+      stored: (seq, late) => {
         if (call.state === 'settling') {
           release(call);
           return; // an earlier attempt answered meanwhile
         }
         this.#open.addDecision(call, record, seq);
-        this.start(call, instance);
+        this.start(call, instance, late);
       },
       lost: (_, other) => {
         release(call);
@@ -102,7 +103,7 @@ export class Decider {
   }
 
   /** Dispatch a durable decision, unless its time has passed while it was made durable (D6). */
-  start(call: OpenCall, instance: Instance): void {
+  start(call: OpenCall, instance: Instance, late: boolean): void {
     const now = Date.now();
     if (now >= call.record.deadline) {
       const why = 'it passed while the decision was made durable';
@@ -116,6 +117,12 @@ export class Decider {
       return;
     }
     call.holder = instance;
+    if (late) {
+      // We were paused: somebody else may have decided meanwhile. It is ours to settle, and not to dispatch.
+      call.state = 'dispatched';
+      call.unproven = true;
+      return this.#open.wheel.set(call, now);
+    }
     dispatch(this.#core, call, instance);
     const attempt =
       call.record.idempotent === true ? now + (call.record.attemptMs ?? limits.attemptMs) : Infinity;
@@ -143,13 +150,14 @@ export class Decider {
     ]);
     this.#inAir.set(record.nonce, this.#lastSeq);
     const done = () => this.#inAir.delete(record.nonce);
+    const began = performance.now();
     let tries = 0;
     const onAck = (ack: Ack): void => {
       switch (ack.kind) {
         case 'stored':
           done();
           this.#lastSeq = Math.max(this.#lastSeq, ack.seq);
-          return on.stored(ack.seq);
+          return on.stored(ack.seq, performance.now() - began > limits.lateAckMs);
         case 'duplicate':
           void this.#whose(ack.seq, record, on).finally(done);
           return;
@@ -176,7 +184,7 @@ export class Decider {
     const stored = await getBySeq(this.#core.nc, 'DECISIONS', seq).catch(() => undefined);
     const there = stored === undefined ? undefined : readDecision(stored.headers);
     if (there?.nonce === mine.nonce) {
-      on.stored(seq);
+      on.stored(seq, Date.now() - mine.at > limits.lateAckMs);
     } else {
       on.lost('somebody else decided', seq);
     }

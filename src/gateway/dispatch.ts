@@ -10,11 +10,16 @@ import type { Capability, Token } from '../wire/names.js';
 import type { Core } from './core.js';
 import type { OpenCall } from './open.js';
 
+/** What a result must show: the agent it was given to, and the mac that only that agent was told. */
+export function answerOf(agent: string, mac: string): string {
+  return `${agent}.${mac}`;
+}
+
 /** Send the task of the newest decision to the instance that holds it. */
 export function dispatch(core: Core, call: OpenCall, instance: Instance): void {
   const r = call.record;
   const sealed = sealTicket(core.ring, r, call.seq);
-  call.macs.set(call.seq, sealed.resultMac);
+  call.macs.set(call.seq, answerOf(r.agent, sealed.resultMac));
   call.state = 'dispatched';
   const to = subject.task({
     agent: instance.agent,

@@ -22,7 +22,7 @@ export interface OpenCall extends Timed {
   record: DecisionRecord;
   seq: number;
   readonly body: Uint8Array;
-  /** Mac of the result subject, for each decision made. */
+  /** For each decision made, what its result must show (`answerOf`). */
   readonly macs: Map<number, string>;
   /** Who works on it now, as far as we know; its slot is given back exactly once. */
   holder: Instance | undefined;

@@ -15,6 +15,7 @@ import { limits } from '../wire/limits.js';
 import type { Attempts } from './attempts.js';
 import type { Core } from './core.js';
 import { newOpenCall } from './decide.js';
+import { answerOf } from './dispatch.js';
 import { release, type OpenCall, type OpenSet } from './open.js';
 import { readDecision } from './records.js';
 import { readRegister, type Settler } from './settle.js';
@@ -56,7 +57,7 @@ export class Results {
     const call = this.#open.bySeq(seq);
     if (call !== undefined) {
       const mac = call.macs.get(seq);
-      if (mac !== undefined && sameMac(mac, p.mac)) {
+      if (mac !== undefined && sameMac(mac, answerOf(p.agent, p.mac))) {
         this.#judge(call, seq, headersOf(msg), msg.data);
       }
     } else if (Number.isSafeInteger(seq) && seq > 0 && this.#lookups < limits.lookups) {
@@ -147,7 +148,7 @@ export class Results {
     }
     const known = this.#open.byKey(`${record.from}.${record.call}`);
     const call = known ?? newOpenCall(record, seq, stored.body, undefined);
-    call.macs.set(seq, mac);
+    call.macs.set(seq, answerOf(agent, mac));
     if (known === undefined) {
       call.state = 'dispatched';
       this.#open.add(call);

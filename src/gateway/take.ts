@@ -79,6 +79,7 @@ export class Taker {
       from: p?.from ?? 'none',
       capability: p?.capability ?? '',
       headers,
+      headerBytes: headers.length,
       body: msg.data,
     };
     const id = headers.get(header.call) ?? '';

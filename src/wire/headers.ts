@@ -67,6 +67,11 @@ export class HeaderBlock {
     return this.#text.slice(start, this.#text.indexOf('\r\n', start)).trim();
   }
 
+  /** Length of the block in characters. */
+  get length(): number {
+    return this.#text.length;
+  }
+
   /** True when there is no header at all: the mark of bytes that the server wrote. */
   get empty(): boolean {
     return this.#text.length === 0;

@@ -14,7 +14,11 @@ export const limitTable = {
     reason: 'Deeper values cost stack in every reader and no real request needs them.',
   },
   bodyValues: { value: 50_000, unit: 'values', reason: 'Keeps checking one body under ten milliseconds.' },
-  headerBytes: { value: 8_192, unit: 'bytes', reason: 'A ticket with a full chain is about 3 KB.' },
+  headerBytes: {
+    value: 16_384,
+    unit: 'bytes',
+    reason: 'A ticket with a full chain of longest names is about 11 KB.',
+  },
   schemaErrors: { value: 10, unit: 'errors', reason: 'As many as a person reads.' },
   cardBytes: { value: 262_144, unit: 'bytes', reason: 'A card with 256 capabilities of 1 KB.' },
   schemaBytes: { value: 65_536, unit: 'bytes', reason: 'Compile time of a schema grows with its size.' },
@@ -24,6 +28,11 @@ export const limitTable = {
     reason: 'Schema nodes visited for one value, references expanded: bounds the cost of a check.',
   },
   patternChars: { value: 512, unit: 'characters', reason: 'Linear-time patterns still cost per character.' },
+  patternText: {
+    value: 16_384,
+    unit: 'characters',
+    reason: 'Linear is still about a microsecond a character; longer texts do not match any pattern.',
+  },
   uniqueItems: { value: 256, unit: 'items', reason: 'uniqueItems compares pairs.' },
   chainDepth: { value: 16, unit: 'calls', reason: 'Deeper trees are a circle in practice.' },
   chainRepeats: {
@@ -113,6 +122,17 @@ export const limitTable = {
     value: 1_024,
     unit: 'calls',
     reason: 'Calls taken from CALLS and not decided, per gateway.',
+  },
+  lateAckMs: {
+    value: 60_000,
+    unit: 'ms',
+    reason:
+      'An acknowledgement this late tells of a pause: the duplicate window may have passed, so nothing is dispatched on it.',
+  },
+  pendingCalls: {
+    value: 50_000,
+    unit: 'calls',
+    reason: 'Calls of one SDK connection that wait for their outcome.',
   },
   pullBatch: { value: 256, unit: 'messages', reason: 'Messages asked for in one pull.' },
   openPerGateway: {

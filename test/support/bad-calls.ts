@@ -160,6 +160,7 @@ export const badCalls: readonly BadCall[] = [
     'refused deadline_too_far',
   ),
   head('deadline missing', () => ({}), 'completed'),
+  head('a block of 20 KB', () => ({ 'Mesh-Context': 'x'.repeat(20_000) }), 'refused header_invalid'),
   head('a ticket of garbage', () => ({ 'Mesh-Ticket': 'xxx' }), 'refused ticket_invalid'),
   head('a ticket without a mac', () => ({ 'Mesh-Ticket': TICKET }), 'refused ticket_invalid'),
   head(

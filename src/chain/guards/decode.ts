@@ -20,6 +20,12 @@ const PLAIN = /^[\x20-\x7e]{1,128}$/;
 export const decode: Guard = {
   name: 'decode',
   check(draft) {
+    if ((draft.headerBytes ?? 0) > limits.headerBytes) {
+      throw meshError('header_invalid', {
+        name: 'block',
+        why: `it is larger than ${limits.headerBytes} bytes`,
+      });
+    }
     readId(draft);
     draft.who = asToken(draft.from, 'from');
     draft.what = asCapability(draft.capability);

@@ -2,12 +2,13 @@
  * A process that takes part in the demo: started, heard, killed, stopped.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, openSync, readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { endProcess } from '../../fabric/processes.js';
 import { fromBody, meshError } from '../../wire/errors.js';
 
 const READY_MS = 20_000;
+const LOG_CHARS = 1_000;
 
 /** How to start one. */
 export interface ActorOptions {
@@ -52,7 +53,7 @@ export async function startActor(options: ActorOptions): Promise<Actor> {
     }
   });
   try {
-    actor = actorOf(options.name, child, await firstLine(child, options.name));
+    actor = actorOf(options.name, child, await firstLine(child, options));
     return actor;
   } catch (err) {
     child.kill('SIGKILL');
@@ -84,12 +85,16 @@ export async function runProgram(options: Omit<ActorOptions, 'onMessage'>): Prom
     env: { ...process.env, ...options.env },
   });
   closeSync(log);
-  return await firstLine(child, options.name).finally(() => child.kill());
+  return await firstLine(child, options).finally(() => child.kill());
 }
 
-function firstLine(child: ChildProcess, name: string): Promise<Record<string, unknown>> {
+function firstLine(
+  child: ChildProcess,
+  { name, logFile }: Pick<ActorOptions, 'name' | 'logFile'>,
+): Promise<Record<string, unknown>> {
   return new Promise((resolve, reject) => {
-    const fail = (why: string): void => reject(meshError('internal', { where: `${name} ${why}` }));
+    const fail = (why: string): void =>
+      reject(meshError('internal', { where: `${name} ${why}${lastWords(logFile)}` }));
     const timer = setTimeout(() => fail(`said nothing for ${READY_MS} ms`), READY_MS);
     child.once('error', () => fail('could not be started'));
     child.once('exit', (code, signal) => fail(`ended (${signal ?? code}) before it was ready`));
@@ -102,4 +107,10 @@ function firstLine(child: ChildProcess, name: string): Promise<Record<string, un
       });
     }
   });
+}
+
+/** The end of a log: its folder will not outlive the demo. */
+function lastWords(logFile: string): string {
+  const text = readFileSync(logFile, 'utf8').trim();
+  return text === '' ? '' : `: ${text.slice(-LOG_CHARS)}`;
 }

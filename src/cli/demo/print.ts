@@ -4,6 +4,7 @@
 import { relative } from 'node:path';
 import { paint, table } from '../output.js';
 import type { Books } from './balance.js';
+import type { LedgerCall } from './ledger.js';
 import type { Report } from './report.js';
 import { fold, type Fold, type Hop } from './tree.js';
 
@@ -64,6 +65,39 @@ function remark({ status, code, dispatches }: Hop): string {
     return paint.red(`${status} [${code ?? '?'}]`);
   }
   return dispatches > 1 ? paint.yellow(`recovered: dispatched ${dispatches} times`) : '';
+}
+
+/** A refusal as its caller got it: the whole error. */
+export function printRefusal({ id, decisions, error }: LedgerCall): string[] {
+  const [decision] = decisions;
+  return [
+    `${decision?.from} tried ${decision?.capability}, and no agent ever saw the call:`,
+    ...table([
+      ['code', paint.red(error?.code ?? '')],
+      ['message', error?.message ?? ''],
+      ['help', error?.help ?? ''],
+      ['class', `${error?.class}, retry ${error?.retry}`],
+      ['call', id],
+    ]).map((line) => `  ${line}`),
+  ];
+}
+
+/** The process that was killed. */
+export interface Killed {
+  readonly agent: string;
+  readonly pid: number;
+  readonly call: string;
+}
+
+/** What became of the call that it worked on. */
+export function printCrash({ agent, pid, call }: Killed, found: LedgerCall | undefined): string[] {
+  const [first] = found?.decisions ?? [];
+  const [outcome] = found?.outcomes ?? [];
+  const later = (outcome?.at ?? 0) - (first?.at ?? 0);
+  return [
+    `${agent} (process ${pid}, instance ${first?.instance}) was killed while it worked on ${call};`,
+    `instance ${outcome?.instance} ${outcome?.status} it with attempt ${outcome?.attempt}, ${later} ms after the first was given out.`,
+  ];
 }
 
 /** The books, and whether they balance. */

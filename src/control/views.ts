@@ -1,0 +1,84 @@
+/**
+ * Views: what control can see, told to those who may look, and find, for those who look for a capability. Everything
+ * is read when it is asked for: any control process can answer, also one that does not lead.
+ */
+import type { Msg } from '../fabric/connection.js';
+import { compile, type Validator } from '../domain/validator.js';
+import { meshError } from '../wire/errors.js';
+import type { Find, View } from '../wire/generated/messages.js';
+import { schemas } from '../wire/generated/schemas.js';
+import { parse, pattern } from '../wire/generated/subjects.js';
+import { decodeJson } from '../wire/json.js';
+import { serve, type Control } from './core.js';
+import type { Supervisor } from './supervisor.js';
+import { viewAgent, viewAgents } from './views/agents.js';
+import { Gate } from './views/bounds.js';
+import { viewCall } from './views/call.js';
+import { viewCalls } from './views/calls.js';
+import { find } from './views/find.js';
+import { viewState } from './views/state.js';
+
+const REQUEST_BYTES = 4_096;
+const fitsFind = compile(schemas.find);
+const fitsView = compile(schemas.view);
+
+type ViewOf = (control: Control, view: View, supervisor: Supervisor) => unknown;
+
+const views: Readonly<Record<string, ViewOf>> = {
+  agents: viewAgents,
+  agent: (control, view) => viewAgent(control, needs(view, 'agent')),
+  calls: viewCalls,
+  call: (control, view) => viewCall(control, needs(view, 'call')),
+  state: (control, _, supervisor) => viewState(control, supervisor),
+};
+
+/** Serve find and views. Returns how to stop. */
+export function serveViews(control: Control, supervisor: Supervisor): () => void {
+  const gate = new Gate();
+  const stopFind = serve(
+    control,
+    pattern.find,
+    (subject) => parse.find(subject)?.from,
+    (msg, from) => gate.run(from, () => find(control, from, read<Find>(msg, fitsFind, 'find'))),
+  );
+  const stopView = serve(
+    control,
+    pattern.view,
+    (subject) => parse.view(subject)?.from,
+    (msg, from) => {
+      const what = parse.view(msg.subject)?.what ?? '';
+      return gate.run(from, () =>
+        viewFor(what)(control, read<View>(msg, fitsView, `view.${what}`), supervisor),
+      );
+    },
+  );
+  return () => {
+    stopFind();
+    stopView();
+  };
+}
+
+function viewFor(what: string): ViewOf {
+  const view = Object.hasOwn(views, what) ? views[what] : undefined;
+  if (view === undefined) {
+    throw meshError('not_found', { what: 'the view', name: what });
+  }
+  return view;
+}
+
+/** Read a request. An empty one asks for everything. Throws schema_violation, body_*. */
+function read<T>(msg: Msg, fits: Validator, what: string): T {
+  const value = decodeJson(msg.data, REQUEST_BYTES) ?? {};
+  const errors = fits(value);
+  if (errors !== undefined) {
+    throw meshError('schema_violation', { capability: what, errors });
+  }
+  return value as T;
+}
+
+function needs(view: View, key: 'agent' | 'call'): View {
+  if (view[key] === undefined) {
+    throw meshError('schema_violation', { capability: `view.${key}`, errors: [`/: must have ${key}`] });
+  }
+  return view;
+}

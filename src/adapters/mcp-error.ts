@@ -1,5 +1,5 @@
 /**
- * The one error of a mount.
+ * The errors of a mount.
  */
 import { MeshError } from '../agent/index.js';
 
@@ -15,6 +15,11 @@ export function mountFailed(why: string, cause?: unknown): MeshError {
     undefined,
     cause,
   );
+}
+
+/** `usage`: what was asked of the mount cannot be done. */
+export function usage(why: string): MeshError {
+  return new MeshError('usage', why, { why });
 }
 
 /** What a thrown value says. */

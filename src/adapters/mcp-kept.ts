@@ -8,15 +8,21 @@ import { McpProcess, type McpCommand } from './mcp-process.js';
 
 const BACKOFF_MS = 200;
 const BACKOFF_MAX_MS = 3_200;
-/** Restarts without a healthy stretch between them. */
-const RESTARTS = 5;
 /** After this long an end is forgiven. */
 const HEALTHY_MS = 10_000;
+
+/** How to keep it. */
+export interface KeepOptions {
+  /** Restarts without a healthy stretch between them before it is given up. */
+  readonly restarts: number;
+  /** Hears one sentence at every end. */
+  readonly say: (sentence: string) => void;
+}
 
 /** Keeps one server running. */
 export class KeptMcp {
   readonly #command: McpCommand;
-  readonly #say: (sentence: string) => void;
+  readonly #options: KeepOptions;
   readonly #stop = new AbortController();
   /** The running process, or the one that is being started. */
   #current: Promise<McpProcess>;
@@ -25,9 +31,9 @@ export class KeptMcp {
   /** Resolves when there will be no further restart: with the reason, or with nothing after `close`. */
   readonly ended: Promise<MeshError | undefined>;
 
-  constructor(command: McpCommand, first: McpProcess, say: (sentence: string) => void) {
+  constructor(command: McpCommand, first: McpProcess, options: KeepOptions) {
     this.#command = command;
-    this.#say = say;
+    this.#options = options;
     this.#current = Promise.resolve(first);
     this.ended = new Promise((resolve) => (this.#over = resolve));
     void this.#watch(first);
@@ -66,9 +72,9 @@ export class KeptMcp {
 
   async #startAgain(): Promise<McpProcess> {
     let why = 'it ended by itself';
-    while (this.#restarts < RESTARTS) {
+    while (this.#restarts < this.#options.restarts) {
       const waitMs = Math.min(BACKOFF_MS * 2 ** this.#restarts++, BACKOFF_MAX_MS);
-      this.#say(`the MCP server has ended (${why}); starting it again in ${waitMs} ms`);
+      this.#options.say(`the MCP server has ended (${why}); starting it again in ${waitMs} ms`);
       await pause(waitMs, this.#stop.signal);
       try {
         return await McpProcess.start(this.#command, this.#stop.signal);
@@ -76,7 +82,7 @@ export class KeptMcp {
         why = wordsOf(err);
       }
     }
-    throw new Error(`it ended ${RESTARTS + 1} times within a short while, the last time: ${why}`);
+    throw new Error(`it ended ${this.#restarts + 1} times within a short while, at last: ${why}`);
   }
 }
 

@@ -3,7 +3,7 @@
  */
 import type { CallToolResult, Implementation, Tool } from '@modelcontextprotocol/sdk/types.js';
 import type { CapabilityOptions } from '../agent/index.js';
-import { mountFailed } from './mcp-error.js';
+import { mountFailed, usage } from './mcp-error.js';
 import { convertSchema } from './mcp-schema.js';
 
 /** What a mount may say of a tool instead of the tool itself. */
@@ -37,7 +37,7 @@ const CONTENT_SCHEMA = {
   required: ['content'],
 };
 
-/** Map every tool. Throws mount_failed: two tools with one name, a name that cannot be used, an unknown override. */
+/** Map every tool. Throws mount_failed (two tools of one name, a name that cannot be used), usage (unknown override). */
 export function mapTools(
   as: string,
   tools: readonly Tool[],
@@ -60,7 +60,7 @@ export function mapTools(
   const unknown = Object.keys(overrides).find((key) => !names.has(key) && !tools.some((t) => t.name === key));
   if (unknown !== undefined) {
     const known = [...names.keys()].join(', ');
-    throw mountFailed(`an override names the tool ${JSON.stringify(unknown)}; there are ${known}`);
+    throw usage(`an override names the tool ${JSON.stringify(unknown)}; there are ${known}`);
   }
   return tools.map((tool) => {
     const token = tokenOf(tool.name);

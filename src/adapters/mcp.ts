@@ -13,6 +13,8 @@ import { mapTools, resultOf, type MountedTool, type ToolOverride } from './mcp-t
 export type { McpCommand } from './mcp-process.js';
 export type { MountedTool, ToolOverride } from './mcp-tools.js';
 
+const RESTARTS = 5;
+
 /** What to mount, and as what. */
 export interface MountOptions extends McpCommand {
   /** First part of the capabilities' names: tool `read` of `fs` is `fs.read`. */
@@ -22,6 +24,8 @@ export interface MountOptions extends McpCommand {
    * trusted say `idempotent: false`, and nothing is dispatched twice.
    */
   readonly overrides?: Readonly<Record<string, ToolOverride>>;
+  /** Restarts in a short while before the mount gives up; default 5. */
+  readonly restarts?: number;
   /** Hears one sentence when the server ends by itself and is started again. */
   readonly say?: (sentence: string) => void;
 }
@@ -46,7 +50,8 @@ export async function mountMcp(mesh: Mesh, options: MountOptions): Promise<Mount
   const first = await McpProcess.start(options);
   try {
     const tools = mapTools(options.as, await first.tools(), first.info, options.overrides ?? {});
-    const kept = new KeptMcp(options, first, options.say ?? (() => undefined));
+    const { restarts = RESTARTS, say = () => undefined } = options;
+    const kept = new KeptMcp(options, first, { restarts, say });
     try {
       await mesh.serveAll(
         tools.map((tool) => ({ name: tool.capability, options: tool.options, handler: handle(kept, tool) })),
@@ -74,10 +79,13 @@ function mountedOf(
   kept: KeptMcp,
   tools: readonly MountedTool[],
 ): Mounted {
+  let closing: Promise<void> | undefined;
+  const close = async (): Promise<void> => {
+    await mesh.close();
+    await kept.close();
+  };
   const ended = kept.ended.then(async (err) => {
-    if (err !== undefined) {
-      await mesh.close();
-    }
+    await (closing ??= close());
     return err;
   });
   return {
@@ -85,10 +93,6 @@ function mountedOf(
     server: { name: first.info?.name ?? '', version: first.info?.version ?? '' },
     tools,
     ended,
-    async close() {
-      await mesh.close();
-      await kept.close();
-      await ended;
-    },
+    close: () => (closing ??= close()),
   };
 }

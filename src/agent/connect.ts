@@ -3,7 +3,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { connectBroker, deniedSubject, type NatsConnection } from '../fabric/connection.js';
+import { connectBroker, deniedSubject, leaveBroker, type NatsConnection } from '../fabric/connection.js';
 import { meshError } from '../wire/errors.js';
 import type { Json } from '../wire/json.js';
 import { asToken, type Token } from '../wire/names.js';
@@ -70,7 +70,7 @@ export class Mesh {
   async close(drainMs: number = DRAIN_MS): Promise<void> {
     await this.#server.drain(drainMs);
     this.#caller.close();
-    await this.#nc.drain().catch(() => undefined);
+    await leaveBroker(this.#nc);
   }
 
   async #watch(): Promise<void> {

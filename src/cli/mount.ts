@@ -3,9 +3,9 @@
  */
 import { InvalidArgumentError, type Command } from 'commander';
 import { mountMcp, type Mounted, type ToolOverride } from '../adapters/mcp.js';
-import { connect } from '../agent/index.js';
+import { connect, MeshError } from '../agent/index.js';
 
-import { openContext } from './context.js';
+import { openContext, type Context } from './context.js';
 import { exitOfError, exits, note, paint, say, sayError, sayJson, table } from './output.js';
 
 interface MountMcpOptions {
@@ -80,11 +80,8 @@ async function mountMcpCommand(command: readonly string[], options: MountMcpOpti
 
 async function start(words: readonly string[], options: MountMcpOptions): Promise<Mounted> {
   const as = options.as ?? options.name ?? 'mcp';
-  const { data, url, concurrency: most, cwd, env, override: overrides } = options;
-  const context = openContext(
-    { ...(data === undefined ? {} : { data }), ...(url === undefined ? {} : { url }) },
-    options.name ?? as,
-  );
+  const { concurrency: most, cwd, env, override: overrides } = options;
+  const context = contextOf(options.name ?? as, options);
   const [command = '', ...args] = words;
   const mesh = await connect({
     url: context.url,
@@ -102,6 +99,20 @@ async function start(words: readonly string[], options: MountMcpOptions): Promis
     ...(env === undefined ? {} : { env }),
     ...(overrides === undefined ? {} : { overrides }),
   });
+}
+
+function contextOf(user: string, { data, url }: MountMcpOptions): Context {
+  try {
+    return openContext(
+      { ...(data === undefined ? {} : { data }), ...(url === undefined ? {} : { url }) },
+      user,
+    );
+  } catch (err) {
+    if (err instanceof MeshError && err.code === 'config_missing') {
+      note(`${user} has no credentials here; mesh agents add ${user} makes them.`);
+    }
+    throw err;
+  }
 }
 
 function facts({ as, server, tools }: Mounted): object {

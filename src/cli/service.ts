@@ -3,6 +3,7 @@
  */
 import { destination, pino } from 'pino';
 import type { Command } from 'commander';
+import { MeshError } from '../wire/errors.js';
 import type { Log } from '../wire/log.js';
 import { openContext, type ContextOptions } from './context.js';
 import { exitOfError, note, say, sayError, sayJson } from './output.js';
@@ -42,6 +43,9 @@ export async function serveUntilStopped(
   const log = pino({ level: process.env['MESH_LOG'] ?? 'warn', name: user }, destination(2));
   const service = await start({ url, seed: credentials.seed, name: credentials.name, policyFile, log }).catch(
     (err: unknown) => {
+      if (!(err instanceof MeshError)) {
+        log.error({ err }, 'did not start'); // the printed error does not carry its cause
+      }
       sayError(err, options.json === true);
       process.exit(exitOfError(err)); // a connection made on the way would keep the process
     },

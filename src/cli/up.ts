@@ -76,7 +76,7 @@ async function start({ data, port, gateways, sync, policy }: UpOptions): Promise
       ...(url === undefined || url === '' ? {} : { url }),
     });
   } catch (err) {
-    if (url !== undefined && err instanceof MeshError && err.code === 'permission_denied') {
+    if (url !== undefined && isStranger(err, url)) {
       note(
         `The server ${withoutSecrets(url)} does not know the users of this mesh. Put these into the account of`,
       );
@@ -87,6 +87,14 @@ async function start({ data, port, gateways, sync, policy }: UpOptions): Promise
     }
     throw err;
   }
+}
+
+/** The server does not know our users, or knows none at all. */
+function isStranger(err: unknown, url: string): boolean {
+  return (
+    err instanceof MeshError &&
+    (err.code === 'permission_denied' || err.details['file'] === withoutSecrets(url))
+  );
 }
 
 function facts(mesh: RunningMesh): object {

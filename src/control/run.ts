@@ -3,7 +3,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { watchCards } from '../fabric/cards.js';
-import { connectBroker } from '../fabric/connection.js';
+import { connectBroker, leaveBroker } from '../fabric/connection.js';
 import { readText, watchText } from '../fabric/file.js';
 import { ensureSecrets, ringOf } from '../fabric/keyring.js';
 import { Lease } from '../fabric/lease.js';
@@ -70,9 +70,9 @@ export async function runControl(options: ControlOptions): Promise<RunningContro
       supervisor.stop();
       stops.forEach((stop) => stop());
       cards.stop();
-      await lease.release();
+      await lease.release().catch(() => undefined); // it lapses by itself
       control.pub.close();
-      await control.nc.drain();
+      await leaveBroker(control.nc);
     },
   };
 }

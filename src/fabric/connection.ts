@@ -80,6 +80,11 @@ function connectError(err: unknown, url: string, name: string): MeshError {
   return meshError('connection_failed', { url: withoutSecrets(url), why }, err);
 }
 
+/** Send what is on its way, then close; a server that is gone already is left at once. */
+export async function leaveBroker(nc: NatsConnection): Promise<void> {
+  await nc.drain().catch(() => nc.close());
+}
+
 /** The subject that the server refused to this user, when that is what the status says. */
 export function deniedSubject(status: Status): string | undefined {
   const error = status.type === 'error' ? status.error : undefined;

@@ -16,6 +16,8 @@ export interface ServerSettings {
   /** -1 lets the server choose a free one. */
   readonly port: number;
   readonly sync: Sync;
+  /** A public key whose seed nobody has. */
+  readonly nobody: string;
 }
 
 const SYNC_WORDS = { default: '2m', always: 'always' } as const;
@@ -26,6 +28,7 @@ export function renderServerConf(template: string, settings: ServerSettings): st
     dir: settings.dir.replaceAll('\\', '/').replaceAll('"', '\\"'),
     port: String(settings.port),
     sync: SYNC_WORDS[settings.sync],
+    nobody: settings.nobody,
   };
   return template.replace(/\{\{(\w+)\}\}/g, (whole, word: string) => words[word] ?? whole);
 }

@@ -6,6 +6,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { join, resolve } from 'node:path';
 import { meshError, type MeshError } from '../wire/errors.js';
 import { places, prepareFolder, textIfAny, writeWhole } from './folder.js';
+import { createUserKey } from './keys.js';
 import { commandOf, endProcess, isAlive } from './processes.js';
 import { findServer } from './server-binary.js';
 import { writeServerConf, type Sync } from './server-conf.js';
@@ -49,12 +50,13 @@ export async function startServer(options: ServerOptions): Promise<ServerHandle>
   await endOrphan(dir);
   writeWhole(join(dir, places.serverOwner), `${process.pid}\n`);
   writeUsers(dir, readUsers(dir)); // permissions may be newer than the last rendering
-  const conf = writeServerConf({ dir, port: options.port ?? -1, sync });
+  const { publicKey: nobody } = createUserKey();
+  const conf = writeServerConf({ dir, port: options.port ?? -1, sync, nobody });
   const logFile = join(dir, places.serverLog);
   const tail = new LogTail(logFile);
   const running = launch(binary, conf);
   const { port, version } = await untilReady(running, tail, options.port);
-  writeServerConf({ dir, port, sync }); // a reload compares ports, so write down the one that was chosen
+  writeServerConf({ dir, port, sync, nobody }); // a reload compares ports, so write down the one that was chosen
   return handleOf(running, {
     dir,
     url: `nats://127.0.0.1:${port}`,

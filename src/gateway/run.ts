@@ -2,7 +2,7 @@
  * A gateway process: everything put together, in the order a call passes it.
  */
 import { randomBytes } from 'node:crypto';
-import { connectBroker, type Msg } from '../fabric/connection.js';
+import { connectBroker, leaveBroker, type Msg } from '../fabric/connection.js';
 import { readSecrets, ringOf } from '../fabric/keyring.js';
 import { LightPublisher } from '../fabric/publisher.js';
 import { freshInbox } from '../fabric/raw.js';
@@ -111,7 +111,7 @@ export async function runGateway(options: GatewayOptions): Promise<RunningGatewa
       stopPolicy();
       open.wheel.stop();
       core.pub.close();
-      await core.nc.drain();
+      await leaveBroker(core.nc);
     },
   };
 }

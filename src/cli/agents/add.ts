@@ -8,8 +8,9 @@ import { reloadServer } from '../../fabric/server.js';
 import { credentialsFile, mintUser, nkeyFile, readUsers, snippetFor, type User } from '../../fabric/users.js';
 import { meshError } from '../../wire/errors.js';
 import { dataFolder, runningState } from '../context.js';
+import { readState } from '../state.js';
+import { natsContext } from '../up/files.js';
 import { paint, say, sayJson, table } from '../output.js';
-import type { MeshState } from '../state.js';
 
 interface AddOptions {
   readonly caller?: boolean;
@@ -36,46 +37,65 @@ const HELP = `
 Examples:
   $ mesh agents add inventory            an agent
   $ mesh agents add shop --caller        a caller
-  $ nats --nkey .mesh/creds/inventory.nk … is then this agent for the nats command
+  $ XDG_CONFIG_HOME=$PWD/.mesh nats --context inventory sub '…' --queue mesh      is then this agent
 
 Adding a name again changes nothing and prints where its credentials are.`;
 
 async function add(name: string, { caller, data, json }: AddOptions): Promise<void> {
   const dir = dataFolder(data);
-  const state = runningState(dir);
+  const server = serverOf(dir);
   await mintUser(dir, { name, role: caller === true ? 'caller' : 'agent' });
   const user = readUsers(dir).find((one) => one.name === name);
   if (user === undefined) {
     throw meshError('internal', { where: 'agents add' });
   }
-  if (state.server !== undefined) {
-    await reloadServer(state.server.pid, join(dir, places.serverLog));
+  if (server.pid !== undefined) {
+    await reloadServer(server.pid, join(dir, places.serverLog));
   }
+  natsContext(dir, server.url, name);
   if (json === true) {
-    sayJson(facts(dir, state, user));
+    sayJson(facts(dir, server, user));
   } else {
-    say(...report(dir, state, user));
+    say(...report(dir, server, user));
   }
 }
 
-function facts(dir: string, state: MeshState, user: User): object {
+interface Server {
+  readonly url: string;
+  readonly policy: string;
+  /** Missing when the server is not ours. */
+  readonly pid: number | undefined;
+}
+
+/** The server to tell: the one of the mesh that runs here, else $NATS_URL, which is never ours. */
+function serverOf(dir: string): Server {
+  const url = process.env['NATS_URL'];
+  const state = readState(dir);
+  if (state === undefined && url !== undefined && url !== '') {
+    return { url, policy: join(dir, places.policy), pid: undefined };
+  }
+  const running = state ?? runningState(dir);
+  return { url: running.url, policy: running.policy, pid: running.server?.pid };
+}
+
+function facts(dir: string, server: Server, user: User): object {
   return {
     name: user.name,
     role: user.role,
     publicKey: user.publicKey,
     credentials: credentialsFile(dir, user.name),
     nkey: nkeyFile(dir, user.name),
-    url: state.url,
-    installed: state.server !== undefined,
-    ...(state.server === undefined ? { snippet: snippetFor(user) } : {}),
+    url: server.url,
+    installed: server.pid !== undefined,
+    ...(server.pid === undefined ? { snippet: snippetFor(user) } : {}),
   };
 }
 
-function report(dir: string, state: MeshState, user: User): string[] {
+function report(dir: string, server: Server, user: User): string[] {
   const here = (file: string): string => relative(process.cwd(), file);
   const role = user.role === 'agent' ? 'worker' : 'everyone';
   const installed =
-    state.server === undefined
+    server.pid === undefined
       ? [
           '',
           'The server is not ours. Put this into the account of the mesh and reload it:',
@@ -87,12 +107,12 @@ function report(dir: string, state: MeshState, user: User): string[] {
     `${paint.green(user.name)} is ${user.role === 'agent' ? 'an agent' : 'a caller'} of this mesh`,
     ...table([
       ['credentials', here(credentialsFile(dir, user.name))],
-      ['nats --nkey', here(nkeyFile(dir, user.name))],
-      ['server', state.url],
+      ['server', server.url],
+      ['nats command', `XDG_CONFIG_HOME='${dir}' nats --context ${user.name} …`],
     ]).map((line) => `  ${line}`),
     ...installed,
     '',
-    `It may do nothing until ${here(state.policy)} gives it a role, for example:`,
+    `It may do nothing until ${here(server.policy)} gives it a role, for example:`,
     '  members:',
     `    ${user.name}: [${role}]`,
   ];

@@ -13,7 +13,7 @@ import {
   type Credentials,
   type NewUser,
 } from '../../fabric/users.js';
-import { connectBroker } from '../../fabric/connection.js';
+import { connectBroker, withoutSecrets } from '../../fabric/connection.js';
 import { meshError } from '../../wire/errors.js';
 import type { Role } from '../../wire/generated/permissions.js';
 import { readState, removeState, writeState, type MeshState } from '../state.js';
@@ -161,11 +161,16 @@ class Parts {
     return this.server.current.url;
   }
 
-  /** Does the server know us? Asked here, because the answer of a child would name the child. */
+  /** Does the server know us, and only those it knows? A child that found out would say it less clearly. */
   async #knock(): Promise<void> {
     const { name, seed } = loadCredentials(credentialsFile(this.dir, 'control'));
     const nc = await connectBroker({ url: this.url, name, seed });
+    const open = nc.info?.auth_required !== true;
     await nc.close();
+    if (open) {
+      const why = 'it lists no users, so it lets everybody in';
+      throw meshError('config_invalid', { file: withoutSecrets(this.url), where: 'accounts', why });
+    }
   }
 
   #child(command: 'control' | 'gateway', name: string): Promise<Kept<Started>> {

@@ -4,6 +4,7 @@
 import { getLast } from '../../fabric/reader.js';
 import type { OutcomeRecord } from '../../wire/generated/messages.js';
 import { meshError } from '../../wire/errors.js';
+import { header } from '../../wire/headers.js';
 import { limits } from '../../wire/limits.js';
 import type { Control } from '../core.js';
 import type { Budget } from './bounds.js';
@@ -44,12 +45,10 @@ export async function locate(
   return { key: keyOf(found), root: found.root };
 }
 
-/** It was looked for, but not everywhere: that is not the same as not found. */
+/** It was looked for, but not everywhere: that is said. */
 function tooMuch(name: string): Error {
-  return meshError('unavailable', {
-    waitedMs: 0,
-    why: `${name} was not among the ${limits.viewScan} decisions after its birth that a view reads`,
-  });
+  const where = `among the ${limits.viewScan} decisions after its birth that a view reads`;
+  return meshError('not_found', { what: 'the call', name: `${name} (${where})` });
 }
 
 /** The outcome in the register, by the leader's word. `from` may be `*`. */
@@ -71,9 +70,10 @@ async function searchDecisions(
   const born = bornAt(call);
   let found: { from: string; call: string; root: string } | undefined;
   for (const skew of born === undefined ? [] : SKEWS_MS) {
-    const start = { startTimeMs: (born ?? 0) - skew };
+    const start = startAt(born ?? 0, skew);
     await budget.scan(control, 'DECISIONS', { ...start, headersOnly: true }, (m) => {
-      const record = decisionIn(m)?.record;
+      const maybe = m.headers.get(header.record)?.includes(call) === true;
+      const record = maybe ? decisionIn(m)?.record : undefined;
       if (record?.call === call && (from ?? record.from) === record.from) {
         found = record;
       }
@@ -92,5 +92,10 @@ export function startsOf(root: string, outcome: OutcomeRecord | undefined): Star
   if (outcome !== undefined && outcome.seq > 0 && (outcome.attempt === 1 || born === undefined)) {
     return [{ startSeq: outcome.seq }]; // its first decision; children come later
   }
-  return born === undefined ? [] : SKEWS_MS.map((skew) => ({ startTimeMs: born - skew }));
+  return born === undefined ? [] : SKEWS_MS.map((skew) => startAt(born, skew));
+}
+
+/** An id can name any instant, also one that the server could not read. */
+function startAt(bornMs: number, skewMs: number): Start {
+  return { startTimeMs: Math.max(0, Math.min(bornMs, Date.now()) - skewMs) };
 }

@@ -3,7 +3,7 @@
  */
 import type { DecisionRecord, ErrorBody, OutcomeRecord } from '../../wire/generated/messages.js';
 import type { AttemptRow, CallNode, OutcomeRow } from './pages.js';
-import { bornAt, keyOf, stateOf, type Decided } from './records.js';
+import { bornAt, stateOf, type Decided } from './records.js';
 import type { WaitingCall } from './waiting.js';
 
 /** What was found of a call. */
@@ -40,7 +40,10 @@ export function nodeOf(found: Found, asked: boolean): CallNode | undefined {
     ...(parent === undefined ? {} : { parent }),
     ...(deadline === undefined ? {} : { deadline }),
     attempts: decisions.filter(({ record }) => record.verdict === 'allow').map(attemptRow),
-    ...times(one.call, first?.at, shown?.at, waiting === undefined ? undefined : now),
+    ...times(one.call, first?.at, {
+      stillWaits: last === undefined && outcome === undefined,
+      endedAt: shown?.at ?? (status === 'running' ? now : undefined),
+    }),
     ...(shown === undefined ? {} : { outcome: shown }),
     ...(last !== undefined || outcome !== undefined || waiting === undefined ? {} : waitOf(waiting)),
     ...(last === undefined ? {} : wireFields(last)),
@@ -88,14 +91,13 @@ function attemptRow({ seq, record }: Decided): AttemptRow {
 function times(
   call: string,
   decidedAt: number | undefined,
-  endedAt: number | undefined,
-  stillWaitsAt: number | undefined,
+  { stillWaits, endedAt }: { readonly stillWaits: boolean; readonly endedAt: number | undefined },
 ): Pick<CallNode, 'bornAt' | 'waitedMs' | 'tookMs'> {
   const born = bornAt(call);
   const since = (from: number | undefined, to: number | undefined) =>
     from === undefined || to === undefined ? undefined : Math.max(0, to - from);
-  const waitedMs = since(born, decidedAt ?? stillWaitsAt);
-  const tookMs = since(decidedAt, endedAt ?? Date.now());
+  const waitedMs = since(born, stillWaits ? Date.now() : decidedAt);
+  const tookMs = since(decidedAt, endedAt);
   return {
     ...(born === undefined ? {} : { bornAt: born }),
     ...(waitedMs === undefined ? {} : { waitedMs }),

@@ -2,7 +2,7 @@
  * A process of the bench: starts the part it is told to play, and ends with the channel to its parent.
  */
 import { sampleSelf } from './cpu.js';
-import { runWindow } from './load.js';
+import { completedCalls, runWindow } from './load.js';
 import type { Part } from './part.js';
 import type { Order, PartSettings, Report } from './protocol.js';
 
@@ -31,7 +31,7 @@ async function obey(order: Order): Promise<void> {
       return tell({ said: 'ready' });
     }
     case 'sample':
-      return tell({ said: 'sample', sample: sampleSelf() });
+      return tell({ said: 'sample', sample: sampleSelf(), completed: completedCalls() });
     case 'run': {
       const begin = running?.begin;
       if (begin === undefined) {

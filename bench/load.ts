@@ -1,6 +1,7 @@
 /**
  * Load: a number of calls kept in flight, or begun at a rate, and what was seen of them inside a window.
  */
+import { Histogram } from './histogram.js';
 import type { Seen, Window } from './protocol.js';
 
 /** Begin one call; `done` is called once, with an error when it did not complete. */
@@ -19,26 +20,29 @@ export function runWindow(
     setTimeout(() => {
       load.open();
       onOpen();
-      setTimeout(() => {
-        onClosed(load.close());
-      }, window.windowMs);
+      setTimeout(() => onClosed(load.close()), window.windowMs);
     }, window.rampMs);
   });
 }
 
-/** Counts over the life of the process, so that no two calls are alike. */
-let count = 0;
+/** Over the life of the process, so that no two calls are alike. */
+let begun = 0;
+let completed = 0;
+
+/** Calls that completed since the process began. */
+export function completedCalls(): number {
+  return completed;
+}
 
 class Load {
   readonly #begin: Begin;
   readonly #window: Window;
   readonly #drained: () => void;
-  readonly #latencies: number[] = [];
+  readonly #latencies = new Histogram();
   #inFlight = 0;
   #failed = 0;
   #firstError: string | undefined;
-  #counting = false;
-  #stopped = false;
+  #state: 'ramp' | 'open' | 'closed' = 'ramp';
   #openedMs = 0;
   #pacer: NodeJS.Timeout | undefined;
 
@@ -50,56 +54,53 @@ class Load {
 
   start(): void {
     const { inFlight, perSecond } = this.#window;
-    if (perSecond === undefined) {
-      for (let i = 0; i < inFlight; i++) {
-        this.#one();
-      }
-    } else {
-      this.#pace(perSecond, inFlight);
+    if (perSecond !== undefined) {
+      return this.#pace(perSecond, inFlight);
+    }
+    for (let i = 0; i < inFlight; i++) {
+      this.#one();
     }
   }
 
   open(): void {
-    this.#counting = true;
+    this.#state = 'open';
     this.#openedMs = performance.now();
   }
 
   close(): Seen {
     const seconds = (performance.now() - this.#openedMs) / 1000;
-    this.#counting = false;
-    this.#stopped = true;
+    this.#state = 'closed';
     clearInterval(this.#pacer);
     if (this.#inFlight === 0) {
       this.#drained();
     }
-    const sorted = Float64Array.from(this.#latencies).sort();
-    const at = (share: number) => (sorted[Math.floor(sorted.length * share)] ?? 0) * 1000;
     return {
-      calls: sorted.length,
+      calls: this.#latencies.count,
       failed: this.#failed,
       ...(this.#firstError === undefined ? {} : { firstError: this.#firstError }),
       seconds,
-      p50us: at(0.5),
-      p99us: at(0.99),
+      p50us: this.#latencies.quantile(0.5),
+      p99us: this.#latencies.quantile(0.99),
     };
   }
 
+  /** Begin calls at a rate, at most `most` at once. After a pause at most one second is made up for. */
   #pace(perSecond: number, most: number): void {
     const beganMs = performance.now();
-    let begun = 0;
+    let paced = 0;
     this.#pacer = setInterval(() => {
       const due = ((performance.now() - beganMs) / 1000) * perSecond;
-      for (; begun < due && this.#inFlight < most; begun++) {
+      for (; paced < due && this.#inFlight < most; paced++) {
         this.#one();
       }
-      begun = Math.max(begun, due - perSecond); // after a pause at most one second is made up for
+      paced = Math.max(paced, due - perSecond);
     }, 1);
   }
 
   #one(): void {
     const beganMs = performance.now();
     this.#inFlight++;
-    this.#begin(count++, (err) => this.#ended(beganMs, err));
+    this.#begin(begun++, (err) => this.#ended(beganMs, err));
   }
 
   #ended(beganMs: number, err: unknown): void {
@@ -107,13 +108,18 @@ class Load {
     if (err !== undefined) {
       this.#failed++;
       this.#firstError ??= String(err);
-    } else if (this.#counting) {
-      this.#latencies.push(performance.now() - beganMs);
+    } else {
+      completed++;
+      if (this.#state === 'open') {
+        this.#latencies.add((performance.now() - beganMs) * 1000);
+      }
     }
-    if (!this.#stopped && this.#window.perSecond === undefined) {
+    if (this.#state === 'closed') {
+      if (this.#inFlight === 0) {
+        this.#drained();
+      }
+    } else if (this.#window.perSecond === undefined) {
       this.#one();
-    } else if (this.#stopped && this.#inFlight === 0) {
-      this.#drained();
     }
   }
 }

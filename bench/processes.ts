@@ -40,11 +40,12 @@ export class PartProcess {
     }
   }
 
-  /** Its CPU time and memory now. */
-  async sample(): Promise<ProcessSample> {
+  /** Its CPU time and memory now, and how many calls it has completed so far. */
+  async sample(): Promise<ProcessSample & { readonly completed: number }> {
     const answer = this.#hear('sample', SLACK_MS);
     this.#tell({ do: 'sample' });
-    return (await answer).sample;
+    const { sample, completed } = await answer;
+    return { ...sample, completed };
   }
 
   /** Let it call; `onOpen` and `onClosed` are told when the window begins and ends. */

@@ -57,7 +57,7 @@ export type Order =
 export type Report =
   | { readonly said: 'ready' }
   | { readonly said: 'error'; readonly text: string }
-  | { readonly said: 'sample'; readonly sample: ProcessSample }
+  | { readonly said: 'sample'; readonly sample: ProcessSample; readonly completed: number }
   | { readonly said: 'open' }
   | { readonly said: 'closed'; readonly seen: Seen }
   | { readonly said: 'drained' };

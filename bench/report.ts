@@ -58,11 +58,11 @@ export function lineOf(
 }
 
 /** Medians, and the worst round of each ratio. */
-export function summaryOf(lines: readonly Line[]): Summary | undefined {
+export function summaryOf(lines: readonly Line[]): Summary {
   const mesh = lines.filter((line) => line.name === 'mesh');
   const [first] = mesh;
   if (first === undefined) {
-    return undefined;
+    throw new Error('no round was measured');
   }
   const ops = mesh.map((line) => line.ratioOps ?? 0);
   const p50 = mesh.map((line) => line.ratioP50 ?? 0);

@@ -8,7 +8,7 @@ import { startServer, type ServerHandle } from '../src/fabric/server.js';
 import type { Sync } from '../src/fabric/server-conf.js';
 import { mintUsers, type Credentials, type NewUser } from '../src/fabric/users.js';
 import { PartProcess } from './processes.js';
-import type { PartSettings } from './protocol.js';
+import type { PartSettings, User } from './protocol.js';
 
 /** What a rig consists of. */
 export interface RigOptions {
@@ -26,9 +26,10 @@ export interface Rig {
   readonly gateways: readonly PartProcess[];
   readonly agents: PartProcess;
   readonly caller: PartProcess;
-  /** Start one more process on this server; it is stopped with the rig. */
-  floor(part: 'floor-caller'): Promise<PartProcess>;
-  floor(part: 'floor-worker', puller: 'client' | 'light'): Promise<PartProcess>;
+  /** As whom the floor connects, and a user who may look at everything: the role of control. */
+  readonly floorUser: { readonly user: User; readonly url: string };
+  /** Start one more process; it is stopped with the rig. */
+  start(settings: PartSettings): Promise<PartProcess>;
   stop(): Promise<void>;
 }
 
@@ -66,21 +67,19 @@ async function build(
   const server = await startServer({ dir, sync: options.sync });
   ends.push(() => server.stop());
   const { url } = server;
-  const run = async (settings: PartSettings): Promise<PartProcess> => {
+  const start = async (settings: PartSettings): Promise<PartProcess> => {
     const started = await PartProcess.start(settings, options.profile);
     ends.push(() => started.stop());
     return started;
   };
-  const service = (part: 'control' | 'gateway') => run({ part, user: users(part), url, policy });
+  const service = (part: 'control' | 'gateway') => start({ part, user: users(part), url, policy });
   const control = await service('control');
   const gateways = await Promise.all(Array.from({ length: options.gateways }, () => service('gateway')));
   const concurrency = Math.max(CONCURRENCY_EACH, Math.ceil(CONCURRENCY / options.agents));
-  const agents = await run({ part: 'agents', users: names.map(users), url, concurrency });
-  const caller = await run({ part: 'caller', user: users('caller'), url });
-  // The role of control may use the API of JetStream, which the floor needs.
-  const floor = (part: 'floor-caller' | 'floor-worker', puller: 'client' | 'light' = 'light') =>
-    run(part === 'floor-caller' ? { part, user: users('floor'), url } : { part, user: users('floor'), url, puller });
-  return { dir, server, control, gateways, agents, caller, floor, stop };
+  const agents = await start({ part: 'agents', users: names.map(users), url, concurrency });
+  const caller = await start({ part: 'caller', user: users('caller'), url });
+  const floorUser = { user: users('floor'), url };
+  return { dir, server, control, gateways, agents, caller, floorUser, start, stop };
 }
 
 async function mint(dir: string, agents: readonly string[]): Promise<(name: string) => Credentials> {

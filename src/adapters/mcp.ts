@@ -47,20 +47,21 @@ export interface Mounted {
  * Throws mount_failed, and what `serve` throws: not_certified, card_schema, card_conflict, name_invalid.
  */
 export async function mountMcp(mesh: Mesh, options: MountOptions): Promise<Mounted> {
+  const { as, overrides = {}, restarts = RESTARTS, say = () => undefined } = options;
   const first = await McpProcess.start(options);
   try {
-    const tools = mapTools(options.as, await first.tools(), first.info, options.overrides ?? {});
-    const { restarts = RESTARTS, say = () => undefined } = options;
+    const tools = mapTools(as, await first.tools(), first.info, overrides);
     const kept = new KeptMcp(options, first, { restarts, say });
-    try {
-      await mesh.serveAll(
-        tools.map((tool) => ({ name: tool.capability, options: tool.options, handler: handle(kept, tool) })),
-      );
-    } catch (err) {
+    const offers = tools.map((tool) => ({
+      name: tool.capability,
+      options: tool.options,
+      handler: handle(kept, tool),
+    }));
+    await mesh.serveAll(offers).catch(async (err: unknown) => {
       await kept.close();
       throw err;
-    }
-    return mountedOf(mesh, options.as, first, kept, tools);
+    });
+    return mountedOf(mesh, as, first, kept, tools);
   } catch (err) {
     await first.close();
     throw err;

@@ -16,7 +16,6 @@ import { Results, seqOf, toAny } from './results.js';
 import { runTask } from './task.js';
 
 const QUEUE = 'mesh';
-const HELLO_MS = 5_000;
 
 /** Serves the capabilities of one instance. */
 export class Server {
@@ -88,12 +87,7 @@ export class Server {
   async #hello(): Promise<void> {
     const to = subject.hello({ agent: this.#me, instance: this.#instance });
     const body = JSON.stringify(this.#makeCard());
-    let msg: Msg;
-    try {
-      msg = await this.#nc.request(to, body, { timeout: HELLO_MS, headers: this.#presence });
-    } catch (err) {
-      throw meshError('unavailable', { waitedMs: HELLO_MS, why: 'no control answered the hello' }, err);
-    }
+    const msg = await this.#askRegistrar(to, body);
     if (headersOf(msg).get(header.serviceErrorCode) !== undefined) {
       throw fromBody(msg.json<ErrorBody>());
     }
@@ -105,6 +99,25 @@ export class Server {
     }
     await this.#nc.flush(); // the subscription stands before the first beat invites tasks
     this.#beat();
+  }
+
+  /** Control may be starting or being replaced: asked again for a while, before it counts as away. */
+  async #askRegistrar(to: string, body: string): Promise<Msg> {
+    const until = Date.now() + limits.helloMs;
+    for (;;) {
+      try {
+        return await this.#nc.request(to, body, { timeout: limits.helloMs / 3, headers: this.#presence });
+      } catch (err) {
+        if (Date.now() > until || this.#nc.isClosed()) {
+          throw meshError(
+            'unavailable',
+            { waitedMs: limits.helloMs, why: 'no control answered the hello' },
+            err,
+          );
+        }
+        await new Promise((resolve) => setTimeout(resolve, limits.backoffMs));
+      }
+    }
   }
 
   #makeCard(): Card {

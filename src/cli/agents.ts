@@ -3,6 +3,7 @@
  */
 import type { Command } from 'commander';
 import { register as registerAdd } from './agents/add.js';
+import { register as registerViews } from './agents-view.js';
 
 /** Add the command and what it can do. */
 export function register(program: Command): void {
@@ -10,5 +11,6 @@ export function register(program: Command): void {
     .command('agents')
     .summary('who is there; add a name')
     .description('The agents and callers of a mesh.');
+  registerViews(agents);
   registerAdd(agents);
 }

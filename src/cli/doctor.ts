@@ -1,9 +1,12 @@
 /**
  * `mesh doctor`: found, want, fix.
  */
+import { join } from 'node:path';
 import type { Command } from 'commander';
+import { places, textIfAny } from '../fabric/folder.js';
+import { asMeshError } from '../wire/errors.js';
 import { dataFolder, openContext } from './context.js';
-import type { Finding } from './doctor/finding.js';
+import { finding, type Finding } from './doctor/finding.js';
 import { checkBinary, checkModes, checkPermissions, checkProcesses, checkSync } from './doctor/local.js';
 import { checkRemote } from './doctor/remote.js';
 import { exits, paint, say, sayJson, table } from './output.js';
@@ -36,15 +39,13 @@ Examples:
 Exits with 0 when all is fine (warnings included), with 1 when there is something to mend.`;
 
 async function doctor({ data, json }: DoctorOptions): Promise<void> {
-  const context = openContext(data === undefined ? {} : { data }, 'operator');
   const dir = dataFolder(data);
   const state = readState(dir);
+  const isMesh = textIfAny(join(dir, places.users)) !== undefined;
   const findings = [
     await checkBinary(),
-    ...(await checkRemote(context)),
-    checkSync(dir, state?.server !== undefined),
-    checkPermissions(dir),
-    checkModes(dir),
+    ...(await checkRunning(data)),
+    ...(isMesh ? [checkSync(dir, state?.server !== undefined), checkPermissions(dir), checkModes(dir)] : []),
     ...(state === undefined ? [] : checkProcesses(state)),
   ];
   const fine = findings.every(({ state: s }) => s !== 'mend');
@@ -58,6 +59,16 @@ async function doctor({ data, json }: DoctorOptions): Promise<void> {
     );
   }
   process.exitCode = fine ? exits.completed : exits.failed;
+}
+
+/** What can only be asked of a mesh that runs; that none does is a finding too. */
+async function checkRunning(data: string | undefined): Promise<Finding[]> {
+  try {
+    return await checkRemote(openContext(data === undefined ? {} : { data }, 'operator'));
+  } catch (err) {
+    const { sentence, help } = asMeshError(err, 'doctor');
+    return [finding('mesh', false, sentence, 'running', help)];
+  }
 }
 
 const MARKS = { fine: paint.green('fine'), warn: paint.yellow('warn'), mend: paint.red('mend') } as const;

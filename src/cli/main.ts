@@ -25,6 +25,8 @@ const commands: readonly CommandRow[] = [
     load: () => import('./demo.js'),
   },
   { name: 'mount', summary: 'mount an MCP server as an agent', load: () => import('./mount.js') },
+  { name: 'call', summary: 'call a capability', load: () => import('./call.js') },
+  { name: 'calls', summary: 'what became of calls', load: () => import('./calls.js') },
   { name: 'agents', summary: 'who is there; add a name', load: () => import('./agents.js') },
   { name: 'doctor', summary: 'what is wrong here, and how to mend it', load: () => import('./doctor.js') },
   { name: 'gateway', summary: 'run one gateway', load: () => import('./gateway.js') },
@@ -81,6 +83,9 @@ const HELP = `
 Begin with:
   $ mesh up
   $ mesh agents add inventory
+  $ mesh agents ls
+  $ mesh call inventory.query '{"sku":"a-1"}'
+  $ mesh calls ls
 
 Exit codes: 0 completed, 1 failed, 2 usage, 3 refused, 4 expired or unknown.
 The data folder is --data, else $MESH_DATA, else .mesh; the server is $NATS_URL when that is set.`;

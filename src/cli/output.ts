@@ -48,6 +48,9 @@ export function exitOfError(err: unknown): number {
   if (!(err instanceof MeshError)) {
     return exits.failed;
   }
+  if (err.status !== undefined && Object.hasOwn(BY_STATUS, err.status)) {
+    return exitOfStatus(err.status as Status); // the error is an outcome
+  }
   return BY_CODE[err.code] ?? (BROKEN.has(err.class) ? exits.failed : exits.refused);
 }
 
@@ -65,6 +68,14 @@ export function note(line: string): void {
   process.stderr.write(`${line}\n`);
 }
 
+// eslint-disable-next-line no-control-regex -- these are what a terminal obeys
+const OBEYED = /[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g;
+
+/** Text of others for a terminal: what would steer it is shown as an escape. */
+export function safe(text: string): string {
+  return text.replace(OBEYED, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
+
 /** Print one value as one line of JSON. */
 export function sayJson(value: unknown): void {
   process.stdout.write(`${JSON.stringify(value)}\n`);
@@ -77,7 +88,7 @@ export function sayError(thrown: unknown, json: boolean): void {
     sayJson({ error: err.toBody() });
     return;
   }
-  note(`${paintError.red(`[${err.code}]`)} ${err.sentence}`);
+  note(`${paintError.red(`[${err.code}]`)} ${safe(err.sentence)}`);
   note(`${paintError.dim('what now:')} ${err.help}`);
   if (err.code === 'internal' && err.cause !== undefined) {
     note(paintError.dim(inspect(err.cause)));

@@ -173,6 +173,11 @@ export const limitTable = {
     unit: 'ms',
     reason: 'Settled decisions are told to an agent in batches this often.',
   },
+  helloMs: {
+    value: 15_000,
+    unit: 'ms',
+    reason: 'An agent that starts waits this long for control to take its card.',
+  },
   resultRetryMs: {
     value: 1_000,
     unit: 'ms',

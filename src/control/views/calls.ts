@@ -8,7 +8,7 @@ import { meshError } from '../../wire/errors.js';
 import type { Token } from '../../wire/names.js';
 import type { Control } from '../core.js';
 import { Budget, eachOf, fit, mark } from './bounds.js';
-import type { CallRow, CallsPage, CallState } from './pages.js';
+import { CALL_STATES, type CallRow, type CallsPage, type CallState } from './pages.js';
 import { recentCalls, type Recent } from './recent.js';
 import { outcomeIn, stateOf } from './records.js';
 import { waitingCalls, type WaitingCall } from './waiting.js';
@@ -17,18 +17,7 @@ const ROWS = 50;
 const READS_AT_ONCE = 16;
 const CHUNK = 64;
 
-const STATES: ReadonlySet<string> = new Set<CallState>([
-  'completed',
-  'refused',
-  'failed',
-  'expired',
-  'cancelled',
-  'unknown',
-  'running',
-  'parked',
-  'accepted',
-  'forgotten',
-]);
+const STATES: ReadonlySet<string> = new Set(CALL_STATES);
 const UNDECIDED: ReadonlySet<string> = new Set<CallState>(['parked', 'accepted']);
 
 /** The newest calls, of one caller or in one state if so asked. Throws schema_violation for an unknown state. */

@@ -4,13 +4,27 @@
 import type { Card, ErrorBody, OutcomeRecord, Peer } from '../../wire/generated/messages.js';
 
 /**
- * Where a call stands: the status of its outcome, or
+ * Where a call can stand: the status of its outcome, or
  * - `running`: decided, and no outcome yet;
  * - `parked`: it waits durably;
  * - `accepted`: it lies in CALLS and is not decided yet;
  * - `forgotten`: it is settled so long ago that the register has dropped its outcome.
  */
-export type CallState = OutcomeRecord['status'] | 'running' | 'parked' | 'accepted' | 'forgotten';
+export const CALL_STATES = [
+  'completed',
+  'refused',
+  'failed',
+  'expired',
+  'cancelled',
+  'unknown',
+  'running',
+  'parked',
+  'accepted',
+  'forgotten',
+] as const;
+
+/** Where a call stands. */
+export type CallState = (typeof CALL_STATES)[number];
 
 /** Every page may be cut: `truncated` says that there is more than it shows. */
 export interface Page {

@@ -20,7 +20,8 @@ await mesh.serve(
   async ({ path }: { path: string }, ctx) => {
     const { text } = await ctx.call<{ text: string }>('docs.read', { path });
     await midWork(ctx);
-    const headings = text.split('\n').flatMap((line) => /^#{1,6} (.+)$/.exec(line)?.[1] ?? []);
+    const prose = text.replace(/^```.*?^```/gms, '');
+    const headings = prose.split('\n').flatMap((line) => /^#{1,6} (.+)$/.exec(line)?.[1] ?? []);
     effectOnce('docs.outline', ctx);
     return { title: headings[0] ?? path, headings: headings.slice(1) };
   },

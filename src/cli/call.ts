@@ -1,0 +1,186 @@
+/**
+ * `mesh call`: make one call and print its result.
+ */
+import { readFileSync } from 'node:fs';
+import { InvalidArgumentError, type Command } from 'commander';
+import { connect, type CallOptions, type Mesh } from '../agent/index.js';
+import { asMeshError, meshError, MeshError } from '../wire/errors.js';
+import { decodeJson, type Json } from '../wire/json.js';
+import { limits } from '../wire/limits.js';
+import { asCapability } from '../wire/names.js';
+import { isCallId } from '../wire/ulid.js';
+import { wholeNumber } from './calls/ask.js';
+import { openContext, type ContextOptions } from './context.js';
+import { exitOfError, exits, note, safe, say, sayError, sayJson } from './output.js';
+
+interface CallCommandOptions extends ContextOptions {
+  readonly timeout?: number;
+  readonly id?: string;
+  readonly major?: number;
+  readonly label?: Readonly<Record<string, string>>;
+  readonly context?: string;
+  readonly intent?: string;
+}
+
+/** Add the command. */
+export function register(program: Command): void {
+  program
+    .command('call <capability> [body]')
+    .summary('call a capability')
+    .description(
+      'Call a capability and print its result. The body is JSON; - reads it from stdin, @file from a file; without one it is null.',
+    )
+    .option('--as <name>', 'who calls: a name with credentials in the data folder', 'me')
+    .option('--timeout <ms>', 'how long to wait', wholeNumber(1, limits.lifeMaxMs), limits.deadlineDefaultMs)
+    .option('--id <ulid>', 'call id; the same id again gives the same outcome', callId)
+    .option('--major <n>', 'major version of the capability', wholeNumber(0, 65_535))
+    .option('--label <key=value>', 'label that travels down the tree of calls (again for more)', addLabel)
+    .option('--context <id>', 'ties calls together that belong to one matter', printable)
+    .option('--intent <word>', 'what the call is for', printable)
+    .option('--data <folder>', 'data folder (default: $MESH_DATA or .mesh)')
+    .option('--url <url>', 'server (default: the one of the data folder, else $NATS_URL)')
+    .option('--json', 'print one JSON line: the outcome or the error')
+    .addHelpText('after', HELP)
+    .action(call);
+}
+
+const HELP = `
+Examples:
+  $ mesh call inventory.query '{"sku":"a-1"}'
+  $ mesh call docs.report @request.json --timeout 60000 --label team=docs
+  $ echo '{"sku":"a-1"}' | mesh call inventory.query - --as shop --json | jq .value
+  $ mesh call pay.invoice @invoice.json --id 01jd9zq0c3w8k5v7x2m4n6p8r0      a retry repeats the id
+
+The result goes to stdout, an error to stderr. Exits with 0 completed, 1 failed or cancelled, 2 usage, 3 refused,
+4 expired or unknown. Ctrl-C asks the mesh to cancel the call.`;
+
+async function call(
+  capability: string,
+  body: string | undefined,
+  options: CallCommandOptions,
+): Promise<void> {
+  const json = options.json === true;
+  try {
+    const value = bodyOf(body);
+    const { url, credentials } = openContext({ ...options, as: options.as ?? 'me' }, 'me');
+    const mesh = await connect({ url, creds: credentials });
+    try {
+      await makeCall(mesh, asCapability(capability), value, callOptions(options), json);
+    } finally {
+      await mesh.close();
+    }
+  } catch (err) {
+    fail(asMeshError(err, `mesh call ${capability}`), json);
+  }
+}
+
+async function makeCall(
+  mesh: Mesh,
+  capability: string,
+  body: Json,
+  options: CallOptions,
+  json: boolean,
+): Promise<void> {
+  const abort = cancelOnSignal();
+  try {
+    const outcome = await mesh.callForOutcome(capability, body, { ...options, signal: abort.signal });
+    if (json) {
+      sayJson({ status: 'completed', ...outcome });
+    } else {
+      say(...JSON.stringify(outcome.value, undefined, 2).split('\n').map(safe));
+    }
+    process.exitCode = exits.completed;
+  } finally {
+    abort.done();
+  }
+}
+
+/** The call id is told with an error: `mesh calls show` and a retry need it. */
+function fail(err: MeshError, json: boolean): void {
+  process.exitCode = exitOfError(err);
+  if (json) {
+    sayJson({ ...(err.status === undefined ? {} : { status: err.status }), error: err.toBody() });
+    return;
+  }
+  sayError(err, false);
+  if (err.call !== undefined) {
+    note(`call: ${safe(err.call)}`);
+  }
+}
+
+function callOptions({ id, timeout, major, label, context, intent }: CallCommandOptions): CallOptions {
+  return {
+    ...(id === undefined ? {} : { id }),
+    ...(timeout === undefined ? {} : { timeoutMs: timeout }),
+    ...(major === undefined ? {} : { major }),
+    ...(label === undefined ? {} : { labels: label }),
+    ...(context === undefined ? {} : { context }),
+    ...(intent === undefined ? {} : { intent }),
+  };
+}
+
+/** The body as it was given. Throws `usage`. */
+function bodyOf(given: string | undefined): Json {
+  try {
+    const bytes = given === undefined ? undefined : bytesOf(given);
+    JSON.parse(Buffer.from(bytes ?? 'null').toString()); // its error says where
+    return bytes === undefined ? null : decodeJson(bytes);
+  } catch (err) {
+    const why = err instanceof MeshError ? err.sentence : String(err instanceof Error ? err.message : err);
+    throw meshError('usage', { why: `the body is not one JSON value: ${why}` }, err);
+  }
+}
+
+function bytesOf(given: string): Uint8Array {
+  const file = given === '-' ? 0 : given.startsWith('@') ? given.slice(1) : undefined;
+  const bytes = file === undefined ? Buffer.from(given) : readFileSync(file);
+  if (bytes.length === 0) {
+    throw new Error('it is empty');
+  }
+  return bytes;
+}
+
+/** Ctrl-C cancels the call, whose outcome is still waited for; a second one ends at once. */
+function cancelOnSignal(): { readonly signal: AbortSignal; done(): void } {
+  const abort = new AbortController();
+  const onSignal = (): void => {
+    if (abort.signal.aborted) {
+      process.exit(exits.failed);
+    }
+    note('cancelling …');
+    abort.abort();
+  };
+  process.on('SIGINT', onSignal);
+  process.on('SIGTERM', onSignal);
+  return {
+    signal: abort.signal,
+    done: () => {
+      process.off('SIGINT', onSignal);
+      process.off('SIGTERM', onSignal);
+    },
+  };
+}
+
+function callId(text: string): string {
+  if (!isCallId(text)) {
+    throw new InvalidArgumentError('It must be a lowercase ULID: 26 characters, time first.');
+  }
+  return text;
+}
+
+const LABEL = /^([a-z0-9_-]{1,64})=([\x20-\x2b\x2d-\x3c\x3e-\x7e]{1,128})$/;
+
+function addLabel(text: string, before: Readonly<Record<string, string>> = {}): Record<string, string> {
+  const [, key, value] = LABEL.exec(text) ?? [];
+  if (key === undefined || value === undefined) {
+    throw new InvalidArgumentError('It must be key=value: a name, and printable ASCII without , and =.');
+  }
+  return { ...before, [key]: value };
+}
+
+function printable(text: string): string {
+  if (!/^[\x20-\x7e]{1,128}$/.test(text)) {
+    throw new InvalidArgumentError('It must be 1 to 128 printable ASCII characters.');
+  }
+  return text;
+}

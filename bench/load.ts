@@ -107,7 +107,7 @@ class Load {
     this.#inFlight--;
     if (err !== undefined) {
       this.#failed++;
-      this.#firstError ??= String(err);
+      this.#firstError ??= err instanceof Error ? err.message : JSON.stringify(err);
     } else {
       completed++;
       if (this.#state === 'open') {

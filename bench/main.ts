@@ -32,7 +32,11 @@ await runProgram('bench', async () => {
   return 0;
 });
 
-async function runSetup(rig: Rig, setup: Setup, { inFlight, rounds, seconds }: BenchOptions): Promise<Summary[]> {
+async function runSetup(
+  rig: Rig,
+  setup: Setup,
+  { inFlight, rounds, seconds }: BenchOptions,
+): Promise<Summary[]> {
   puller ??= await fasterPuller(rig);
   const sides = await bothSides(rig, puller);
   await warm(sides.mesh, Math.max(...inFlight), WARM_PROCESS_MS);
@@ -66,7 +70,9 @@ async function runRound(
   lines.forEach(print);
   const foreign = Math.max(low.foreignCpu, high.foreignCpu);
   const noise = foreign > NOISY ? `; others used ${(foreign * 100).toFixed(0)} % of the machine` : '';
-  note(`  ${inFlight} in flight, round ${round}: ops × ${lines[1].ratioOps}, p50 × ${lines[1].ratioP50}${noise}`);
+  note(
+    `  ${inFlight} in flight, round ${round}: ops × ${lines[1].ratioOps}, p50 × ${lines[1].ratioP50}${noise}`,
+  );
   return lines;
 }
 

@@ -106,6 +106,8 @@ function foreignCpu(before: Look, after: Look): number {
 
 function judge({ calls, failed, firstError }: Seen): void {
   if (calls === 0 || failed > calls * FAILED_SHARE) {
-    throw new Error(`${failed} calls failed and ${calls} completed; the first said: ${firstError ?? 'nothing'}`);
+    throw new Error(
+      `${failed} calls failed and ${calls} completed; the first said: ${firstError ?? 'nothing'}`,
+    );
   }
 }

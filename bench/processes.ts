@@ -57,7 +57,11 @@ export class PartProcess {
       this.#hear('drained', most),
     ];
     this.#tell({ do: 'run', window });
-    const [, { seen }] = await Promise.all([open.then(onOpen), closed.then((it) => (onClosed(), it)), drained]);
+    const [, { seen }] = await Promise.all([
+      open.then(onOpen),
+      closed.then((it) => (onClosed(), it)),
+      drained,
+    ]);
     return seen;
   }
 

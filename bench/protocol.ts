@@ -5,7 +5,12 @@ import type { ProcessSample } from './cpu.js';
 
 /** How a process is started: which part it plays, and what that part needs. */
 export type PartSettings =
-  | { readonly part: 'control' | 'gateway'; readonly user: User; readonly url: string; readonly policy: string }
+  | {
+      readonly part: 'control' | 'gateway';
+      readonly user: User;
+      readonly url: string;
+      readonly policy: string;
+    }
   | {
       readonly part: 'agents';
       readonly users: readonly User[];

@@ -8,7 +8,7 @@ import { meshError } from '../wire/errors.js';
 import type { Json } from '../wire/json.js';
 import { asToken, type Token } from '../wire/names.js';
 import { Caller } from './caller.js';
-import { Server } from './server.js';
+import { Server, type Served } from './server.js';
 import type { CallOptions, CapabilityOptions, ConnectOptions, Handler, Outcome } from './options.js';
 
 const DRAIN_MS = 5_000;
@@ -62,7 +62,7 @@ export class Mesh {
   }
 
   /** Serve several capabilities with one card. */
-  serveAll(list: readonly { name: string; options: CapabilityOptions; handler: Handler }[]): Promise<void> {
+  serveAll(list: readonly Served[]): Promise<void> {
     return this.#server.serveAll(list);
   }
 

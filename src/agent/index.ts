@@ -2,7 +2,7 @@
  * capmesh: the SDK. `connect`, then `serve` and `call`.
  */
 export { connect, Mesh } from './connect.js';
-export { MeshError, type ErrorCode, type ErrorClass, type Retry } from '../wire/errors.js';
+export { MeshError, meshError, type ErrorCode, type ErrorClass, type Retry } from '../wire/errors.js';
 export { newCallId } from '../wire/ulid.js';
 export type { Json } from '../wire/json.js';
 export type {

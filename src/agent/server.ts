@@ -17,6 +17,13 @@ import { runTask } from './task.js';
 
 const QUEUE = 'mesh';
 
+/** One capability to serve. */
+export interface Served {
+  readonly name: string;
+  readonly options: CapabilityOptions;
+  readonly handler: Handler;
+}
+
 /** Serves the capabilities of one instance. */
 export class Server {
   readonly #nc: NatsConnection;
@@ -45,29 +52,28 @@ export class Server {
   }
 
   /** Serve a capability too. Rejects with what the registrar refuses: card_*, not_certified, … */
-  async serve(name: string, options: CapabilityOptions, handler: Handler): Promise<void> {
-    this.#handlers.set(asCapability(name), { handler, options });
+  serve(name: string, options: CapabilityOptions, handler: Handler): Promise<void> {
+    return this.serveAll([{ name, options, handler }]);
+  }
+
+  /** Several at once, with one hello. A refused card leaves what was served before. */
+  async serveAll(list: readonly Served[]): Promise<void> {
+    const before = new Map(this.#handlers);
+    for (const { name, options, handler } of list) {
+      this.#handlers.set(asCapability(name), { handler, options });
+    }
     try {
       await this.#hello();
     } catch (err) {
-      this.#handlers.delete(name);
+      this.#handlers.clear();
+      before.forEach((served, name) => this.#handlers.set(name, served));
       throw err;
     }
   }
 
-  /** Several at once, with one hello. */
-  async serveAll(
-    list: readonly { name: string; options: CapabilityOptions; handler: Handler }[],
-  ): Promise<void> {
-    for (const { name, options, handler } of list) {
-      this.#handlers.set(asCapability(name), { handler, options });
-    }
-    await this.#hello();
-  }
-
   /** Take nothing new, finish what runs (bounded), say bye. */
   async drain(timeoutMs: number): Promise<void> {
-    if (this.#timer === undefined) {
+    if (this.#timer === undefined || this.#state === 'draining') {
       return;
     }
     this.#state = 'draining';

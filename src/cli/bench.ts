@@ -11,7 +11,9 @@ export function register(program: Command): void {
   program
     .command('bench')
     .summary('measure the mesh beside a raw durable call')
-    .description('Measure the mesh beside a raw durable call, every process on its own. See mesh bench --help.')
+    .description(
+      'Measure the mesh beside a raw durable call, every process on its own. See mesh bench --help.',
+    )
     .helpOption(false) // the bench has its own
     .allowUnknownOption()
     .allowExcessArguments()

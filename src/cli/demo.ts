@@ -67,9 +67,9 @@ async function demo({ json = false }: { json?: boolean }): Promise<void> {
     process.exitCode = isShown(played) ? exits.completed : exits.failed;
   } catch (err) {
     await stage.close();
+    process.exitCode = leave.asked ? INTERRUPTED : exitOfError(err);
     if (!leave.asked) {
       sayError(err, json);
-      process.exitCode = exitOfError(err);
     }
   }
   process.exit(); // what a library still holds must not keep a finished demo

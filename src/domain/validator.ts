@@ -35,27 +35,56 @@ function engine(allErrors: boolean): Ajv2020 {
   });
 }
 
+/** A fresh engine costs milliseconds, a used one microseconds; it is replaced before what it remembers adds up. */
+class Engines {
+  readonly #allErrors: boolean;
+  #engine: Ajv2020;
+  #uses = 0;
+
+  constructor(allErrors: boolean) {
+    this.#allErrors = allErrors;
+    this.#engine = engine(allErrors);
+  }
+
+  compile(schema: object | boolean): ValidateFunction {
+    if (++this.#uses > ENGINE_USES) {
+      this.#engine = engine(this.#allErrors);
+      this.#uses = 1;
+    }
+    const compiled = this.#engine.compile(schema);
+    this.#engine.removeSchema(schema);
+    return compiled;
+  }
+}
+
+const ENGINE_USES = 1_000;
+const first = new Engines(false);
+const every = new Engines(true);
+
 /** Compile a schema. Validation stops at the first error; only a failing value is checked again for all of them. */
 export function compile(schema: object | boolean): Validator {
   if (schema === true) {
     return () => undefined;
   }
-  const source = typeof schema === 'boolean' ? schema : withoutDialect(schema);
-  const fast = engine(false).compile(source);
+  const source = typeof schema === 'boolean' ? schema : rootOf(schema);
+  const fast = first.compile(source);
   let all: ValidateFunction | undefined;
   return (value) => {
     if (fast(value)) {
       return undefined;
     }
-    all ??= engine(true).compile(source);
+    all ??= every.compile(source);
     all(value);
     return (all.errors ?? fast.errors ?? []).slice(0, limits.schemaErrors).map(sentence);
   };
 }
 
-/** Tools write `$schema` of older drafts over schemas that mean the same in 2020-12. */
-function withoutDialect(schema: object): object {
-  const { $schema: _, ...rest } = schema as { $schema?: unknown };
+/**
+ * The schema without its dialect (tools write `$schema` of older drafts over what means the same in 2020-12) and
+ * without its id (two strangers may use the same one; references are local anyway).
+ */
+function rootOf(schema: object): object {
+  const { $schema: _, $id: __, ...rest } = schema as { $schema?: unknown; $id?: unknown };
   return rest;
 }
 

@@ -126,10 +126,8 @@ type Facts = Omit<ServerHandle, 'exited' | 'reload' | 'stop' | 'kill'>;
 
 function handleOf(running: Running, facts: Facts): ServerHandle {
   const { child, exited } = running;
-  const atExit = (): void => void child.kill('SIGTERM');
-  process.once('exit', atExit);
-  void exited.then(() => process.off('exit', atExit));
-  child.unref(); // it must not keep a finished program alive; `exit` then stops it
+  holdLifeline(running);
+  child.unref(); // it must not keep a finished program alive; the lifeline then ends it
   (child.stderr as { unref?: () => void } | null)?.unref?.();
   return {
     ...facts,
@@ -143,6 +141,26 @@ function handleOf(running: Running, facts: Facts): ServerHandle {
     },
     kill: () => void child.kill('SIGKILL'),
   };
+}
+
+/**
+ * End the server when this process ends, also when it is killed hard: a shell waits for the end of its input, which
+ * comes when we are gone, however we went.
+ */
+function holdLifeline({ child, pid, exited }: Running): void {
+  const atExit = (): void => void child.kill('SIGTERM');
+  process.once('exit', atExit);
+  const watcher = spawn('sh', ['-c', 'read _; kill "$1"', 'lifeline', String(pid)], {
+    stdio: ['pipe', 'ignore', 'ignore'],
+    detached: true,
+  });
+  watcher.on('error', () => undefined); // no shell: then only an orderly exit ends the server
+  watcher.unref();
+  (watcher.stdin as { unref?: () => void } | null)?.unref?.();
+  void exited.then(() => {
+    process.off('exit', atExit);
+    watcher.kill('SIGKILL'); // before its input ends: the id may belong to somebody else by then
+  });
 }
 
 /** Make a server read its configuration again; works from any process of the same user. */

@@ -10,24 +10,29 @@ import type { Control } from '../core.js';
 import { fit, mark } from './bounds.js';
 import type { FindPage, MajorRow } from './pages.js';
 
+/** Offers shown of one major: a capability that everybody offers must still fit into a reply. */
+const OFFERS_MAX = 500;
+
 /** Capabilities that match the pattern and that the asker may call. Throws name_invalid. */
 export function find(control: Control, from: string, { pattern, major }: Find): FindPage {
   if (!isPattern(pattern)) {
     throw meshError('name_invalid', { value: JSON.stringify(pattern.slice(0, 80)), where: 'pattern' });
   }
   const found = new Map<string, MajorRow[]>();
+  let long = false;
   for (const entry of control.registry.search(pattern)) {
     const wanted = entry.offers.size > 0 && (major === undefined || entry.major === major);
     if (wanted && control.policy.mayCall(from, entry.name)) {
       const rows = found.get(entry.name) ?? [];
       found.set(entry.name, [...rows, rowOf(control, entry)]);
+      long ||= entry.offers.size > OFFERS_MAX;
     }
   }
   const sorted = [...found]
     .map(([name, majors]) => ({ name, majors: majors.sort((a, b) => b.major - a.major) }))
     .sort((a, b) => (a.name < b.name ? -1 : 1));
   const { rows, cut } = fit(sorted);
-  return { capabilities: rows, ...mark(cut) };
+  return { capabilities: rows, ...mark(cut || long) };
 }
 
 function rowOf(control: Control, entry: Entry): MajorRow {
@@ -47,7 +52,7 @@ function rowOf(control: Control, entry: Entry): MajorRow {
     output: spoken?.output ?? true,
     idempotent: entry.idempotent,
     lifeMs: entry.lifeMs,
-    offers,
+    offers: offers.slice(0, OFFERS_MAX),
     instances: offers.reduce((sum, one) => sum + one.instances, 0),
   };
 }

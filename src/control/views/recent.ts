@@ -9,7 +9,7 @@ import type { Budget } from './bounds.js';
 import { decisionIn, keyOf, outcomeIn, type Decided } from './records.js';
 
 const WINDOW = 4_000;
-const WINDOW_MAX = 64_000;
+const WINDOW_MAX = 32_000;
 /** An outcome is stored after its decision, but the clocks of a gateway and of the server may differ by this. */
 const SKEW_MS = 2_000;
 
@@ -41,7 +41,8 @@ export async function* recentCalls(
 
 async function readWindow(control: Control, budget: Budget, start: number, end: number): Promise<Decided[]> {
   const found: Decided[] = [];
-  await budget.scan(control, 'DECISIONS', { startSeq: start, headersOnly: true }, (m) => {
+  const options = { startSeq: start, headersOnly: true, maxMessages: end - start + 1 };
+  await budget.scan(control, 'DECISIONS', options, (m) => {
     const decided = m.seq > end ? undefined : decisionIn(m);
     if (decided !== undefined) {
       found.push(decided);

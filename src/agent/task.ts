@@ -1,12 +1,13 @@
 /**
  * One task: run the handler within its deadline and turn what it gives into a result.
  */
-import { asMeshError, MeshError, meshError } from '../wire/errors.js';
+import { meshError } from '../wire/errors.js';
 import type { Ticket } from '../wire/generated/messages.js';
 import { encodeHeaders, header } from '../wire/headers.js';
 import { encodeJson, type Json } from '../wire/json.js';
 import type { Caller, ParentTask } from './caller.js';
 import type { CallOptions, Handler, TaskContext } from './options.js';
+import type { Stop } from './stop.js';
 
 /** A result on its way: body and raw headers (undefined: none). */
 export interface TaskResult {
@@ -17,81 +18,103 @@ export interface TaskResult {
 /** What a task is run with. */
 export interface TaskInput {
   readonly handler: Handler;
-  /** The ticket as it came. */
-  readonly ticket: string;
+  /** The ticket as it came, and what it says. */
+  readonly ticketText: string;
+  readonly ticket: Ticket;
   readonly key: string;
   readonly body: Uint8Array;
-  readonly abort: AbortController;
+  readonly stop: Stop;
   readonly caller: Caller;
 }
 
-const MAX_TIMER_MS = 2_147_483_647;
+const MAX_TIMEOUT_MS = 2_147_483_647;
+
+/** Read the ticket of a task. It came from a gateway; its mac is the gateways' business. */
+export function readTicket(text: string): Ticket {
+  return JSON.parse(text.slice(0, text.lastIndexOf('.'))) as Ticket;
+}
 
 /** Run it. Undefined when the deadline has passed before it could start: nobody waits, and nothing was done (D6). */
 export async function runTask(input: TaskInput): Promise<TaskResult | undefined> {
-  const ticket = JSON.parse(input.ticket.slice(0, input.ticket.lastIndexOf('.'))) as Ticket;
-  const left = ticket.deadline - Date.now();
-  if (left <= 0) {
+  if (input.ticket.deadline <= Date.now()) {
     return undefined;
   }
-  const timer = setTimeout(
-    () => input.abort.abort(meshError('deadline_exceeded', { why: 'the task ran too long' })),
-    Math.min(left, MAX_TIMER_MS),
-  );
-  const used: { amounts?: Readonly<Record<string, number>> } = {};
+  const context = new Context(input);
   try {
     const body = (input.body.length === 0 ? null : JSON.parse(Buffer.from(input.body).toString())) as never;
-    const value: unknown = await input.handler(body, contextOf(input, ticket, used));
-    const headers =
-      used.amounts === undefined ? undefined : encodeHeaders([[header.usage, JSON.stringify(used.amounts)]]);
+    const value: unknown = await input.handler(body, context);
+    const used = context.used;
+    const headers = used === undefined ? undefined : encodeHeaders([[header.usage, JSON.stringify(used)]]);
     return { body: encodeJson(value), headers };
   } catch (err) {
-    return failure(err, input.abort.signal);
+    return failure(err, input.stop);
   } finally {
-    clearTimeout(timer);
+    input.stop.end();
   }
 }
 
-function failure(err: unknown, signal: AbortSignal): TaskResult {
-  const cancelled = signal.aborted && (signal.reason as MeshError | undefined)?.code === 'cancelled';
+function failure(err: unknown, stop: Stop): TaskResult {
+  const cancelled = stop.reason?.code === 'cancelled';
   // A handler's own error is told by its message; its stack stays here.
-  const why = err instanceof MeshError ? err.message : err instanceof Error ? err.message : String(err);
-  const body = asMeshError(meshError('handler_failed', { agent: 'the handler', why }), 'task').toBody();
+  const why = err instanceof Error ? err.message : String(err);
+  const body = meshError('handler_failed', { agent: 'the handler', why }).toBody();
   const headers = encodeHeaders([[header.status, cancelled ? 'cancelled' : 'failed']]);
   return { body: encodeJson({ ...body, message: why }), headers };
 }
 
-function contextOf(
-  input: TaskInput,
-  ticket: Ticket,
-  used: { amounts?: Readonly<Record<string, number>> },
-): TaskContext {
-  let children = 0;
-  const parent: ParentTask = {
-    ticket: input.ticket,
-    deadline: ticket.deadline,
-    signal: input.abort.signal,
-    nextChild: () => children++,
-  };
-  return {
-    callId: ticket.call,
-    from: ticket.from,
-    root: ticket.root,
-    key: input.key,
-    attempt: ticket.attempt,
-    deadline: ticket.deadline,
-    signal: input.abort.signal,
-    async call<T = Json>(capability: string, body: unknown = null, options: CallOptions = {}) {
-      const outcome = await input.caller.call<T>(
-        capability,
-        body,
-        { timeoutMs: MAX_TIMER_MS, ...options },
-        parent,
-      );
-      return outcome.value;
-    },
-    usage(amounts) {
-      used.amounts = { ...used.amounts, ...amounts };
-    },
-  };
+/** The context of one task. */
+class Context implements TaskContext {
+  readonly #input: TaskInput;
+  #children = 0;
+  used: Readonly<Record<string, number>> | undefined;
+
+  constructor(input: TaskInput) {
+    this.#input = input;
+    // Handlers like to take their context apart: these two must not lose it.
+    this.call = this.call.bind(this);
+    this.usage = this.usage.bind(this);
+  }
+
+  get callId(): string {
+    return this.#input.ticket.call;
+  }
+
+  get from(): string {
+    return this.#input.ticket.from;
+  }
+
+  get root(): string {
+    return this.#input.ticket.root;
+  }
+
+  get key(): string {
+    return this.#input.key;
+  }
+
+  get attempt(): number {
+    return this.#input.ticket.attempt;
+  }
+
+  get deadline(): number {
+    return this.#input.ticket.deadline;
+  }
+
+  get signal(): AbortSignal {
+    return this.#input.stop.signal;
+  }
+
+  async call<T = Json>(capability: string, body: unknown = null, options: CallOptions = {}): Promise<T> {
+    const parent: ParentTask = {
+      ticket: this.#input.ticketText,
+      deadline: this.deadline,
+      signal: this.signal,
+      nextChild: () => this.#children++,
+    };
+    const own = { timeoutMs: MAX_TIMEOUT_MS, ...options };
+    return (await this.#input.caller.call<T>(capability, body, own, parent)).value;
+  }
+
+  usage(amounts: Readonly<Record<string, number>>): void {
+    this.used = { ...this.used, ...amounts };
+  }
 }

@@ -29,12 +29,14 @@ const commands: readonly CommandRow[] = [
   { name: 'calls', summary: 'what became of calls', load: () => import('./calls.js') },
   { name: 'agents', summary: 'who is there; add a name', load: () => import('./agents.js') },
   { name: 'doctor', summary: 'what is wrong here, and how to mend it', load: () => import('./doctor.js') },
+  { name: 'bench', summary: 'measure this machine against the floor', load: () => import('./bench.js') },
   { name: 'gateway', summary: 'run one gateway', load: () => import('./gateway.js') },
   { name: 'control', summary: 'run control', load: () => import('./control.js') },
 ];
 
 /** Run the command line and set the exit code of the process. */
 export async function run(argv: readonly string[]): Promise<void> {
+  process.stdout.on('error', leaveWithReader);
   const json = argv.slice(0, argv.includes('--') ? argv.indexOf('--') : undefined).includes('--json');
   try {
     const program = await build(argv);
@@ -42,6 +44,14 @@ export async function run(argv: readonly string[]): Promise<void> {
   } catch (err) {
     process.exitCode = fail(err, json);
   }
+}
+
+/** Whoever reads our output has enough (`mesh calls ls | head`). */
+function leaveWithReader(err: NodeJS.ErrnoException): void {
+  if (err.code === 'EPIPE') {
+    process.exit();
+  }
+  throw err;
 }
 
 function fail(err: unknown, json: boolean): number {

@@ -12,29 +12,42 @@ import { decodeJson } from '../wire/json.js';
 import { serve, type Control } from './core.js';
 import type { Supervisor } from './supervisor.js';
 import { viewAgent, viewAgents } from './views/agents.js';
-import { Gate } from './views/bounds.js';
+import { Gate, Slots } from './views/bounds.js';
 import { viewCall } from './views/call.js';
 import { viewCalls } from './views/calls.js';
 import { find } from './views/find.js';
 import { viewState } from './views/state.js';
 
 const REQUEST_BYTES = 4_096;
+const READERS = 2;
 const fitsFind = compile(schemas.find);
 const fitsView = compile(schemas.view);
 
-type ViewOf = (control: Control, view: View, supervisor: Supervisor) => unknown;
+/** What a view is made from. */
+interface Sources {
+  readonly control: Control;
+  readonly supervisor: Supervisor;
+  /** Views that read streams: each may hold tens of megabytes while it does. */
+  readonly readers: Slots;
+}
+
+type ViewOf = (sources: Sources, view: View) => unknown;
 
 const views: Readonly<Record<string, ViewOf>> = {
-  agents: viewAgents,
-  agent: (control, view) => viewAgent(control, needs(view, 'agent')),
-  calls: viewCalls,
-  call: (control, view) => viewCall(control, needs(view, 'call')),
-  state: (control, _, supervisor) => viewState(control, supervisor),
+  agents: ({ control }, view) => viewAgents(control, view),
+  agent: ({ control }, view) => viewAgent(control, needs(view, 'agent')),
+  calls: ({ control, readers }, view) => readers.run(() => viewCalls(control, view)),
+  call: ({ control, readers }, view) => {
+    needs(view, 'call');
+    return readers.run(() => viewCall(control, view));
+  },
+  state: ({ control, supervisor }) => viewState(control, supervisor),
 };
 
 /** Serve find and views. Returns how to stop. */
 export function serveViews(control: Control, supervisor: Supervisor): () => void {
   const gate = new Gate();
+  const sources: Sources = { control, supervisor, readers: new Slots(READERS) };
   const stopFind = serve(
     control,
     pattern.find,
@@ -47,9 +60,7 @@ export function serveViews(control: Control, supervisor: Supervisor): () => void
     (subject) => parse.view(subject)?.from,
     (msg, from) => {
       const what = parse.view(msg.subject)?.what ?? '';
-      return gate.run(from, () =>
-        viewFor(what)(control, read<View>(msg, fitsView, `view.${what}`), supervisor),
-      );
+      return gate.run(from, () => viewFor(what)(sources, read<View>(msg, fitsView, `view.${what}`)));
     },
   );
   return () => {

@@ -85,6 +85,35 @@ export class Gate {
   }
 }
 
+/** Lets a few at a time do what costs memory; the others wait their turn. */
+export class Slots {
+  #free: number;
+  readonly #waiting: (() => void)[] = [];
+
+  constructor(count: number) {
+    this.#free = count;
+  }
+
+  /** Do it as soon as there is a slot. */
+  async run<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#free > 0) {
+      this.#free--;
+    } else {
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    }
+    try {
+      return await work();
+    } finally {
+      const next = this.#waiting.shift();
+      if (next === undefined) {
+        this.#free++;
+      } else {
+        next(); // it takes over the slot
+      }
+    }
+  }
+}
+
 /** Do something for each of a list, a few at a time. */
 export async function eachOf<T>(
   list: readonly T[],

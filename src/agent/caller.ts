@@ -12,7 +12,7 @@ import { callDigest } from '../wire/digest.js';
 import { encodeHeaders, header, type HeaderBlock } from '../wire/headers.js';
 import { encodeJson } from '../wire/json.js';
 import { limits } from '../wire/limits.js';
-import { asCapability, type Token } from '../wire/names.js';
+import { asCapability, isToken, type Token } from '../wire/names.js';
 import { isCallId, newCallId } from '../wire/ulid.js';
 import type { CallOptions, Outcome } from './options.js';
 import { PendingCalls, type Pending } from './pending.js';
@@ -113,7 +113,7 @@ export class Caller {
   }
 
   #headers(id: string, deadline: number, o: CallOptions, parent: ParentTask | undefined): Uint8Array {
-    const labels = o.labels === undefined ? undefined : Object.entries(o.labels).map(([k, v]) => `${k}=${v}`);
+    const labels = o.labels === undefined ? undefined : Object.entries(o.labels).map(labelOf);
     return encodeHeaders([
       [header.call, id],
       [header.deadline, Math.floor(deadline)],
@@ -241,6 +241,18 @@ export class Caller {
       }
     }
   }
+}
+
+const LABEL = /^[\x20-\x2b\x2d-\x7e]{1,128}$/;
+
+function labelOf([key, value]: [string, string]): string {
+  if (!isToken(key) || !LABEL.test(value)) {
+    throw meshError('header_invalid', {
+      name: header.labels,
+      why: `${key} is not a name with an ASCII value without commas`,
+    });
+  }
+  return `${key}=${value}`;
 }
 
 function outcomeError(record: OutcomeRecord, body: Uint8Array): MeshError {

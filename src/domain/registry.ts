@@ -143,7 +143,8 @@ export class Registry {
       this.#entries.set(offer.name, majors);
     }
     let entry = majors.get(offer.major);
-    if (entry === undefined || (entry.contract !== offer.contract && entry.offers.size === 0)) {
+    // Another contract comes in only when nobody alive holds the old one: then the old offers end with it.
+    if (entry === undefined || entry.contract !== offer.contract) {
       entry = {
         name: offer.name,
         major: offer.major,

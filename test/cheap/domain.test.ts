@@ -275,3 +275,18 @@ describe('small things', () => {
     expect(r.find('x.z' as Capability)?.offers.size).toBe(1);
   });
 });
+
+test('a contract that nobody alive holds ends with the first card of another', () => {
+  const r = new Registry();
+  const cardWith = (field: string) => ({
+    concurrency: 1,
+    capabilities: [{ name: 'z.z', version: '1.0', input: { type: 'object', required: [field] } }],
+  });
+  r.put('dead' as Token, cardWith('old'));
+  expect(codeOf(() => r.check('fresh' as Token, cardWith('new'), () => true))).toBe('card_conflict');
+  r.check('fresh' as Token, cardWith('new'), () => false);
+  r.put('fresh' as Token, cardWith('new'));
+  const entry = r.find('z.z');
+  expect([...(entry?.offers.keys() ?? [])]).toEqual(['fresh']);
+  expect([entry?.input({ new: 1 }), entry?.input({ old: 1 })?.length]).toEqual([undefined, 1]);
+});

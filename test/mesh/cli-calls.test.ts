@@ -124,7 +124,7 @@ describe('mesh call', () => {
     [['shop.query', '{}'], 3, 'schema_violation'],
     [['vault.read', '{}'], 3, 'not_granted'],
     [['shop.nothing', '{}'], 3, 'capability_unknown'],
-    [['gone.work', '{}', '--timeout', '300'], 4, 'no_agent'],
+    [['gone.work', '{}', '--timeout', '1500'], 4, 'no_agent'],
   ])('%j exits with %i [%s]', async (args, code, error) => {
     const plain = await run(['call', ...args]);
     expect([plain.code, plain.out]).toEqual([code, '']);
@@ -165,7 +165,7 @@ describe('mesh calls', () => {
 
   test('show says what a waiting call waits for', async () => {
     const id = newCallId();
-    const pending = run(['call', 'gone.work', '{}', '--id', id, '--timeout', '6000']);
+    const pending = run(['call', 'gone.work', '{}', '--id', id, '--timeout', '8000']);
     await until(async () => {
       const { calls } = await json<CallPage>('calls', 'show', id);
       return calls?.[0]?.status === 'parked';

@@ -8,7 +8,7 @@ import type { Mesh, MeshError } from '../../src/agent/index.js';
 import { runControl } from '../../src/control/run.js';
 import { runGateway } from '../../src/gateway/run.js';
 import { silent } from '../../src/wire/log.js';
-import { openPolicy, startTestMesh, until, type TestMesh } from '../support/mesh.js';
+import { openPolicy, pace, startTestMesh, until, type TestMesh } from '../support/mesh.js';
 
 let mesh: TestMesh;
 let caller: Mesh;
@@ -123,7 +123,7 @@ describe('deadlines (D6)', () => {
       if (Date.now() > ctx.deadline) {
         late.push(Date.now() - ctx.deadline);
       }
-      await new Promise((resolve) => setTimeout(resolve, 120));
+      await pace(120);
       return {};
     });
     const calls = Array.from({ length: 40 }, () =>

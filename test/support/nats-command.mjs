@@ -24,10 +24,8 @@ const nc = await connect({
 
 if (command === 'req') {
   const reply = await nc.request(subject, body, { timeout: 5_000 });
-  if (values.raw !== true) {
-    console.log(`Received ${reply.headers?.toString() ?? ''}`);
-  }
-  console.log(reply.string());
+  const lines = (reply.headers?.keys() ?? []).map((key) => `${key}: ${reply.headers?.get(key) ?? ''}\n`);
+  console.log(`${values.raw === true ? '' : lines.join('')}${reply.string()}`);
   await nc.close();
 } else if (command === 'reply') {
   nc.subscribe(subject, {

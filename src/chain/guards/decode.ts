@@ -92,7 +92,8 @@ function labelsOf(text: string): { [key: string]: string } {
     throw meshError('header_invalid', { name, why: 'it has more than 16 labels' });
   }
   for (const pair of pairs) {
-    const [key = '', value = ''] = pair.split('=', 2).map((s) => s.trim());
+    const cut = pair.indexOf('=');
+    const [key, value] = [pair.slice(0, Math.max(0, cut)).trim(), pair.slice(cut + 1).trim()];
     if (!/^[a-z0-9_-]{1,64}$/.test(key) || !PLAIN.test(value)) {
       throw meshError('header_invalid', { name, why: 'it is not a list of key=value' });
     }

@@ -3,6 +3,7 @@
  */
 import { fork, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { serviceFlags } from '../src/cli/up/child.js';
 import { endProcess } from '../src/fabric/processes.js';
 import type { ProcessSample } from './cpu.js';
 import type { Order, PartSettings, Report, Seen, Window } from './protocol.js';
@@ -19,7 +20,12 @@ export class PartProcess {
 
   private constructor(part: PartSettings['part'], profile: string | undefined) {
     this.part = part;
-    const execArgv = profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`];
+    // Gateways and control run with the flags that mesh up gives them; callers and agents are the user's own.
+    const flags = part === 'gateway' || part === 'control' ? serviceFlags : [];
+    const execArgv = [
+      ...flags,
+      ...(profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`]),
+    ];
     // Our stdout is for results; what a child prints goes to stderr.
     this.#child = fork(CHILD, [part], { execArgv, stdio: ['ignore', 2, 2, 'ipc'] });
     this.#child.on('message', (report: Report) => this.#heard(report));

@@ -94,7 +94,8 @@ export const table = {
     says: ['gateway'],
     hears: ['agent'],
     schema: 'taken',
-    proves: 'A gateway adopted these decisions and asks for a sign: the agent answers for each it knows, as a result.',
+    proves:
+      'A gateway adopted these decisions and asks for a sign: the agent answers for each it knows, as a result.',
   },
   settle: {
     pattern: 'mesh.v1.settle.{from}.{call}',
@@ -210,7 +211,7 @@ export const table = {
     schema: 'parked',
     stream: 'PARKED',
     ingress: true,
-    proves: 'The call waits durably (for capacity or a back-off); the supervisor holds its timer.',
+    proves: 'The call waits durably for capacity; the supervisor holds its timer.',
   },
   dead: {
     pattern: 'mesh.v1.dead.{capability+}',

@@ -90,6 +90,11 @@ export class Caller {
     });
   }
 
+  /** Calls that wait for their outcome. */
+  get inFlight(): number {
+    return this.#pending.size;
+  }
+
   /** Ask again for everything that is pending: after a reconnect hints may have been lost. */
   recallAll(): void {
     for (const p of this.#pending.values()) {

@@ -3,6 +3,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { cork } from '../fabric/cork.js';
 import { connectBroker, deniedSubject, leaveBroker, type NatsConnection } from '../fabric/connection.js';
 import { meshError } from '../wire/errors.js';
 import type { Json } from '../wire/json.js';
@@ -31,6 +32,7 @@ export class Mesh {
     this.#nc = nc;
     this.#caller = new Caller(nc, name);
     this.#server = new Server(nc, name, instance, this.#caller, options);
+    cork(nc, () => this.#caller.inFlight + this.#server.inFlight);
     void this.#watch();
   }
 

@@ -70,6 +70,11 @@ export class Server {
     }
   }
 
+  /** Tasks that run, and results that no gateway has taken yet. */
+  get inFlight(): number {
+    return this.#running.size + this.#results.size;
+  }
+
   /** Take nothing new, finish what runs (bounded), say bye. */
   async drain(timeoutMs: number): Promise<void> {
     if (this.#timer === undefined || this.#state === 'draining') {

@@ -28,7 +28,10 @@ export class Parked {
   /** Capability → instant before which its head is not tried again. */
   readonly #restUntil = new Map<string, number>();
   #asking = 0;
+  /** Some of the stream is not kept here. */
+  #overflow = false;
   #stops: (() => void)[] = [];
+  #stopTail: () => void = () => undefined;
 
   constructor(control: Control) {
     this.#control = control;
@@ -41,8 +44,14 @@ export class Parked {
       callback: (err, msg) => (err === null ? this.#cancel(msg) : undefined),
     });
     const timer = setInterval(() => this.#tick(Date.now()), TICK_MS);
-    const stopTail = await tail(nc, 'PARKED', (m) => this.#add(m));
-    this.#stops = [() => sub.unsubscribe(), () => clearInterval(timer), stopTail];
+    this.#stops = [() => sub.unsubscribe(), () => clearInterval(timer), () => this.#stopTail()];
+    await this.#follow();
+  }
+
+  async #follow(): Promise<void> {
+    this.#overflow = false;
+    this.#stopTail();
+    this.#stopTail = await tail(this.#control.nc, 'PARKED', (m) => this.#add(m));
   }
 
   /** Stop; another supervisor goes on from the stream. */
@@ -64,10 +73,17 @@ export class Parked {
 
   #add(m: Stored): void {
     const text = m.headers.get(header.record);
-    if (text === undefined || this.#items.size >= limits.parked) {
+    if (text === undefined) {
+      return;
+    }
+    if (this.#items.size >= limits.parked) {
+      this.#overflow = true; // it stays in the stream and is read again when there is room
       return;
     }
     const record = JSON.parse(text) as ParkedRecord;
+    if (this.#items.has(`${record.from}.${record.call}`)) {
+      return;
+    }
     const item: Item = { seq: m.seq, record, cancelled: false, asking: false };
     this.#items.set(`${record.from}.${record.call}`, item);
     const queue = this.#queues.get(record.capability);
@@ -98,6 +114,9 @@ export class Parked {
   }
 
   #tick(nowMs: number): void {
+    if (this.#overflow && this.#items.size < limits.parked * 0.9) {
+      void this.#follow();
+    }
     for (const [capability, queue] of this.#queues) {
       for (const item of queue) {
         if (item.record.deadline <= nowMs) {

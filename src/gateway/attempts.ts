@@ -135,7 +135,11 @@ export class Attempts {
   #stillLost(call: OpenCall, now: number): void {
     const { agent, instance } = call.record;
     const back = this.#core.roster.get(agent, instance ?? '');
-    if (back !== undefined && back === call.holder && !call.unproven) {
+    if (back !== undefined && !call.unproven) {
+      // After a lapse the roster knows it as a new one; it is the same process, and it still works on this.
+      release(call);
+      back.inFlight++;
+      call.holder = back;
       call.lostUntil = undefined;
       return this.#open.wheel.set(call, call.record.deadline);
     }

@@ -5,6 +5,7 @@ import { randomBytes } from 'node:crypto';
 import { connectBroker, leaveBroker, type Msg } from '../fabric/connection.js';
 import { readSecrets, ringOf } from '../fabric/keyring.js';
 import { LightPublisher } from '../fabric/publisher.js';
+import { cork } from '../fabric/cork.js';
 import { freshInbox } from '../fabric/raw.js';
 import { Registry } from '../domain/registry.js';
 import { Roster } from '../domain/roster.js';
@@ -63,6 +64,7 @@ export async function runGateway(options: GatewayOptions): Promise<RunningGatewa
   const open = new OpenSet((call) => attempts.due(call));
   const settler = new Settler(core, open, taken);
   const decider = new Decider(core, open, settler);
+  cork(core.nc, () => open.size + decider.inAir);
   const attempts = new Attempts(core, open, decider, settler);
   const cancels = new Cancels();
   const admitter = new Admitter(core, decider, cancels);

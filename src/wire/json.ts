@@ -94,12 +94,16 @@ function visitObject(value: { [key: string]: Json }, pointer: string, depth: num
     }
     const inner = value[key] as Json;
     // Scalars inside are the common case: no pointer is built for what cannot fail.
-    if (typeof inner === 'string' || typeof inner === 'boolean' || inner === null) {
+    if (typeof inner === 'string' || typeof inner === 'boolean' || inner === null || isSafe(inner)) {
       walk.values++;
     } else {
       visit(inner, `${pointer}/${key}`, depth + 1, walk);
     }
   }
+}
+
+function isSafe(value: Json): boolean {
+  return typeof value === 'number' && value <= Number.MAX_SAFE_INTEGER && value >= -Number.MAX_SAFE_INTEGER;
 }
 
 /** Encode a value; `undefined` becomes null. Throws body_undecodable for what JSON cannot carry, body_too_large. */

@@ -134,6 +134,13 @@ export const limitTable = {
     unit: 'calls',
     reason: 'Calls of one SDK connection that wait for their outcome.',
   },
+  corkAbove: { value: 32, unit: 'calls', reason: 'With more in flight a connection gathers what it sends.' },
+  corkMs: {
+    value: 1,
+    unit: 'ms',
+    reason:
+      'How long it gathers: the shortest timer there is, below a tenth of what a call takes under such load.',
+  },
   pullBatch: { value: 256, unit: 'messages', reason: 'Messages asked for in one pull.' },
   openPerGateway: {
     value: 50_000,

@@ -9,12 +9,15 @@ const meaning: Readonly<Record<keyof typeof header, readonly [on: string, carrie
   ticket: ['task; child call, child ask', 'The [ticket](#ticket), exactly as it came with the task.'],
   major: ['call, ask', 'The major version of the capability that is asked for.'],
   child: ['child call, child ask', 'Ordinal among the children of the calling task.'],
-  context: ['call, ask, task', 'An id that ties calls of one conversation together.'],
-  labels: ['call, ask, task', 'A JSON object of texts that travels down the tree of calls.'],
+  context: ['call, ask', 'An id that ties calls of one conversation together.'],
+  labels: ['call, ask', '`key=value,key=value`: texts that travel down the tree of calls, in the ticket.'],
   intent: ['call, ask', 'A tag that says what the call is for.'],
-  bodyRef: ['call, ask, task', 'A reference to a body that is too large to send.'],
+  bodyRef: ['call, ask', 'A reference to a body that is too large to send.'],
   contentType: ['call, ask', '`application/json`, or nothing.'],
-  status: ['result', 'What the answer is when it is not simply the result.'],
+  status: [
+    'result',
+    '`completed` (the default), `failed`, `cancelled`; `busy` or `unserved`: it did not start; `working`: a sign of life.',
+  ],
   usage: ['result', 'What the agent says that the call used: JSON.'],
   record: [
     'decision, parked, dead',
@@ -22,7 +25,10 @@ const meaning: Readonly<Record<keyof typeof header, readonly [on: string, carrie
   ],
   outcome: ['settle, outcome and every reply that is one', 'The record of the [outcome](#outcome).'],
   key: ['task', 'The idempotency key: the same for every attempt of the call.'],
-  instance: ['result', 'The instance that answers.'],
+  instance: [
+    'hello, beat, bye; messages between services',
+    'Who speaks. What the server writes has no headers, so it can be nobody.',
+  ],
   msgId: ['decision, dead', 'The server stores one message with this id per duplicate window.'],
   ttl: ['settle', 'How long the server keeps the message.'],
   stream: [
@@ -30,7 +36,10 @@ const meaning: Readonly<Record<keyof typeof header, readonly [on: string, carrie
     'Set by the server: the stream that stored the message. Believe an outcome only with `OUTCOMES`.',
   ],
   sequence: ['outcome', 'Set by the server: the sequence in that stream.'],
-  serviceError: ['result, and replies that refuse', 'One sentence: why it failed (as in NATS services).'],
+  serviceError: [
+    'result, and replies that refuse',
+    'The status of the outcome, or the class of the error (as in NATS services).',
+  ],
   serviceErrorCode: ['result, and replies that refuse', 'The code of that error.'],
 };
 

@@ -9,7 +9,7 @@ const INSTANT = /^[0-9]{1,15}$/;
  * Decides whether there is time left. A child's deadline is at most its parent's (D6).
  *
  * - Refuses with: deadline_invalid, deadline_past (it was past when the call was made), ticket_invalid (the parent's
- *   time is over), call_id_expired; expires with deadline_exceeded (it passed while the call waited to be decided).
+ *   time is over), call_id_expired, deadline_too_far; expires with deadline_exceeded (it passed while the call waited to be decided).
  * - Needs: ticket.
  * - Proves: deadlineMs.
  */

@@ -12,6 +12,9 @@ import type { Started } from './kept.js';
 
 const READY_MS = 20_000;
 
+/** Services make many short-lived objects: a larger nursery halves what collecting them costs (32 MB each). */
+export const serviceFlags: readonly string[] = ['--max-semi-space-size=32'];
+
 /** How to start a child. */
 export interface ChildOptions {
   readonly args: readonly string[];
@@ -22,7 +25,7 @@ export interface ChildOptions {
 /** Start a command and wait until it says that it is ready, or throw the error it printed. */
 export async function startChild({ args, logFile }: ChildOptions): Promise<Started> {
   const stderr = logFile === undefined ? 'inherit' : openLog(logFile);
-  const child = spawn(process.execPath, [packageFile('bin/mesh.js'), ...args, '--json'], {
+  const child = spawn(process.execPath, [...serviceFlags, packageFile('bin/mesh.js'), ...args, '--json'], {
     // The channel is a lifeline: a child ends when it closes, so that nothing outlives a parent that was killed.
     stdio: ['ignore', 'pipe', stderr, 'ipc'],
     // Ctrl-C reaches the whole foreground group at once; we stop our children in order instead.

@@ -160,7 +160,7 @@ export const subject = {
 
   /**
    * `mesh.v1.parked.{why}.{from}.{call}`
-   * The call waits durably (for capacity or a back-off); the supervisor holds its timer.
+   * The call waits durably for capacity; the supervisor holds its timer.
    */
   parked({ why, from, call }: { why: Token; from: Token; call: Token }): string {
     return `mesh.v1.parked.${why}.${from}.${call}`;
@@ -428,7 +428,7 @@ export const parse = {
 
   /**
    * `mesh.v1.parked.{why}.{from}.{call}`
-   * The call waits durably (for capacity or a back-off); the supervisor holds its timer.
+   * The call waits durably for capacity; the supervisor holds its timer.
    */
   parked(subject: string): { why: string; from: string; call: string } | undefined {
     const t = split(subject, 'mesh.v1.parked.', 3, false);
@@ -507,7 +507,7 @@ export const ingress = {
 
   /**
    * `mesh.v1.parked.{why}.{from}.{call}`
-   * The call waits durably (for capacity or a back-off); the supervisor holds its timer.
+   * The call waits durably for capacity; the supervisor holds its timer.
    */
   parked(secret: string, { why, from, call }: { why: Token; from: Token; call: Token }): string {
     return `_k.${secret}.parked.${why}.${from}.${call}`;

@@ -55,8 +55,8 @@ export function exitOfError(err: unknown): number {
 }
 
 /** Colours of stdout; plain text when it is not a terminal or NO_COLOR is set. */
-export const paint = createColors(process.stdout.isTTY && process.env['NO_COLOR'] === undefined);
-const paintError = createColors(process.stderr.isTTY && process.env['NO_COLOR'] === undefined);
+export const paint = createColors(process.stdout.isTTY === true && process.env['NO_COLOR'] === undefined);
+const paintError = createColors(process.stderr.isTTY === true && process.env['NO_COLOR'] === undefined);
 
 /** Print lines for a person. */
 export function say(...lines: string[]): void {

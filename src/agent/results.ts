@@ -21,13 +21,14 @@ export function seqOf(reply: string): number {
   return Number(reply.split('.')[SEQ_TOKEN]);
 }
 
-/** The same result, to any gateway. */
-export function toAny(reply: string): string {
+/** The same result, to this gateway, or to any. */
+export function toGateway(reply: string, gateway: string): string {
   const tokens = reply.split('.');
-  tokens[GATEWAY_TOKEN] = 'any';
+  tokens[GATEWAY_TOKEN] = gateway;
   return tokens.join('.');
 }
 
+const ANY = 'any';
 const GATEWAY_TOKEN = 4;
 const SEQ_TOKEN = 5;
 const KEEP_MS = 120_000;
@@ -73,7 +74,7 @@ export class Results {
   sendAgain(seqs: ReadonlySet<number>): void {
     for (const [seq, kept] of this.#kept) {
       if (seqs.has(seq)) {
-        this.#publish(toAny(kept.reply), kept.result);
+        this.#publish(toGateway(kept.reply, ANY), kept.result);
       }
     }
   }
@@ -103,7 +104,7 @@ export class Results {
     for (const [seq, kept] of this.#kept) {
       if (kept.nextMs <= now) {
         kept.nextMs = now + limits.resultRetryMs;
-        this.#publish(toAny(kept.reply), kept.result);
+        this.#publish(toGateway(kept.reply, ANY), kept.result);
         if (kept.untilMs < now) {
           this.#kept.delete(seq);
         }

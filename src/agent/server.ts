@@ -9,10 +9,10 @@ import { parse, subject } from '../wire/generated/subjects.js';
 import type { Beat, Card, ErrorBody, HelloReply, Taken } from '../wire/generated/messages.js';
 import { encodeHeaders, header } from '../wire/headers.js';
 import { limits } from '../wire/limits.js';
-import { asCapability, type Token } from '../wire/names.js';
+import { asCapability, isToken, type Token } from '../wire/names.js';
 import type { Caller } from './caller.js';
 import type { CapabilityOptions, ConnectOptions, Handler } from './options.js';
-import { Results, seqOf, toAny } from './results.js';
+import { Results, seqOf, toGateway } from './results.js';
 import { Stop } from './stop.js';
 import { readTicket, runTask } from './task.js';
 
@@ -203,14 +203,15 @@ export class Server {
 
   /** A gateway asks for a sign of tasks it adopted: what runs is told, what is done is sent again. */
   #probe(msg: Msg): void {
-    if (headersOf(msg).empty) {
+    const heir = headersOf(msg).get(header.instance);
+    if (!isToken(heir)) {
       return;
     }
     const seqs = new Set(msg.json<Taken>().seqs);
     this.#results.sendAgain(seqs);
     for (const { reply } of this.#running.values()) {
       if (seqs.has(seqOf(reply))) {
-        this.#nc.publish(toAny(reply), '', { headers: WORKING });
+        this.#nc.publish(toGateway(reply, heir), '', { headers: WORKING });
       }
     }
   }

@@ -8,7 +8,8 @@ import type { Control } from './core.js';
 
 const KEY = 'lowwater';
 const EVERY_MS = 1_000;
-const PIN_MS = 3_000;
+/** Longer than a lease and the time to notice that it lapsed. */
+const PIN_MS = 8_000;
 
 /** Moves the mark forwards. */
 export class LowWater {
@@ -30,8 +31,13 @@ export class LowWater {
 
   /** Keep the mark at or below `seq` for a moment. */
   pin(seq: number): void {
-    this.#pinnedAt = seq;
+    this.#pinnedAt = Math.min(seq, this.pinned);
     this.#pinnedUntilMs = Date.now() + PIN_MS;
+  }
+
+  /** Where the mark is pinned, or infinity. */
+  get pinned(): number {
+    return Date.now() < this.#pinnedUntilMs ? this.#pinnedAt : Infinity;
   }
 
   /** Move to the lowest of the marks. Without any living gateway nothing is known and the mark stays. */
@@ -41,8 +47,7 @@ export class LowWater {
       return;
     }
     this.#nextMs = now + EVERY_MS;
-    const pinned = now < this.#pinnedUntilMs ? this.#pinnedAt : Infinity;
-    const mark = Math.min(pinned, ...marks);
+    const mark = Math.min(this.pinned, ...marks);
     if (mark > this.#mark) {
       this.#mark = mark;
       await kvPut(this.#control.nc, 'mesh_state', KEY, String(mark));

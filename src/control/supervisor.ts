@@ -109,7 +109,8 @@ export class Supervisor {
     for (const [gateway, known] of this.#gateways) {
       if (now - known.lastSeenMs > limits.leaseMs) {
         this.#gateways.delete(gateway);
-        this.#lapsed.set(gateway, known.lowWater);
+        // It may have died right after an adoption, before it told that its mark went down.
+        this.#lapsed.set(gateway, Math.min(known.lowWater, this.#lowWater.pinned));
         this.#control.log.warn({ gateway, lowWater: known.lowWater }, 'a gateway lapsed');
       }
     }
@@ -135,10 +136,11 @@ export class Supervisor {
     const from = Math.min(...began.map(([, low]) => low));
     const alive = new Set(this.#gateways.keys());
     const orphans = await findOrphans(this.#control, from, alive);
+    this.#lowWater.pin(from); // until the heirs have told their own marks
     await handOver(this.#control, orphans, began.map(([g]) => g).join(','));
     if (began.length > 0 && orphans.length > 0) {
       this.#control.log.info({ decisions: orphans.length }, 'open decisions were handed over');
-      this.#lowWater.pin(from); // until the heirs have told their own marks
+      this.#lowWater.pin(from);
     }
     for (const [gateway] of began) {
       this.#lapsed.delete(gateway);

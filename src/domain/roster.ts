@@ -68,6 +68,7 @@ export class Roster {
     instance.draining = beat.state === 'draining';
     instance.reported = beat.inFlight;
     instance.lastBeatMs = nowMs;
+    instance.restUntilMs = 0;
     return instance;
   }
 

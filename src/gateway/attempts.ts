@@ -74,7 +74,7 @@ export class Attempts {
   nobodyListening(call: OpenCall): void {
     const { holder } = call;
     if (holder !== undefined) {
-      holder.restUntilMs = Date.now() + limits.beatMs;
+      holder.restUntilMs = Date.now() + limits.leaseMs; // a beat ends the rest: whoever is alive sends one sooner
     }
     if (call.record.idempotent === true) {
       this.lost(call, 'nobody was listening');
@@ -121,9 +121,15 @@ export class Attempts {
       why,
       ...(instance === undefined ? {} : { instance }),
     });
-    call.unproven = false;
+    if (call.unproven) {
+      call.innocent++; // the death of a gateway counts for nothing (D8)
+      call.unproven = false;
+    }
     release(call);
-    if ((call.record.dispatches ?? 1) >= limits.dispatches || call.record.attempt >= limits.attempts) {
+    if (
+      (call.record.dispatches ?? 1) - call.innocent >= limits.dispatches ||
+      call.record.attempt >= limits.attempts
+    ) {
       return this.#giveUp(call, why);
     }
     call.state = 'waiting';

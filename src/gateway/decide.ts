@@ -241,6 +241,7 @@ export function newOpenCall(
     lostUntil: undefined,
     history: [],
     unproven: false,
+    innocent: 0,
     slot: undefined,
   };
 }

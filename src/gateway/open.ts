@@ -39,6 +39,8 @@ export interface OpenCall extends Timed {
   readonly history: AttemptEnd[];
   /** Adopted, and its agent has given no sign of it yet. */
   unproven: boolean;
+  /** Dispatches that ended with the death of their gateway, not of their agent. */
+  innocent: number;
 }
 
 /** The open calls of one gateway, by key and by each of their decisions, with one timer each. */

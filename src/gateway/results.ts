@@ -136,6 +136,15 @@ export class Results {
     ) {
       return;
     }
+    const status = headersOf(msg).get(header.status);
+    if (
+      headersOf(msg).statusCode !== 0 ||
+      status === 'busy' ||
+      status === 'unserved' ||
+      status === 'working'
+    ) {
+      return; // only a result ends a call that another gateway holds; signs are for that one
+    }
     if (!sameMac(sealTicket(this.#core.ring, record, seq).resultMac, mac)) {
       return;
     }

@@ -163,10 +163,17 @@ export async function runUnderFaults(
         unknown: verdict.unknown,
         effects: effects.length,
         other: verdict.other.slice(0, 5),
+        unknowns: countBy([...first.values()].filter((told) => told?.startsWith('unknown') === true)),
       }),
     );
     return { verdict, openAtFault, seconds };
   } finally {
     await rig.stop();
   }
+}
+
+function countBy(list: readonly (string | undefined)[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  list.forEach((one) => (counts[one ?? 'none'] = (counts[one ?? 'none'] ?? 0) + 1));
+  return counts;
 }

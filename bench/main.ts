@@ -12,8 +12,6 @@ import { bothSides, fasterPuller, type Puller } from './sides.js';
 import { versionOf } from './version.js';
 
 const WARM_MS = 1_000;
-/** A fresh process compiles its code first. */
-const WARM_PROCESS_MS = 2_000;
 const RAMP_MS = 200;
 /** Above this share the numbers say more about the neighbours than about us. */
 const NOISY = 0.05;
@@ -32,24 +30,24 @@ await runProgram('bench', async () => {
   return 0;
 });
 
-async function runSetup(
-  rig: Rig,
-  setup: Setup,
-  { inFlight, rounds, seconds }: BenchOptions,
-): Promise<Summary[]> {
+async function runSetup(rig: Rig, setup: Setup, plan: BenchOptions): Promise<Summary[]> {
+  const { inFlight, rounds, seconds } = plan;
   puller ??= await fasterPuller(rig);
   const sides = await bothSides(rig, puller);
-  await warm(sides.mesh, Math.max(...inFlight), WARM_PROCESS_MS);
+  await warm(sides.mesh, Math.max(...inFlight), plan.warmProcessMs);
   const summaries: Summary[] = [];
   for (const n of inFlight) {
     await warm(sides.floor, n, WARM_MS);
     await warm(sides.mesh, n, WARM_MS);
     const lines: Line[] = [];
+    let foreignCpu = 0;
     for (let round = 1; round <= rounds; round++) {
       const window: Window = { inFlight: n, rampMs: RAMP_MS, windowMs: seconds * 1000 };
-      lines.push(...(await runRound(sides, setup, round, window)));
+      const ran = await runRound(sides, setup, round, window);
+      lines.push(...ran.lines);
+      foreignCpu = Math.max(foreignCpu, ran.foreignCpu);
     }
-    summaries.push(summaryOf(lines));
+    summaries.push(summaryOf(lines, foreignCpu));
   }
   return summaries;
 }
@@ -59,21 +57,17 @@ async function runRound(
   setup: Setup,
   round: number,
   window: Window,
-): Promise<[Line, Line]> {
+): Promise<{ lines: readonly Line[]; foreignCpu: number }> {
   const low = await measure(floor, window);
   const high = await measure(mesh, window);
   const { inFlight } = window;
-  const lines: [Line, Line] = [
-    lineOf('floor', setup, round, inFlight, low, undefined),
-    lineOf('mesh', setup, round, inFlight, high, low),
-  ];
+  const line = lineOf('mesh', setup, round, inFlight, high, low);
+  const lines = [lineOf('floor', setup, round, inFlight, low, undefined), line];
   lines.forEach(print);
-  const foreign = Math.max(low.foreignCpu, high.foreignCpu);
-  const noise = foreign > NOISY ? `; others used ${(foreign * 100).toFixed(0)} % of the machine` : '';
-  note(
-    `  ${inFlight} in flight, round ${round}: ops × ${lines[1].ratioOps}, p50 × ${lines[1].ratioP50}${noise}`,
-  );
-  return lines;
+  const foreignCpu = Math.max(low.foreignCpu, high.foreignCpu);
+  const noise = foreignCpu > NOISY ? `; others used ${(foreignCpu * 100).toFixed(0)} % of the machine` : '';
+  note(`  ${inFlight} in flight, round ${round}: ops × ${line.ratioOps}, p50 × ${line.ratioP50}${noise}`);
+  return { lines, foreignCpu };
 }
 
 async function warm(side: Side, inFlight: number, ms: number): Promise<void> {

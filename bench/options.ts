@@ -14,6 +14,8 @@ export interface BenchOptions {
   readonly rounds: number;
   /** Length of one measured window. */
   readonly seconds: number;
+  /** How long fresh processes run before anything is measured: they compile their code first. */
+  readonly warmProcessMs: number;
   readonly inFlight: readonly number[];
   readonly agents: readonly number[];
   readonly gateways: readonly number[];
@@ -81,7 +83,8 @@ function fill(given: Given): BenchOptions {
     json: given.json === true,
     quick,
     rounds: given.rounds ?? (quick ? 2 : 5),
-    seconds: given.seconds ?? (quick ? 1 : 3),
+    seconds: given.seconds ?? (quick ? 0.8 : 3),
+    warmProcessMs: quick ? 1_000 : 3_000,
     inFlight: given.inFlight ?? (quick ? [1, 256] : [1, 64, 256]),
     agents: given.agents ?? (quick ? [10, 1000] : [1, 10, 1000]),
     gateways: given.gateways ?? (quick ? [1] : [1, 2]),

@@ -23,6 +23,8 @@ export interface Summary extends Setup {
   readonly mesh: Middle;
   readonly ratioOps: { readonly median: number; readonly min: number };
   readonly ratioP50: { readonly median: number; readonly max: number };
+  /** Share of the machine that processes of others took in the worst window: high means rough numbers. */
+  readonly foreignCpu: number;
 }
 
 interface Middle {
@@ -58,7 +60,7 @@ export function lineOf(
 }
 
 /** Medians, and the worst round of each ratio. */
-export function summaryOf(lines: readonly Line[]): Summary {
+export function summaryOf(lines: readonly Line[], foreignCpu: number): Summary {
   const mesh = lines.filter((line) => line.name === 'mesh');
   const [first] = mesh;
   if (first === undefined) {
@@ -75,8 +77,9 @@ export function summaryOf(lines: readonly Line[]): Summary {
     rounds: mesh.length,
     floor: middle(lines.filter((line) => line.name === 'floor')),
     mesh: middle(mesh),
-    ratioOps: { median: median(ops), min: Math.min(...ops) },
-    ratioP50: { median: median(p50), max: Math.max(...p50) },
+    ratioOps: { median: places(median(ops), 3), min: Math.min(...ops) },
+    ratioP50: { median: places(median(p50), 2), max: Math.max(...p50) },
+    foreignCpu: places(foreignCpu, 2),
   };
 }
 

@@ -2,7 +2,7 @@
 import { connectBroker } from '../../src/fabric/connection.js';
 import { LightPublisher } from '../../src/fabric/publisher.js';
 import { freshInbox } from '../../src/fabric/raw.js';
-import { encodeHeaders } from '../../src/wire/headers.js';
+import { headerText } from '../../src/wire/headers.js';
 import type { Part } from '../part.js';
 import { REPLY_HEADER, SUBJECT } from '../floor.js';
 import type { PartSettings } from '../protocol.js';
@@ -29,7 +29,7 @@ export async function start({ user, url }: Settings): Promise<Part> {
     begin: (n, done) => {
       const key = n.toString(36);
       waiting.set(key, done);
-      publisher.publish(SUBJECT, body, encodeHeaders([[REPLY_HEADER, inbox + key]]), (ack) => {
+      publisher.publish(SUBJECT, body, headerText([[REPLY_HEADER, inbox + key]]), (ack) => {
         if (ack.kind !== 'stored' && waiting.delete(key)) {
           done(ack.kind);
         }

@@ -3,6 +3,7 @@ import { jetstream, type JsMsg } from '@nats-io/jetstream';
 import { connectBroker, type Msg, type NatsConnection } from '../../src/fabric/connection.js';
 import { ack, LightPuller } from '../../src/fabric/puller.js';
 import { freshInbox, headersOf } from '../../src/fabric/raw.js';
+import { send } from '../../src/fabric/sender.js';
 import type { Part } from '../part.js';
 import { CONSUMER, ensureFloor, REPLY_HEADER, STREAM } from '../floor.js';
 import type { PartSettings } from '../protocol.js';
@@ -34,7 +35,7 @@ function pullLight(nc: NatsConnection): () => void {
     inbox: freshInbox(nc),
     room: () => ROOM,
     onMessage: (msg: Msg) => {
-      nc.publish(headersOf(msg).get(REPLY_HEADER) ?? '', RESULT);
+      send(nc, headersOf(msg).get(REPLY_HEADER) ?? '', RESULT);
       ack(nc, msg);
     },
   });

@@ -4,12 +4,13 @@
  */
 import type { Msg, NatsConnection } from '../fabric/connection.js';
 import { LightPublisher, type Ack } from '../fabric/publisher.js';
-import { freshInbox, headersOf, rawHeaders } from '../fabric/raw.js';
+import { freshInbox, headersOf } from '../fabric/raw.js';
+import { send } from '../fabric/sender.js';
 import { fromBody, meshError, type MeshError } from '../wire/errors.js';
 import { subject } from '../wire/generated/subjects.js';
 import type { OutcomeRecord, RecallReply } from '../wire/generated/messages.js';
 import { callDigest } from '../wire/digest.js';
-import { encodeHeaders, header, type HeaderBlock } from '../wire/headers.js';
+import { header, headerText, type HeaderBlock } from '../wire/headers.js';
 import { encodeJson } from '../wire/json.js';
 import { limits } from '../wire/limits.js';
 import { asCapability, isToken, type Token } from '../wire/names.js';
@@ -117,9 +118,9 @@ export class Caller {
     this.#pub.close();
   }
 
-  #headers(id: string, deadline: number, o: CallOptions, parent: ParentTask | undefined): Uint8Array {
+  #headers(id: string, deadline: number, o: CallOptions, parent: ParentTask | undefined): string {
     const labels = o.labels === undefined ? undefined : Object.entries(o.labels).map(labelOf);
-    return encodeHeaders([
+    return headerText([
       [header.call, id],
       [header.deadline, Math.floor(deadline)],
       [header.ticket, parent?.ticket],
@@ -235,7 +236,7 @@ export class Caller {
     }
     const cancel = () => {
       const to = subject.cancel({ from: this.#me, call: p.id as Token });
-      this.#nc.publish(to, EMPTY, { headers: rawHeaders(encodeHeaders([[header.call, p.id]])) });
+      send(this.#nc, to, EMPTY, headerText([[header.call, p.id]]));
     };
     const live = signals.filter((s) => s !== undefined);
     if (live.length > 0) {

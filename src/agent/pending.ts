@@ -15,7 +15,7 @@ export interface Pending {
   readonly acceptUntil: number;
   readonly to: string;
   readonly body: Uint8Array;
-  readonly headers: Uint8Array;
+  readonly headers: string;
   readonly resolve: (outcome: Outcome<unknown>) => void;
   readonly reject: (error: MeshError) => void;
   /** The publish was acknowledged: exactly one outcome will follow. */

@@ -2,7 +2,8 @@
  * Results that no gateway has taken yet: repeated to any gateway until one says that the outcome is durable.
  */
 import type { Msg, NatsConnection } from '../fabric/connection.js';
-import { headersOf, rawHeaders } from '../fabric/raw.js';
+import { headersOf } from '../fabric/raw.js';
+import { send } from '../fabric/sender.js';
 import { subject } from '../wire/generated/subjects.js';
 import type { Taken } from '../wire/generated/messages.js';
 import { limits } from '../wire/limits.js';
@@ -87,8 +88,7 @@ export class Results {
 
   #publish(to: string, result: TaskResult): void {
     if (!this.#nc.isClosed()) {
-      const { headers } = result;
-      this.#nc.publish(to, result.body, headers === undefined ? {} : { headers: rawHeaders(headers) });
+      send(this.#nc, to, result.body, result.headers);
     }
   }
 

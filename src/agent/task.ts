@@ -3,16 +3,16 @@
  */
 import { meshError } from '../wire/errors.js';
 import type { Ticket } from '../wire/generated/messages.js';
-import { encodeHeaders, header } from '../wire/headers.js';
+import { header, headerText } from '../wire/headers.js';
 import { encodeJson, type Json } from '../wire/json.js';
 import type { Caller, ParentTask } from './caller.js';
 import type { CallOptions, Handler, TaskContext } from './options.js';
 import type { Stop } from './stop.js';
 
-/** A result on its way: body and raw headers (undefined: none). */
+/** A result on its way: body and header block (empty: none). */
 export interface TaskResult {
   readonly body: Uint8Array;
-  readonly headers: Uint8Array | undefined;
+  readonly headers: string;
 }
 
 /** What a task is run with. */
@@ -44,7 +44,7 @@ export async function runTask(input: TaskInput): Promise<TaskResult | undefined>
     const body = (input.body.length === 0 ? null : JSON.parse(Buffer.from(input.body).toString())) as never;
     const value: unknown = await input.handler(body, context);
     const used = context.used;
-    const headers = used === undefined ? undefined : encodeHeaders([[header.usage, JSON.stringify(used)]]);
+    const headers = used === undefined ? '' : headerText([[header.usage, JSON.stringify(used)]]);
     return { body: encodeJson(value), headers };
   } catch (err) {
     return failure(err, input.stop);
@@ -58,7 +58,7 @@ function failure(err: unknown, stop: Stop): TaskResult {
   // A handler's own error is told by its message; its stack stays here.
   const why = err instanceof Error ? err.message : String(err);
   const body = meshError('handler_failed', { agent: 'the handler', why }).toBody();
-  const headers = encodeHeaders([[header.status, cancelled ? 'cancelled' : 'failed']]);
+  const headers = headerText([[header.status, cancelled ? 'cancelled' : 'failed']]);
   return { body: encodeJson({ ...body, message: why }), headers };
 }
 

@@ -12,11 +12,11 @@ import { readBeat } from '../wire/beat.js';
 import { parse, pattern } from '../wire/generated/subjects.js';
 import type { Card, HelloReply } from '../wire/generated/messages.js';
 import { schemas } from '../wire/generated/schemas.js';
-import { encodeHeaders } from '../wire/headers.js';
 import { decodeJson } from '../wire/json.js';
 import { limits } from '../wire/limits.js';
 import { asToken, isToken, reservedNames, type Token } from '../wire/names.js';
 import { saidBy, serve, type Control } from './core.js';
+import { Leases } from './leases.js';
 
 const TICK_MS = 200;
 const fitsCard = compile(schemas.card);
@@ -25,11 +25,17 @@ const fitsCard = compile(schemas.card);
 export function serveRegistrar(control: Control): () => void {
   const hear = (subject: string, take: (msg: Msg) => void) =>
     control.nc.subscribe(subject, { callback: (err, msg) => (err === null ? take(msg) : undefined) });
+  const leases = new Leases(control);
   const subs = [
-    hear(pattern.beat, (msg) => onBeat(control, msg)),
-    hear(pattern.bye, (msg) => onBye(control, msg)),
+    hear(pattern.beat, (msg) => onBeat(control, leases, msg)),
+    hear(pattern.bye, (msg) => onBye(control, leases, msg)),
   ];
-  const timer = setInterval(() => control.roster.expire(Date.now()), TICK_MS);
+  const timer = setInterval(() => {
+    const gone = control.roster.expire(Date.now());
+    if (control.leads()) {
+      gone.forEach(({ agent, id }) => leases.end(agent, id));
+    }
+  }, TICK_MS);
   const stopHellos = serve(
     control,
     pattern.hello,
@@ -91,7 +97,7 @@ export function readCard(agent: string, bytes: Uint8Array): Card {
   return value as unknown as Card;
 }
 
-function onBeat(control: Control, msg: Msg): void {
+function onBeat(control: Control, leases: Leases, msg: Msg): void {
   const p = parse.beat(msg.subject);
   const beat = readBeat(msg.data);
   if (
@@ -103,25 +109,17 @@ function onBeat(control: Control, msg: Msg): void {
   ) {
     return;
   }
-  if (control.roster.beat(p.agent, p.instance, beat, Date.now()) !== undefined && control.leads()) {
-    const headers = encodeHeaders([['Nats-TTL', limits.leaseMs / 1000]]);
-    control.pub.publish(leaseKey(p.agent, p.instance), msg.data, headers, () => undefined);
+  const now = Date.now();
+  const instance = control.roster.beat(p.agent, p.instance, beat, now);
+  if (instance !== undefined && control.leads()) {
+    leases.renew(instance, msg.data, now);
   }
 }
 
-function onBye(control: Control, msg: Msg): void {
+function onBye(control: Control, leases: Leases, msg: Msg): void {
   const p = parse.bye(msg.subject);
   if (p !== undefined && saidBy(msg, p.instance) && isToken(p.agent) && isToken(p.instance)) {
     control.roster.remove(p.agent, p.instance);
-    const headers = encodeHeaders([
-      ['KV-Operation', 'PURGE'],
-      ['Nats-Rollup', 'sub'],
-      ['Nats-TTL', 1],
-    ]);
-    control.pub.publish(leaseKey(p.agent, p.instance), new Uint8Array(0), headers, () => undefined);
+    leases.end(p.agent, p.instance);
   }
-}
-
-function leaseKey(agent: Token, instance: Token): string {
-  return `$KV.mesh_registry.lease.${agent}.${instance}`;
 }

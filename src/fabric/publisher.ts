@@ -4,7 +4,8 @@
  * convenience calls, not the broker, cost the most on the path of a call.
  */
 import type { Msg, NatsConnection } from '@nats-io/transport-node';
-import { headersOf, rawHeaders } from './raw.js';
+import { headersOf } from './raw.js';
+import { send, type Headers } from './sender.js';
 import { limits } from '../wire/limits.js';
 
 /** What an acknowledgement said. The five meanings of a PubAck, as data. */
@@ -56,11 +57,11 @@ export class LightPublisher {
   }
 
   /** Publish; `onAck` is called exactly once, also when nothing comes back (`retry` after `ackTimeoutMs`). */
-  publish(subject: string, body: Uint8Array, headers: Uint8Array, onAck: OnAck): void {
+  publish(subject: string, body: Uint8Array, headers: Headers, onAck: OnAck): void {
     const id = (this.#next++).toString(36);
     this.#waiting.set(id, { onAck, dueMs: performance.now() + this.#timeoutMs });
     try {
-      this.#nc.publish(subject, body, { reply: this.#prefix + id, headers: rawHeaders(headers) });
+      send(this.#nc, subject, body, headers, this.#prefix + id);
     } catch (err) {
       // Closed, or larger than the server takes: saying it again would not help.
       queueMicrotask(() => this.#settle(id, { kind: 'refused', code: 0, text: String(err) }));
@@ -68,7 +69,7 @@ export class LightPublisher {
   }
 
   /** The same as a promise, for paths that are not hot. */
-  publishAsync(subject: string, body: Uint8Array, headers: Uint8Array): Promise<Ack> {
+  publishAsync(subject: string, body: Uint8Array, headers: Headers): Promise<Ack> {
     return new Promise((resolve) => this.publish(subject, body, headers, resolve));
   }
 

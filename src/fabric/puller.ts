@@ -4,6 +4,7 @@
  */
 import type { Msg, NatsConnection, Subscription } from '@nats-io/transport-node';
 import { headersOf } from './raw.js';
+import { send } from './sender.js';
 import { limits } from '../wire/limits.js';
 
 /** What a puller takes from where, and for whom. */
@@ -109,5 +110,5 @@ const ACK = new TextEncoder().encode('+ACK');
 
 /** Acknowledge a pulled message; not confirmed: a lost ack means a redelivery, which the path survives. */
 export function ack(nc: NatsConnection, msg: Msg): void {
-  nc.publish(msg.reply ?? '', ACK);
+  send(nc, msg.reply ?? '', ACK);
 }

@@ -11,7 +11,7 @@ import type { Instance } from '../domain/roster.js';
 import { meshError, type MeshError } from '../wire/errors.js';
 import { ingress } from '../wire/generated/subjects.js';
 import type { DecisionRecord } from '../wire/generated/messages.js';
-import { encodeHeaders, header } from '../wire/headers.js';
+import { header, headerBlock, headerLine } from '../wire/headers.js';
 import { limits } from '../wire/limits.js';
 import { isCapability, type Capability, type Token } from '../wire/names.js';
 import type { Core } from './core.js';
@@ -144,10 +144,10 @@ export class Decider {
   #write(record: DecisionRecord, body: Uint8Array, on: { stored: OnStored; lost: OnLost }): void {
     const capability = isCapability(record.capability) ? record.capability : UNREADABLE;
     const to = ingress.decision(this.#core.ingress, { agent: record.agent as Token, capability });
-    const headers = encodeHeaders([
-      [header.msgId, `${record.from}.${record.call}.${record.attempt}`],
-      [header.record, JSON.stringify(record)],
-    ]);
+    const headers = headerBlock(
+      headerLine(header.msgId, `${record.from}.${record.call}.${record.attempt}`) +
+        headerLine(header.record, JSON.stringify(record)),
+    );
     this.#inAir.set(record.nonce, this.#lastSeq);
     const done = () => this.#inAir.delete(record.nonce);
     const began = performance.now();

@@ -1,11 +1,11 @@
 /**
  * Dispatch: the task goes to the agent. Only a durable decision gets here.
  */
-import { rawHeaders } from '../fabric/raw.js';
+import { send } from '../fabric/sender.js';
 import { sealTicket } from '../domain/ticket.js';
 import type { Instance } from '../domain/roster.js';
 import { subject } from '../wire/generated/subjects.js';
-import { encodeHeaders, header } from '../wire/headers.js';
+import { header, headerBlock, headerLine } from '../wire/headers.js';
 import type { Capability, Token } from '../wire/names.js';
 import type { Core } from './core.js';
 import type { OpenCall } from './open.js';
@@ -32,11 +32,11 @@ export function dispatch(core: Core, call: OpenCall, instance: Instance): void {
     seq: call.seq,
     mac: sealed.resultMac as Token,
   });
-  const headers = encodeHeaders([
-    [header.call, r.call],
-    [header.deadline, r.deadline],
-    [header.key, call.key],
-    [header.ticket, sealed.text],
-  ]);
-  core.nc.publish(to, call.body, { reply, headers: rawHeaders(headers) });
+  const headers = headerBlock(
+    headerLine(header.call, r.call) +
+      headerLine(header.deadline, r.deadline) +
+      headerLine(header.key, call.key) +
+      headerLine(header.ticket, sealed.text),
+  );
+  send(core.nc, to, call.body, headers, reply);
 }

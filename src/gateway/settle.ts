@@ -3,11 +3,11 @@
  * is the outcome, also when it is not ours.
  */
 import { getLast } from '../fabric/reader.js';
-import { rawHeaders } from '../fabric/raw.js';
+import { send } from '../fabric/sender.js';
 import type { Ack } from '../fabric/publisher.js';
 import { ingress, subject } from '../wire/generated/subjects.js';
 import type { ErrorBody, OutcomeRecord } from '../wire/generated/messages.js';
-import { encodeHeaders, header } from '../wire/headers.js';
+import { header, headerBlock, headerLine, headerText } from '../wire/headers.js';
 import { limits } from '../wire/limits.js';
 import type { Token } from '../wire/names.js';
 import type { Core } from './core.js';
@@ -58,10 +58,7 @@ export class Settler {
     const keepUntil = (call.record.expires ?? record.at) + limits.graceMs;
     const ttl = Math.max(1, Math.ceil((keepUntil - Date.now()) / 1000));
     const text = JSON.stringify(record);
-    const headers = encodeHeaders([
-      [header.outcome, text],
-      [header.ttl, ttl],
-    ]);
+    const headers = headerBlock(headerLine(header.outcome, text) + headerLine(header.ttl, ttl));
     const to = ingress.settle(this.#core.ingress, {
       from: call.record.from as Token,
       call: call.record.call as Token,
@@ -120,7 +117,7 @@ export function replyOutcome(core: Core, reply: string, outcomeText: string, bod
     // The words every NATS service client knows (ADR-32).
     lines.push([header.serviceErrorCode, code], [header.serviceError, status]);
   }
-  core.nc.publish(reply, body, { headers: rawHeaders(encodeHeaders(lines)) });
+  send(core.nc, reply, body, headerText(lines));
 }
 
 /** The outcome of a call, asked of the leader, or undefined when there is none. */

@@ -3,7 +3,6 @@
  * and a message's header block is read only where one is needed.
  */
 const PREFIX = 'NATS/1.0\r\n';
-const UNSAFE = /[\r\n]/;
 const utf8 = new TextDecoder('utf-8');
 
 /** The headers of wire v1 (docs/reference/messages.md says what each carries). */
@@ -35,18 +34,33 @@ export const header = {
 /** Header lines; `undefined` values are left out. */
 export type HeaderLines = readonly (readonly [name: string, value: string | number | undefined])[];
 
-/** Encode a header block. A value with CR or LF is a programming error: callers check what they pass on. */
-export function encodeHeaders(lines: HeaderLines): Uint8Array {
-  let text = PREFIX;
+/** One header line. A value with CR or LF is a programming error: callers check what they pass on. */
+export function headerLine(name: string, value: string | number): string {
+  if (typeof value === 'string' && (value.includes('\n') || value.includes('\r'))) {
+    throw new RangeError(`line break in header ${name}`);
+  }
+  return `${name}: ${value}\r\n`;
+}
+
+/** A header block of lines made by `headerLine`. */
+export function headerBlock(lines: string): string {
+  return `${PREFIX}${lines}\r\n`;
+}
+
+/** A header block as text. */
+export function headerText(lines: HeaderLines): string {
+  let text = '';
   for (const [name, value] of lines) {
     if (value !== undefined) {
-      if (typeof value === 'string' && UNSAFE.test(value)) {
-        throw new RangeError(`line break in header ${name}`);
-      }
-      text += `${name}: ${value}\r\n`;
+      text += headerLine(name, value);
     }
   }
-  return Buffer.from(`${text}\r\n`, 'utf8');
+  return headerBlock(text);
+}
+
+/** A header block as bytes. */
+export function encodeHeaders(lines: HeaderLines): Uint8Array {
+  return Buffer.from(headerText(lines), 'utf8');
 }
 
 /** The header block of one message, decoded to text once; names are matched exactly, the first one wins. */

@@ -101,6 +101,18 @@ export const limitTable = {
     unit: 'lookups',
     reason: 'Decisions looked up at once for results this gateway does not know.',
   },
+  leaseRenewMs: {
+    value: 2_000,
+    unit: 'ms',
+    reason:
+      'The lease in the registry is written again after this long: a thousand instances cost 500 writes a second.',
+  },
+  leaseKvMs: {
+    value: 5_000,
+    unit: 'ms',
+    reason:
+      'The server ends a lease that no control renews or ends after this long. Two renewals may be lost.',
+  },
   beatMs: { value: 700, unit: 'ms', reason: 'Two beats may be lost before a lease lapses.' },
   peerBeatMs: { value: 500, unit: 'ms', reason: 'Gateways tell their low-water mark this often.' },
   waitUnackedMs: {

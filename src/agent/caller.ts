@@ -6,27 +6,23 @@ import type { Msg, NatsConnection } from '../fabric/connection.js';
 import { LightPublisher, type Ack } from '../fabric/publisher.js';
 import { freshInbox, headersOf } from '../fabric/raw.js';
 import { send } from '../fabric/sender.js';
-import { fromBody, meshError, type MeshError } from '../wire/errors.js';
+import { asMeshError, meshError, type MeshError } from '../wire/errors.js';
 import { subject } from '../wire/generated/subjects.js';
 import type { OutcomeRecord, RecallReply } from '../wire/generated/messages.js';
-import { callDigest } from '../wire/digest.js';
+import { encodeBody, readBody } from '../wire/content.js';
 import { header, headerText, type HeaderBlock } from '../wire/headers.js';
-import { encodeJson } from '../wire/json.js';
 import { limits } from '../wire/limits.js';
-import { asCapability, isToken, type Token } from '../wire/names.js';
+import { asCapability, type Token } from '../wire/names.js';
 import { isCallId, newCallId } from '../wire/ulid.js';
 import type { CallOptions, Outcome } from './options.js';
+import { Bodies } from './bodies.js';
+import { callHeaders, digestOf, outcomeError, outcomeOf, type ParentTask, type Wish } from './form.js';
+import { sendLarge, type SentBody } from './large.js';
 import { PendingCalls, type Pending } from './pending.js';
 
 const EMPTY = new Uint8Array(0);
 
-/** What a child call carries of its task. */
-export interface ParentTask {
-  readonly ticket: string;
-  readonly deadline: number;
-  readonly signal: AbortSignal;
-  nextChild(): number;
-}
+type OnOutcome = (outcome: Outcome<unknown>) => void;
 
 /** Makes calls over one connection. */
 export class Caller {
@@ -34,10 +30,13 @@ export class Caller {
   readonly #me: Token;
   readonly #pub: LightPublisher;
   readonly #pending: PendingCalls;
+  /** The way of bodies that are too large for a message. */
+  readonly bodies: Bodies;
 
   constructor(nc: NatsConnection, me: Token) {
     this.#nc = nc;
     this.#me = me;
+    this.bodies = new Bodies(nc, me);
     this.#pub = new LightPublisher(nc, freshInbox(nc), limits.callAckMs);
     this.#pending = new PendingCalls((p) => void this.#recall(p));
     const prefix = subject.outcome({ from: me, call: '' as Token });
@@ -61,34 +60,59 @@ export class Caller {
       if (!isCallId(id)) {
         throw meshError('call_id_invalid', { value: JSON.stringify(id.slice(0, 64)) });
       }
-      if (this.#pending.size >= limits.pendingCalls) {
-        throw meshError('overloaded', { what: 'this connection', percent: 100 });
-      }
       const now = Date.now();
       const own = now + (options.timeoutMs ?? limits.deadlineDefaultMs);
-      const deadline = parent === undefined ? own : Math.min(own, parent.deadline - limits.childReserveMs);
-      const pending: Pending = {
+      const wish: Wish = {
         id,
-        chosen: options.id !== undefined,
-        capability,
-        deadline,
+        capability: asCapability(capability),
+        options,
+        parent,
+        deadline: parent === undefined ? own : Math.min(own, parent.deadline - limits.childReserveMs),
         acceptUntil: now + (options.acceptMs ?? (parent === undefined ? limits.acceptMs : Infinity)),
-        to: subject.call({ from: this.#me, capability: asCapability(capability) }),
-        body: encodeJson(body),
-        headers: this.#headers(id, deadline, options, parent),
-        resolve: resolve as (o: Outcome<unknown>) => void,
-        reject,
-        accepted: false,
-        tries: 0,
-        looks: 0,
-        nextMs: 0,
-        cleanUp: undefined,
       };
-      this.#watchAbort(pending, options.signal, parent?.signal);
-      // A chosen id may have its outcome already, and nothing is said twice: then it is asked for soon.
-      this.#pending.add(pending, pending.chosen ? now + limits.recallFirstMs : deadline + limits.silenceMs);
-      this.#publish(pending);
+      const content = encodeBody(body, options.encoding);
+      if (content.bytes.length <= limits.bodyBytes) {
+        return this.#start(wish, content, resolve as OnOutcome, reject);
+      }
+      const start = (sent: SentBody) =>
+        new Promise<Outcome<T>>((done, failed) => this.#start(wish, sent, done as OnOutcome, failed));
+      const bounds = { ...wish, signal: options.signal ?? parent?.signal };
+      sendLarge(this.bodies, content, bounds, start).then(resolve, (err: unknown) => {
+        const error = asMeshError(err, 'a large body');
+        error.call ??= id;
+        reject(error);
+      });
     });
+  }
+
+  #start(wish: Wish, sent: SentBody, resolve: OnOutcome, reject: (error: MeshError) => void): void {
+    if (this.#pending.size >= limits.pendingCalls) {
+      throw meshError('overloaded', { what: 'this connection', percent: 100 });
+    }
+    const { id, capability, deadline, options, parent } = wish;
+    const pending: Pending = {
+      id,
+      chosen: options.id !== undefined,
+      capability,
+      deadline,
+      acceptUntil: wish.acceptUntil + (sent.tookMs ?? 0),
+      to: subject.call({ from: this.#me, capability }),
+      body: sent.bytes,
+      bodyDigest: sent.digest,
+      headers: callHeaders(wish, sent),
+      resolve,
+      reject,
+      accepted: false,
+      tries: 0,
+      looks: 0,
+      nextMs: 0,
+      cleanUp: undefined,
+    };
+    this.#watchAbort(pending, options.signal, parent?.signal);
+    // A chosen id may have its outcome already, and nothing is said twice: then it is asked for soon.
+    const first = pending.chosen ? Date.now() + limits.recallFirstMs : deadline + limits.silenceMs;
+    this.#pending.add(pending, first);
+    this.#publish(pending);
   }
 
   /** Calls that wait for their outcome. */
@@ -116,20 +140,6 @@ export class Caller {
   close(): void {
     this.#pending.close(meshError('closed'));
     this.#pub.close();
-  }
-
-  #headers(id: string, deadline: number, o: CallOptions, parent: ParentTask | undefined): string {
-    const labels = o.labels === undefined ? undefined : Object.entries(o.labels).map(labelOf);
-    return headerText([
-      [header.call, id],
-      [header.deadline, Math.floor(deadline)],
-      [header.ticket, parent?.ticket],
-      [header.child, parent?.nextChild()],
-      [header.major, o.major],
-      [header.context, o.context],
-      [header.intent, o.intent],
-      [header.labels, labels?.join(',')],
-    ]);
   }
 
   #publish(p: Pending): void {
@@ -171,19 +181,20 @@ export class Caller {
       return;
     }
     const record = JSON.parse(text) as OutcomeRecord;
-    if (p.chosen && record.digest !== undefined && record.digest !== callDigest(p.capability, p.body)) {
+    if (p.chosen && record.digest !== undefined && record.digest !== digestOf(p)) {
       return this.#reject(p, meshError('call_id_reused', { call: p.id }));
     }
     if (record.status !== 'completed') {
       return this.#reject(p, outcomeError(record, body));
     }
     this.#pending.remove(p);
-    p.resolve({
-      value: body.length === 0 ? null : JSON.parse(Buffer.from(body).toString()),
-      call: record.call,
-      agent: record.agent ?? '',
-      attempt: record.attempt,
-      seq: record.seq,
+    const tell = (value: unknown) => p.resolve(outcomeOf(record, value));
+    if (record.bodyRef === undefined) {
+      return tell(readBody(record.type ?? 'json', body));
+    }
+    const until = Math.max(p.deadline, Date.now()) + limits.recallGraceMs;
+    this.bodies.download(record.bodyRef, until).then(tell, (err: unknown) => {
+      this.#reject(p, asMeshError(err, 'a large result'));
     });
   }
 
@@ -247,23 +258,4 @@ export class Caller {
       }
     }
   }
-}
-
-const LABEL = /^[\x20-\x2b\x2d-\x7e]{1,128}$/;
-
-function labelOf([key, value]: [string, string]): string {
-  if (!isToken(key) || !LABEL.test(value)) {
-    throw meshError('header_invalid', {
-      name: header.labels,
-      why: `${key} is not a name with an ASCII value without commas`,
-    });
-  }
-  return `${key}=${value}`;
-}
-
-function outcomeError(record: OutcomeRecord, body: Uint8Array): MeshError {
-  const error = fromBody(JSON.parse(Buffer.from(body).toString() || '{}'));
-  error.status = record.status;
-  error.call = record.call;
-  return error;
 }

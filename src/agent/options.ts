@@ -26,6 +26,13 @@ export interface CapabilityOptions {
   readonly input?: object;
   /** JSON Schema of the result. */
   readonly output?: object;
+  /**
+   * What bodies may be; default `['json', 'msgpack']`. With `bytes` the handler gets a Buffer for what a caller gave
+   * as Buffer or Uint8Array; raw bytes do not pass the input schema.
+   */
+  readonly takes?: readonly ('json' | 'msgpack' | 'bytes')[];
+  /** What results may be; default `['json']`. With `bytes` the handler may return a Buffer or Uint8Array. */
+  readonly gives?: readonly ('json' | 'bytes')[];
   readonly proficiency?: 'novice' | 'competent' | 'expert';
   /** Price of one call in millionths of a US dollar. */
   readonly costMicros?: number;
@@ -50,6 +57,8 @@ export interface CallOptions {
   readonly acceptMs?: number;
   /** Call id (lowercase ULID). Give the same one to retry a call; by default each call has a new one. */
   readonly id?: string;
+  /** How a body that is no Uint8Array crosses the wire, and its result; default `json`. */
+  readonly encoding?: 'json' | 'msgpack';
   /** Major version of the capability. */
   readonly major?: number;
   /** Cancels the call. */

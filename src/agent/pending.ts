@@ -15,6 +15,8 @@ export interface Pending {
   readonly acceptUntil: number;
   readonly to: string;
   readonly body: Uint8Array;
+  /** Digest of a body that lies in the store. */
+  readonly bodyDigest: string | undefined;
   readonly headers: string;
   readonly resolve: (outcome: Outcome<unknown>) => void;
   readonly reject: (error: MeshError) => void;

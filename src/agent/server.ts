@@ -4,6 +4,7 @@
  */
 import type { Msg, NatsConnection } from '../fabric/connection.js';
 import { headersOf, rawHeaders } from '../fabric/raw.js';
+import { bodyTypeOf } from '../wire/content.js';
 import { fromBody, meshError } from '../wire/errors.js';
 import { parse, subject } from '../wire/generated/subjects.js';
 import type { Beat, Card, ErrorBody, HelloReply, Taken } from '../wire/generated/messages.js';
@@ -17,6 +18,8 @@ import { Stop } from './stop.js';
 import { readTicket, runTask } from './task.js';
 
 const QUEUE = 'mesh';
+/** What every instance of the SDK reads, unless its user says otherwise. */
+const TAKES = ['json', 'msgpack'];
 
 /** One capability to serve. */
 export interface Served {
@@ -136,7 +139,9 @@ export class Server {
       ...(this.#options.description === undefined ? {} : { description: this.#options.description }),
       capabilities: [...this.#handlers].map(([name, { options }]) => ({
         version: '1.0',
+        takes: TAKES,
         ...options,
+        references: true,
         name,
       })) as Card['capabilities'],
     };
@@ -190,7 +195,17 @@ export class Server {
     const stop = new Stop(ticket.deadline);
     const { reply } = msg;
     this.#running.set(key, { stop, reply });
-    const input = { handler, ticketText, ticket, key, body: msg.data, stop, caller: this.#caller };
+    const input = {
+      handler,
+      ticketText,
+      ticket,
+      key,
+      body: msg.data,
+      type: bodyTypeOf(headers.get(header.contentType)),
+      bodyRef: headers.get(header.bodyRef),
+      stop,
+      caller: this.#caller,
+    };
     void runTask(input).then((result) => {
       this.#running.delete(key);
       if (result === undefined) {

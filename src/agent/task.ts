@@ -1,11 +1,14 @@
 /**
  * One task: run the handler within its deadline and turn what it gives into a result.
  */
-import { meshError } from '../wire/errors.js';
+import { contentTypeOf, encodeBody, readBody, type BodyType } from '../wire/content.js';
+import { asMeshError, meshError } from '../wire/errors.js';
 import type { Ticket } from '../wire/generated/messages.js';
 import { header, headerText } from '../wire/headers.js';
 import { encodeJson, type Json } from '../wire/json.js';
-import type { Caller, ParentTask } from './caller.js';
+import { limits } from '../wire/limits.js';
+import type { Caller } from './caller.js';
+import type { ParentTask } from './form.js';
 import type { CallOptions, Handler, TaskContext } from './options.js';
 import type { Stop } from './stop.js';
 
@@ -23,10 +26,14 @@ export interface TaskInput {
   readonly ticket: Ticket;
   readonly key: string;
   readonly body: Uint8Array;
+  readonly type: BodyType;
+  /** Where the body lies, if it is not here. */
+  readonly bodyRef: string | undefined;
   readonly stop: Stop;
   readonly caller: Caller;
 }
 
+const EMPTY = new Uint8Array(0);
 const MAX_TIMEOUT_MS = 2_147_483_647;
 
 /** Read the ticket of a task. It came from a gateway; its mac is the gateways' business. */
@@ -40,17 +47,52 @@ export async function runTask(input: TaskInput): Promise<TaskResult | undefined>
     return undefined;
   }
   const context = new Context(input);
+  const { bodyRef, caller, ticket, stop } = input;
   try {
-    const body = (input.body.length === 0 ? null : JSON.parse(Buffer.from(input.body).toString())) as never;
-    const value: unknown = await input.handler(body, context);
-    const used = context.used;
-    const headers = used === undefined ? '' : headerText([[header.usage, JSON.stringify(used)]]);
-    return { body: encodeJson(value), headers };
+    let body: unknown;
+    if (bodyRef === undefined) {
+      body = readBody(input.type, input.body);
+    } else {
+      try {
+        body = await caller.bodies.download(bodyRef, ticket.deadline);
+      } catch (err) {
+        return unread(err);
+      }
+    }
+    const value: unknown = await input.handler(body as never, context);
+    return await resultOf(input, value, context.used);
   } catch (err) {
-    return failure(err, input.stop);
+    return failure(err, stop);
   } finally {
-    input.stop.end();
+    stop.end();
   }
+}
+
+/** The result of a task, in the encoding of its call; a large one is stored for as long as the outcome is kept. */
+async function resultOf(
+  { caller, ticket, type }: TaskInput,
+  value: unknown,
+  used: Readonly<Record<string, number>> | undefined,
+): Promise<TaskResult> {
+  const content = encodeBody(value, type === 'msgpack' ? 'msgpack' : 'json');
+  const large = content.bytes.length > limits.bodyBytes;
+  if (used === undefined && !large && content.type === 'json') {
+    return { body: content.bytes, headers: '' };
+  }
+  const until = (ticket.expires ?? ticket.deadline) + limits.graceMs;
+  const bounds = { acceptUntil: ticket.deadline, deadline: ticket.deadline };
+  const headers = headerText([
+    [header.usage, used === undefined ? undefined : JSON.stringify(used)],
+    [header.contentType, contentTypeOf(content.type)],
+    [header.bodyRef, large ? await caller.bodies.upload(content, until, bounds) : undefined],
+  ]);
+  return { body: large ? EMPTY : content.bytes, headers };
+}
+
+/** The handler did not run: its body could not be had. */
+function unread(err: unknown): TaskResult {
+  const body = asMeshError(err, 'a large body').toBody();
+  return { body: encodeJson(body), headers: headerText([[header.status, 'failed']]) };
 }
 
 function failure(err: unknown, stop: Stop): TaskResult {

@@ -63,6 +63,20 @@ export async function getLast(
   };
 }
 
+/** The last message of a subject, from any replica, or undefined. For streams in which a subject is written once. */
+export async function getBySubject(
+  nc: NatsConnection,
+  stream: StreamName,
+  subject: string,
+): Promise<Stored | undefined> {
+  const msg = await nc.request(`$JS.API.DIRECT.GET.${stream}.${subject}`, EMPTY, { timeout: TIMEOUT_MS });
+  const headers = headersOf(msg);
+  if (headers.statusCode >= 400) {
+    return undefined;
+  }
+  return { seq: Number(headers.get('Nats-Sequence') ?? 0), subject, headers, body: msg.data };
+}
+
 /** Delete one message of PARKED. */
 export async function deleteBySeq(nc: NatsConnection, stream: 'PARKED', seq: number): Promise<void> {
   const body = JSON.stringify({ seq, no_erase: true });

@@ -8,6 +8,7 @@ import type { Policy } from '../domain/policy.js';
 import type { Registry } from '../domain/registry.js';
 import type { Roster } from '../domain/roster.js';
 import type { Router } from '../domain/routing.js';
+import type { Slots } from './bodies/slots.js';
 import type { Log } from '../wire/log.js';
 import type { Token } from '../wire/names.js';
 
@@ -25,6 +26,8 @@ export interface Core {
   readonly registry: Registry;
   readonly roster: Roster;
   readonly router: Router;
+  /** Bounds the reading of large bodies. */
+  readonly reads: Slots;
   readonly log: Log;
   /** Set when a stream is nearly full: new calls are refused with this. */
   overload: { readonly stream: string; readonly percent: number } | undefined;

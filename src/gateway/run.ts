@@ -21,6 +21,8 @@ import { serveAdoptions } from './adopt.js';
 import { Admitter } from './admit.js';
 import { serveAsks } from './ask.js';
 import { Attempts } from './attempts.js';
+import { serveBodies } from './bodies/serve.js';
+import { Slots } from './bodies/slots.js';
 import { Cancels } from './cancels.js';
 import type { Core } from './core.js';
 import { Decider } from './decide.js';
@@ -91,6 +93,7 @@ export async function runGateway(options: GatewayOptions): Promise<RunningGatewa
     serveAsks(core, open, admitter, waiting),
     serveWakes(core, open, admitter),
     serveRecalls(core, open, waiting),
+    serveBodies(core),
     serveCancels({ core, open, waiting, attempts, settler, admitter, cancels }),
   ];
   taker.start();
@@ -136,6 +139,7 @@ async function startCore(options: GatewayOptions): Promise<Core> {
     registry,
     roster,
     router: new Router(registry, roster, (capability) => core.policy.routingOf(capability)),
+    reads: new Slots(limits.bodyReads, limits.bodyReadsWaiting),
     log: options.log,
     overload: undefined,
   };

@@ -6,6 +6,7 @@ import { getLast } from '../fabric/reader.js';
 import { send } from '../fabric/sender.js';
 import type { Ack } from '../fabric/publisher.js';
 import { ingress, subject } from '../wire/generated/subjects.js';
+import { contentTypes, type BodyType } from '../wire/content.js';
 import type { ErrorBody, OutcomeRecord } from '../wire/generated/messages.js';
 import { header, headerBlock, headerLine, headerText } from '../wire/headers.js';
 import { limits } from '../wire/limits.js';
@@ -29,9 +30,14 @@ export class Settler {
     this.#taken = taken;
   }
 
-  /** Settle with a result the agent gave. */
-  complete(call: OpenCall, body: Uint8Array, reported?: Record<string, number>): void {
-    const record = outcomeRecord(call, 'completed');
+  /** Settle with a result the agent gave; `kind` says what it is unless it is JSON, and where it lies if not here. */
+  complete(
+    call: OpenCall,
+    body: Uint8Array,
+    reported?: Record<string, number>,
+    kind: Pick<OutcomeRecord, 'type' | 'bodyRef'> = {},
+  ): void {
+    const record = outcomeRecord(call, 'completed', kind);
     if (reported !== undefined) {
       record.reported = reported;
     }
@@ -41,7 +47,7 @@ export class Settler {
   /** Settle with an error. */
   fail(call: OpenCall, status: Exclude<OutcomeRecord['status'], 'completed'>, error: ErrorBody): void {
     const body = Buffer.from(JSON.stringify({ ...error, call: call.record.call }));
-    this.#settle(call, outcomeRecord(call, status, error.code), body);
+    this.#settle(call, outcomeRecord(call, status, { code: error.code }), body);
   }
 
   #settle(call: OpenCall, record: OutcomeRecord, body: Uint8Array): void {
@@ -58,7 +64,8 @@ export class Settler {
     const keepUntil = (call.record.expires ?? record.at) + limits.graceMs;
     const ttl = Math.max(1, Math.ceil((keepUntil - Date.now()) / 1000));
     const text = JSON.stringify(record);
-    const headers = headerBlock(headerLine(header.outcome, text) + headerLine(header.ttl, ttl));
+    const lines = headerLine(header.outcome, text) + headerLine(header.ttl, ttl);
+    const headers = headerBlock(record.type === undefined ? lines : lines + kindLine(record.type));
     const to = ingress.settle(this.#core.ingress, {
       from: call.record.from as Token,
       call: call.record.call as Token,
@@ -109,13 +116,20 @@ export class Settler {
   }
 }
 
+function kindLine(type: BodyType): string {
+  return headerLine(header.contentType, contentTypes[type]);
+}
+
 /** Send an outcome to an inbox. */
 export function replyOutcome(core: Core, reply: string, outcomeText: string, body: Uint8Array): void {
-  const { status, code } = JSON.parse(outcomeText) as OutcomeRecord;
+  const { status, code, type } = JSON.parse(outcomeText) as OutcomeRecord;
   const lines: [string, string | undefined][] = [[header.outcome, outcomeText]];
   if (status !== 'completed') {
     // The words every NATS service client knows (ADR-32).
     lines.push([header.serviceErrorCode, code], [header.serviceError, status]);
+  }
+  if (type !== undefined) {
+    lines.push([header.contentType, contentTypes[type]]);
   }
   send(core.nc, reply, body, headerText(lines));
 }

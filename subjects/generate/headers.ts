@@ -12,8 +12,15 @@ const meaning: Readonly<Record<keyof typeof header, readonly [on: string, carrie
   context: ['call, ask', 'An id that ties calls of one conversation together.'],
   labels: ['call, ask', '`key=value,key=value`: texts that travel down the tree of calls, in the ticket.'],
   intent: ['call, ask', 'A tag that says what the call is for.'],
-  bodyRef: ['call, ask', 'A reference to a body that is too large to send.'],
-  contentType: ['call, ask', '`application/json`, or nothing.'],
+  bodyRef: [
+    'call, ask, task, result; upload, fetch',
+    'A reference to a body that is too large to send, sealed for whoever reads it there; the payload is empty.',
+  ],
+  chunk: ['upload, fetch', 'Which chunk of a large body: counted from 1.'],
+  contentType: [
+    'call, ask, task, result, outcome',
+    '`application/json` or nothing, `application/msgpack`, `application/octet-stream`.',
+  ],
   status: [
     'result',
     '`completed` (the default), `failed`, `cancelled`; `busy` or `unserved`: it did not start; `working`: a sign of life.',

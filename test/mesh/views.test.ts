@@ -226,6 +226,7 @@ describe('state', () => {
         'OUTCOMES',
         'PARKED',
         'DEAD',
+        'BODIES',
       ]);
       const settled = await until(async () => {
         const page = await view<StatePage>('state');

@@ -11,6 +11,7 @@ import type { Found } from '../wire/generated/messages.js';
 import { asToken, type Token } from '../wire/names.js';
 import { Caller } from './caller.js';
 import { ask } from './find.js';
+import { callEach } from './many.js';
 import { Server, type Served } from './server.js';
 import type {
   CallOptions,
@@ -18,6 +19,8 @@ import type {
   ConnectOptions,
   FindOptions,
   Handler,
+  ManyOptions,
+  ManyResult,
   Outcome,
 } from './options.js';
 
@@ -60,12 +63,30 @@ export class Mesh {
   }
 
   /**
+   * Call a capability for each body of a source, `inFlight` at a time (default 64): the source is pulled only as fast
+   * as results are taken. Each result has the index of its body, and a value or an error; one failure ends nothing.
+   *
+   * @example
+   * for await (const { index, value, error } of mesh.callMany('inventory.query', orders)) { … }
+   */
+  callMany<T = Json>(
+    capability: string,
+    source: Iterable<unknown> | AsyncIterable<unknown>,
+    options: ManyOptions = {},
+  ): AsyncGenerator<ManyResult<T>, void, void> {
+    return callEach<T>(source, (body, one) => this.#caller.call<T>(capability, body, one), options);
+  }
+
+  /**
    * The capabilities under a pattern (`*` one token, `>` the rest) that this user may call, with their contracts; all
    * others do not exist for it. A reply that was cut says `truncated`: go on with `after`.
    * Rejects with name_invalid, overloaded, unavailable.
    */
-  find(pattern: string = '>', options: FindOptions = {}): Promise<Found> {
-    return ask(this.#nc, this.name as Token, { ...options, pattern });
+  find(pattern?: string, options?: FindOptions): Promise<Found>;
+  find(options: FindOptions): Promise<Found>;
+  find(first: string | FindOptions = '>', second: FindOptions = {}): Promise<Found> {
+    const asked = typeof first === 'string' ? { ...second, pattern: first } : { pattern: '>', ...first };
+    return ask(this.#nc, this.name as Token, asked);
   }
 
   /** Serve a capability. Resolves when the mesh has taken the card and tasks may come. */

@@ -12,6 +12,8 @@ export type {
   ConnectOptions,
   FindOptions,
   Handler,
+  ManyOptions,
+  ManyResult,
   Outcome,
   TaskContext,
 } from './options.js';

@@ -1,6 +1,7 @@
 /**
  * What users of the SDK say: connections, capabilities, calls.
  */
+import type { MeshError } from '../wire/errors.js';
 import type { Json } from '../wire/json.js';
 import type { Log } from '../wire/log.js';
 
@@ -71,8 +72,27 @@ export interface CallOptions {
   readonly intent?: string;
 }
 
-/** What is looked for, beside a pattern. */
+/** How many calls are made. A call id is of one call, so there is none for many. */
+export interface ManyOptions extends Omit<CallOptions, 'id'> {
+  /** Calls on their way, and results that were not taken yet; default 64. */
+  readonly inFlight?: number;
+  /** Results in the order of the source; default in the order in which calls end. */
+  readonly ordered?: boolean;
+}
+
+/** What became of one of many calls: an outcome, or the error that the call alone would have thrown. */
+export type ManyResult<T = Json> =
+  | ({ readonly index: number; readonly error?: undefined } & Outcome<T>)
+  | { readonly index: number; readonly error: MeshError };
+
+/** What is looked for. */
 export interface FindOptions {
+  /** Capability pattern: `*` one token, `>` the rest; default everything. */
+  readonly pattern?: string;
+  /** Only offers of agents that are at least so good at it. */
+  readonly proficiency?: 'novice' | 'competent' | 'expert';
+  /** Only offers with all of these attributes. */
+  readonly attributes?: Readonly<Record<string, string | number | boolean>>;
   /** Only this major. */
   readonly major?: number;
   /** Only names behind this one. */

@@ -129,7 +129,10 @@ export async function streamState(
 export async function subjectsOf(nc: NatsConnection, name: StreamName, filter: string): Promise<string[]> {
   const request = JSON.stringify({ subjects_filter: filter });
   const reply = await nc.request(`$JS.API.STREAM.INFO.${name}`, request, { timeout: 2_000 });
-  const info = reply.json<{ state?: { subjects?: Record<string, number> }; error?: { description: string } }>();
+  const info = reply.json<{
+    state?: { subjects?: Record<string, number> };
+    error?: { description: string };
+  }>();
   if (info.state === undefined) {
     throw new Error(`${name}: ${info.error?.description ?? 'no answer'}`);
   }

@@ -57,7 +57,10 @@ afterAll(async () => {
 });
 
 /** Do it while the peaks of gateway and server are watched; what they grew by, in bytes. */
-async function watched(what: string, work: () => Promise<void>): Promise<{ gateway: number; server: number }> {
+async function watched(
+  what: string,
+  work: () => Promise<void>,
+): Promise<{ gateway: number; server: number }> {
   const gateway = watchMemory(mesh.gateways[0]?.pid ?? 0);
   const server = watchMemory(mesh.server?.pid ?? 0);
   const began = performance.now();

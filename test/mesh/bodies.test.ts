@@ -95,7 +95,9 @@ describe('a large body', () => {
     const body = randomBytes(2 * MIB);
     const first = await alice.callForOutcome('blob.digest', body, { id });
     expect(await alice.callForOutcome('blob.digest', body, { id })).toEqual(first);
-    expect(await codeOf(alice.call('blob.digest', randomBytes(2 * MIB), { id }))).toBe('local call_id_reused');
+    expect(await codeOf(alice.call('blob.digest', randomBytes(2 * MIB), { id }))).toBe(
+      'local call_id_reused',
+    );
   });
 });
 

@@ -23,7 +23,11 @@ export class BodyClient {
     this.#me = me;
   }
 
-  async step(what: string, data: Uint8Array | string, lines: Readonly<Record<string, string>>): Promise<Step> {
+  async step(
+    what: string,
+    data: Uint8Array | string,
+    lines: Readonly<Record<string, string>>,
+  ): Promise<Step> {
     const to = what === 'fetch' ? `mesh.v1.fetch.${this.#me}` : `mesh.v1.upload.${this.#me}.${what}`;
     const headers = natsHeaders();
     Object.entries(lines).forEach(([key, value]) => headers.set(key, value));

@@ -11,22 +11,18 @@ import { subject } from '../wire/generated/subjects.js';
 import type { OutcomeRecord, RecallReply } from '../wire/generated/messages.js';
 import { callDigest } from '../wire/digest.js';
 import { header, headerText, type HeaderBlock } from '../wire/headers.js';
-import { encodeJson } from '../wire/json.js';
 import { limits } from '../wire/limits.js';
-import { asCapability, isToken, type Token } from '../wire/names.js';
-import { isCallId, newCallId } from '../wire/ulid.js';
-import type { CallOptions, Outcome } from './options.js';
+import type { Token } from '../wire/names.js';
+import { newCallId } from '../wire/ulid.js';
+import type { CallOptions, CallStream, Outcome, SendOptions, StreamOptions } from './options.js';
+import type { OnQuestion } from './parts-in.js';
+import { streamOf, Streams } from './streams.js';
 import { PendingCalls, type Pending } from './pending.js';
+import { awaited, checkId, pendingOf, type Ending, type ParentTask, type Request } from './request.js';
 
 const EMPTY = new Uint8Array(0);
-
-/** What a child call carries of its task. */
-export interface ParentTask {
-  readonly ticket: string;
-  readonly deadline: number;
-  readonly signal: AbortSignal;
-  nextChild(): number;
-}
+/** What lies in CALLS is not seen by recalls: only after about eight seconds nobody knows the call. */
+const UNSEEN_LOOKS = 8;
 
 /** Makes calls over one connection. */
 export class Caller {
@@ -34,12 +30,17 @@ export class Caller {
   readonly #me: Token;
   readonly #pub: LightPublisher;
   readonly #pending: PendingCalls;
+  readonly #streams: Streams;
 
   constructor(nc: NatsConnection, me: Token) {
     this.#nc = nc;
     this.#me = me;
     this.#pub = new LightPublisher(nc, freshInbox(nc), limits.callAckMs);
     this.#pending = new PendingCalls((p) => void this.#recall(p));
+    this.#streams = new Streams(nc, me, {
+      find: (id) => this.#pending.get(id)?.parts,
+      giveUp: (id) => this.cancel(id),
+    });
     const prefix = subject.outcome({ from: me, call: '' as Token });
     nc.subscribe(`${prefix}*`, {
       callback: (err, msg) => (err === null ? this.#outcome(msg, prefix.length) : undefined),
@@ -58,37 +59,57 @@ export class Caller {
   ): Promise<Outcome<T>> {
     return new Promise((resolve, reject) => {
       const id = options.id ?? newCallId();
-      if (!isCallId(id)) {
-        throw meshError('call_id_invalid', { value: JSON.stringify(id.slice(0, 64)) });
-      }
-      if (this.#pending.size >= limits.pendingCalls) {
-        throw meshError('overloaded', { what: 'this connection', percent: 100 });
-      }
-      const now = Date.now();
-      const own = now + (options.timeoutMs ?? limits.deadlineDefaultMs);
-      const deadline = parent === undefined ? own : Math.min(own, parent.deadline - limits.childReserveMs);
-      const pending: Pending = {
-        id,
-        chosen: options.id !== undefined,
-        capability,
-        deadline,
-        acceptUntil: now + (options.acceptMs ?? (parent === undefined ? limits.acceptMs : Infinity)),
-        to: subject.call({ from: this.#me, capability: asCapability(capability) }),
-        body: encodeJson(body),
-        headers: this.#headers(id, deadline, options, parent),
-        resolve: resolve as (o: Outcome<unknown>) => void,
-        reject,
-        accepted: false,
-        tries: 0,
-        looks: 0,
-        nextMs: 0,
-        cleanUp: undefined,
-      };
-      this.#watchAbort(pending, options.signal, parent?.signal);
-      // A chosen id may have its outcome already, and nothing is said twice: then it is asked for soon.
-      this.#pending.add(pending, pending.chosen ? now + limits.recallFirstMs : deadline + limits.silenceMs);
-      this.#publish(pending);
+      const { onQuestion } = options;
+      const parts = onQuestion === undefined ? undefined : this.#streams.open(id, { onQuestion, drop: true });
+      this.#start({ id, capability, body, options, parent, parts }, { resolve, reject }, parent?.signal);
     });
+  }
+
+  /** The same with its partial outputs. Errors are told by the stream and by its outcome. */
+  stream<T>(capability: string, body: unknown, options: StreamOptions, parent?: ParentTask): CallStream<T> {
+    const id = options.id ?? newCallId();
+    const parts = this.#streams.open(id, options);
+    const outcome = new Promise<Outcome<T>>((resolve, reject) => {
+      this.#start({ id, capability, body, options, parent, parts }, { resolve, reject }, parent?.signal);
+    });
+    return streamOf(id, parts, outcome);
+  }
+
+  /** Hand a call over; resolves with its id once it is accepted. Its outcome is for `wait` or `watch`. */
+  send(capability: string, body: unknown, { watched = false, ...options }: SendOptions): Promise<string> {
+    return new Promise((resolve, reject) => {
+      const id = options.id ?? newCallId();
+      const wish = watched ? { window: limits.partWindow, questions: true } : undefined;
+      const done = () => resolve(id);
+      const request = { id, capability, body, options, parent: undefined, wish, onAccepted: done };
+      this.#start(request, { resolve: done, reject });
+    });
+  }
+
+  /**
+   * Wait for the outcome of a call made before, by whomever of this name.
+   * Rejects like `call`, and with not_found, outcome_pending (not settled within `timeoutMs`).
+   */
+  wait<T>(id: string, timeoutMs: number): Promise<Outcome<T>> {
+    return new Promise((resolve, reject) =>
+      this.#await(awaited(id, timeoutMs, undefined, { resolve, reject })),
+    );
+  }
+
+  /** The same with its partial outputs from the first unread one on. The call must have been made to be watched. */
+  watch<T>(id: string, timeoutMs: number, onQuestion?: OnQuestion): CallStream<T> {
+    const parts = this.#streams.open(id, { onQuestion, attach: true });
+    const outcome = new Promise<Outcome<T>>((resolve, reject) => {
+      this.#await(awaited(id, timeoutMs, parts, { resolve, reject }));
+    });
+    return streamOf(id, parts, outcome);
+  }
+
+  /** Ask the mesh to stop a call. Its outcome still decides. Throws call_id_invalid. */
+  cancel(id: string): void {
+    checkId(id);
+    const to = subject.cancel({ from: this.#me, call: id as Token });
+    send(this.#nc, to, EMPTY, headerText([[header.call, id]]));
   }
 
   /** Calls that wait for their outcome. */
@@ -118,18 +139,23 @@ export class Caller {
     this.#pub.close();
   }
 
-  #headers(id: string, deadline: number, o: CallOptions, parent: ParentTask | undefined): string {
-    const labels = o.labels === undefined ? undefined : Object.entries(o.labels).map(labelOf);
-    return headerText([
-      [header.call, id],
-      [header.deadline, Math.floor(deadline)],
-      [header.ticket, parent?.ticket],
-      [header.child, parent?.nextChild()],
-      [header.major, o.major],
-      [header.context, o.context],
-      [header.intent, o.intent],
-      [header.labels, labels?.join(',')],
-    ]);
+  #start(request: Request, ending: Ending, parent?: AbortSignal): void {
+    if (this.#pending.size >= limits.pendingCalls) {
+      throw meshError('overloaded', { what: 'this connection', percent: 100 });
+    }
+    const p = pendingOf(this.#me, request, ending);
+    this.#watchAbort(p, request.options.signal, parent);
+    // A chosen id may have its outcome already, and nothing is said twice: then it is asked for soon.
+    const firstMs = p.chosen ? Date.now() + limits.recallFirstMs : p.deadline + limits.silenceMs;
+    this.#pending.add(p, firstMs);
+    this.#publish(p);
+  }
+
+  #await(p: Pending): void {
+    if (this.#pending.get(p.id) !== undefined) {
+      throw meshError('usage', { why: `this connection already waits for the call ${p.id}` });
+    }
+    this.#pending.add(p, 0);
   }
 
   #publish(p: Pending): void {
@@ -140,6 +166,10 @@ export class Caller {
   #accepted(p: Pending, ack: Ack): void {
     if (ack.kind === 'stored' || ack.kind === 'duplicate') {
       p.accepted = true;
+      if (p.onAccepted !== undefined) {
+        this.#pending.remove(p);
+        p.onAccepted();
+      }
     } else if (!this.#pending.has(p)) {
       return;
     } else if (ack.kind === 'retry' && Date.now() + limits.callAckMs < Math.min(p.acceptUntil, p.deadline)) {
@@ -178,6 +208,7 @@ export class Caller {
       return this.#reject(p, outcomeError(record, body));
     }
     this.#pending.remove(p);
+    p.parts?.end(record.parts ?? 0);
     p.resolve({
       value: body.length === 0 ? null : JSON.parse(Buffer.from(body).toString()),
       call: record.call,
@@ -190,6 +221,7 @@ export class Caller {
   #reject(p: Pending, error: MeshError): void {
     error.call ??= p.id;
     this.#pending.remove(p);
+    p.parts?.fail(error);
     p.reject(error);
   }
 
@@ -209,13 +241,15 @@ export class Caller {
       // Accepted and not seen means that it still waits to be decided: nothing is gained by sending it again.
       if (reply.state === 'not_seen' && !p.accepted && Date.now() < p.deadline) {
         this.#publish(p);
+      } else if (reply.state === 'not_seen' && p.to === '' && p.looks > UNSEEN_LOOKS) {
+        return this.#reject(p, meshError('not_found', { what: `the call ${p.id}` }));
       }
     } catch {
       // nobody answers: the next look comes anyway
     }
     if (this.#pending.has(p)) {
       const now = Date.now();
-      if (now > p.deadline + limits.recallGraceMs) {
+      if (now > p.deadline + p.graceMs) {
         this.#reject(
           p,
           meshError(p.accepted ? 'outcome_pending' : 'unavailable', {
@@ -234,10 +268,7 @@ export class Caller {
     if (signals.every((s) => s === undefined)) {
       return;
     }
-    const cancel = () => {
-      const to = subject.cancel({ from: this.#me, call: p.id as Token });
-      send(this.#nc, to, EMPTY, headerText([[header.call, p.id]]));
-    };
+    const cancel = () => this.cancel(p.id);
     const live = signals.filter((s) => s !== undefined);
     if (live.length > 0) {
       live.forEach((s) => s.addEventListener('abort', cancel, { once: true }));
@@ -247,18 +278,6 @@ export class Caller {
       }
     }
   }
-}
-
-const LABEL = /^[\x20-\x2b\x2d-\x7e]{1,128}$/;
-
-function labelOf([key, value]: [string, string]): string {
-  if (!isToken(key) || !LABEL.test(value)) {
-    throw meshError('header_invalid', {
-      name: header.labels,
-      why: `${key} is not a name with an ASCII value without commas`,
-    });
-  }
-  return `${key}=${value}`;
 }
 
 function outcomeError(record: OutcomeRecord, body: Uint8Array): MeshError {

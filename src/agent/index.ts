@@ -7,9 +7,13 @@ export { newCallId } from '../wire/ulid.js';
 export type { Json } from '../wire/json.js';
 export type {
   CallOptions,
+  CallStream,
   CapabilityOptions,
   ConnectOptions,
   Handler,
   Outcome,
+  SendOptions,
+  StreamOptions,
   TaskContext,
 } from './options.js';
+export type { OnQuestion, Part } from './parts-in.js';

@@ -5,8 +5,10 @@ import { meshError } from '../wire/errors.js';
 import type { Ticket } from '../wire/generated/messages.js';
 import { header, headerText } from '../wire/headers.js';
 import { encodeJson, type Json } from '../wire/json.js';
-import type { Caller, ParentTask } from './caller.js';
-import type { CallOptions, Handler, TaskContext } from './options.js';
+import type { Caller } from './caller.js';
+import type { ParentTask } from './request.js';
+import type { PartsOut } from './parts-out.js';
+import type { CallOptions, CallStream, Handler, StreamOptions, TaskContext } from './options.js';
 import type { Stop } from './stop.js';
 
 /** A result on its way: body and header block (empty: none). */
@@ -18,13 +20,15 @@ export interface TaskResult {
 /** What a task is run with. */
 export interface TaskInput {
   readonly handler: Handler;
+  readonly capability: string;
   /** The ticket as it came, and what it says. */
   readonly ticketText: string;
   readonly ticket: Ticket;
   readonly key: string;
   readonly body: Uint8Array;
   readonly stop: Stop;
-  readonly caller: Caller;
+  /** Set when the caller wants to hear of it before its result. */
+  readonly parts: PartsOut | undefined;
 }
 
 const MAX_TIMEOUT_MS = 2_147_483_647;
@@ -35,22 +39,34 @@ export function readTicket(text: string): Ticket {
 }
 
 /** Run it. Undefined when the deadline has passed before it could start: nobody waits, and nothing was done (D6). */
-export async function runTask(input: TaskInput): Promise<TaskResult | undefined> {
+export async function runTask(input: TaskInput, caller: Caller): Promise<TaskResult | undefined> {
   if (input.ticket.deadline <= Date.now()) {
     return undefined;
   }
-  const context = new Context(input);
+  const context = new Context(input, caller);
   try {
     const body = (input.body.length === 0 ? null : JSON.parse(Buffer.from(input.body).toString())) as never;
     const value: unknown = await input.handler(body, context);
-    const used = context.used;
-    const headers = used === undefined ? '' : headerText([[header.usage, JSON.stringify(used)]]);
-    return { body: encodeJson(value), headers };
+    const result = { body: encodeJson(value), headers: headersFor(context.used, input.parts?.count) };
+    if (input.parts !== undefined && input.parts.count > 0) {
+      await input.parts.finish();
+    }
+    return result;
   } catch (err) {
     return failure(err, input.stop);
   } finally {
+    input.parts?.end();
     input.stop.end();
   }
+}
+
+function headersFor(used: object | undefined, parts = 0): string {
+  return used === undefined && parts === 0
+    ? ''
+    : headerText([
+        [header.usage, used === undefined ? undefined : JSON.stringify(used)],
+        [header.parts, parts === 0 ? undefined : parts],
+      ]);
 }
 
 function failure(err: unknown, stop: Stop): TaskResult {
@@ -65,12 +81,14 @@ function failure(err: unknown, stop: Stop): TaskResult {
 /** The context of one task. */
 class Context implements TaskContext {
   readonly #input: TaskInput;
+  readonly #caller: Caller;
   #children = 0;
   used: Readonly<Record<string, number>> | undefined;
 
-  constructor(input: TaskInput) {
+  constructor(input: TaskInput, caller: Caller) {
     this.#input = input;
-    // Handlers like to take their context apart: these two must not lose it.
+    this.#caller = caller;
+    // Handlers like to take their context apart: these must not lose it.
     this.call = this.call.bind(this);
     this.usage = this.usage.bind(this);
   }
@@ -91,6 +109,10 @@ class Context implements TaskContext {
     return this.#input.key;
   }
 
+  get context(): string | undefined {
+    return this.#input.ticket.context;
+  }
+
   get attempt(): number {
     return this.#input.ticket.attempt;
   }
@@ -104,17 +126,38 @@ class Context implements TaskContext {
   }
 
   async call<T = Json>(capability: string, body: unknown = null, options: CallOptions = {}): Promise<T> {
-    const parent: ParentTask = {
+    const own = { timeoutMs: MAX_TIMEOUT_MS, ...options };
+    return (await this.#caller.call<T>(capability, body, own, this.#parent())).value;
+  }
+
+  readonly stream = <T = Json>(
+    capability: string,
+    body: unknown = null,
+    options: StreamOptions = {},
+  ): CallStream<T> =>
+    this.#caller.stream<T>(capability, body, { timeoutMs: MAX_TIMEOUT_MS, ...options }, this.#parent());
+
+  readonly progress = (value: unknown): Promise<boolean> =>
+    this.#input.parts?.push(value) ?? Promise.resolve(false);
+
+  readonly ask = async <T = Json>(question: unknown): Promise<T> => {
+    const { parts, capability } = this.#input;
+    if (parts === undefined) {
+      throw meshError('no_answer', { capability });
+    }
+    return (await parts.ask(question, capability)) as T;
+  };
+
+  usage(amounts: Readonly<Record<string, number>>): void {
+    this.used = { ...this.used, ...amounts };
+  }
+
+  #parent(): ParentTask {
+    return {
       ticket: this.#input.ticketText,
       deadline: this.deadline,
       signal: this.signal,
       nextChild: () => this.#children++,
     };
-    const own = { timeoutMs: MAX_TIMEOUT_MS, ...options };
-    return (await this.#input.caller.call<T>(capability, body, own, parent)).value;
-  }
-
-  usage(amounts: Readonly<Record<string, number>>): void {
-    this.used = { ...this.used, ...amounts };
   }
 }

@@ -36,6 +36,7 @@ export interface Draft extends Incoming {
   context: string | undefined;
   intent: string | undefined;
   bodyRef: string | undefined;
+  parts: string | undefined;
   labels: { [key: string]: string } | undefined;
   child: number | undefined;
   // ticket
@@ -78,6 +79,7 @@ export function draftOf(incoming: Incoming, nowMs: number): Draft {
     context: undefined,
     intent: undefined,
     bodyRef: undefined,
+    parts: undefined,
     labels: undefined,
     child: undefined,
     ticket: undefined,

@@ -36,7 +36,8 @@ export function dispatch(core: Core, call: OpenCall, instance: Instance): void {
     headerLine(header.call, r.call) +
       headerLine(header.deadline, r.deadline) +
       headerLine(header.key, call.key) +
-      headerLine(header.ticket, sealed.text),
+      headerLine(header.ticket, sealed.text) +
+      (r.parts === undefined ? '' : headerLine(header.parts, r.parts)),
   );
   send(core.nc, to, call.body, headers, reply);
 }

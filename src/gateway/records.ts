@@ -75,6 +75,9 @@ function withWireFields(record: DecisionRecord, d: Draft): DecisionRecord {
   if (d.bodyRef !== undefined) {
     record.bodyRef = d.bodyRef;
   }
+  if (d.parts !== undefined) {
+    record.parts = d.parts;
+  }
   return record;
 }
 

@@ -104,7 +104,7 @@ export class Results {
       errors = [asMeshError(err, 'result').sentence];
     }
     if (errors === undefined) {
-      this.#settler.complete(call, body, usageOf(headers));
+      this.#settler.complete(call, body, usageOf(headers), partsOf(headers));
     } else {
       this.#settler.fail(call, 'failed', meshError('output_invalid', { agent, capability, errors }).toBody());
     }
@@ -165,6 +165,12 @@ export class Results {
     }
     this.#judge(call, seq, headersOf(msg), msg.data);
   }
+}
+
+/** How many partial outputs the agent says it gave. */
+function partsOf(headers: HeaderBlock): number | undefined {
+  const parts = Number(headers.get(header.parts) ?? 0);
+  return Number.isSafeInteger(parts) && parts > 0 ? parts : undefined;
 }
 
 function usageOf(headers: HeaderBlock): Record<string, number> | undefined {

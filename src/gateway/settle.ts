@@ -30,10 +30,13 @@ export class Settler {
   }
 
   /** Settle with a result the agent gave. */
-  complete(call: OpenCall, body: Uint8Array, reported?: Record<string, number>): void {
+  complete(call: OpenCall, body: Uint8Array, reported?: Record<string, number>, parts?: number): void {
     const record = outcomeRecord(call, 'completed');
     if (reported !== undefined) {
       record.reported = reported;
+    }
+    if (parts !== undefined) {
+      record.parts = parts;
     }
     this.#settle(call, record, body);
   }

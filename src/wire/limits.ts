@@ -207,6 +207,28 @@ export const limitTable = {
     unit: 'results',
     reason: 'Untaken results one agent keeps for repetition; more make it answer busy.',
   },
+  partWindow: {
+    value: 64,
+    unit: 'parts',
+    reason:
+      'Partial outputs that may be on their way unread, unless the caller says otherwise: backpressure.',
+  },
+  partWindowMax: { value: 1_024, unit: 'parts', reason: 'Most a caller may ask for.' },
+  partBytes: {
+    value: 131_072,
+    unit: 'bytes',
+    reason: 'One partial output, question or answer; with the window it bounds what a stream holds anywhere.',
+  },
+  partRepeatMs: {
+    value: 1_000,
+    unit: 'ms',
+    reason: 'An agent repeats unread partial outputs and unanswered questions after this.',
+  },
+  partStallMs: {
+    value: 10_000,
+    unit: 'ms',
+    reason: 'A stream that nobody reads for this long is given up; the task goes on without it.',
+  },
   silenceMs: {
     value: 1_500,
     unit: 'ms',

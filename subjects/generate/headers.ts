@@ -13,6 +13,16 @@ const meaning: Readonly<Record<keyof typeof header, readonly [on: string, carrie
   labels: ['call, ask', '`key=value,key=value`: texts that travel down the tree of calls, in the ticket.'],
   intent: ['call, ask', 'A tag that says what the call is for.'],
   bodyRef: ['call, ask', 'A reference to a body that is too large to send.'],
+  parts: [
+    'call, ask, task; result',
+    'Partial outputs the caller takes at once (1 to 1024), then ` questions` when it answers them. On a result: how many there were.',
+  ],
+  part: [
+    'progress, stream, credit, flow',
+    'Number of the partial output or question, from 1 in each attempt.',
+  ],
+  attempt: ['stream', 'The attempt that gave it: a new one counts from 1 again.'],
+  question: ['progress, stream, credit, flow', 'Present when it is a question, or the answer to one.'],
   contentType: ['call, ask', '`application/json`, or nothing.'],
   status: [
     'result',

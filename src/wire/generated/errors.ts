@@ -200,6 +200,24 @@ export const errorTable = {
     message: 'the answer of {agent} does not fit the output schema of {capability}: {errors}',
     help: 'Mend the agent. It ran, so its effect may stand.',
   },
+  part_invalid: {
+    class: 'agent',
+    retry: 'check',
+    message: 'partial output {part} of {agent} cannot be passed on: {why}',
+    help: 'Mend the agent: a partial output is one JSON value within the bounds. It ran, so its effect may stand.',
+  },
+  stream_broken: {
+    class: 'agent',
+    retry: 'never',
+    message: '{have} of {total} partial outputs arrived: they were not read for too long',
+    help: 'Read the stream faster, or take the outcome alone: it is complete.',
+  },
+  no_answer: {
+    class: 'input',
+    retry: 'never',
+    message: 'the caller does not answer questions of {capability}',
+    help: 'Call with onQuestion, or put what is asked into the body.',
+  },
   attempt_lost: {
     class: 'agent',
     retry: 'check',

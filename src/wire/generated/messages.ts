@@ -322,6 +322,10 @@ export interface DecisionRecord {
    */
   bodyRef?: string;
   /**
+   * Partial outputs the caller takes at once, and whether it answers questions (header Mesh-Parts).
+   */
+  parts?: string;
+  /**
    * The error as the caller gets it.
    */
   error?: {
@@ -568,6 +572,10 @@ export interface OutcomeRecord {
   reported?: {
     [k: string]: number;
   };
+  /**
+   * Partial outputs the agent gave before its result.
+   */
+  parts?: number;
   /**
    * Instant in epoch ms.
    */

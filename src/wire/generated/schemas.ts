@@ -425,6 +425,12 @@ export const schemas = {
         maxLength: 512,
         description: 'Reference to a large body.',
       },
+      parts: {
+        type: 'string',
+        maxLength: 32,
+        description:
+          'Partial outputs the caller takes at once, and whether it answers questions (header Mesh-Parts).',
+      },
       error: {
         type: 'object',
         description: 'The error as the caller gets it.',
@@ -766,6 +772,12 @@ export const schemas = {
           type: 'integer',
         },
         maxProperties: 16,
+      },
+      parts: {
+        type: 'integer',
+        minimum: 1,
+        maximum: 9007199254740991,
+        description: 'Partial outputs the agent gave before its result.',
       },
       at: {
         type: 'integer',

@@ -10,6 +10,7 @@ import { limits } from '../wire/limits.js';
 import { asCapability } from '../wire/names.js';
 import { isCallId } from '../wire/ulid.js';
 import { wholeNumber } from './calls/ask.js';
+import { follow, questioner, sayOutcome } from './calls/follow.js';
 import { openContext, type ContextOptions } from './context.js';
 import { exitOfError, exits, note, safe, say, sayError, sayJson } from './output.js';
 
@@ -20,6 +21,8 @@ interface CallCommandOptions extends ContextOptions {
   readonly label?: Readonly<Record<string, string>>;
   readonly context?: string;
   readonly intent?: string;
+  readonly stream?: boolean;
+  readonly detach?: boolean;
 }
 
 /** Add the command. */
@@ -37,6 +40,8 @@ export function register(program: Command): void {
     .option('--label <key=value>', 'label that travels down the tree of calls (again for more)', addLabel)
     .option('--context <id>', 'ties calls together that belong to one matter', printable)
     .option('--intent <word>', 'what the call is for', printable)
+    .option('--stream', 'print partial outputs as they come')
+    .option('--detach', 'print the call id once the mesh has accepted the call, and do not wait')
     .option('--data <folder>', 'data folder (default: $MESH_DATA or .mesh)')
     .option('--url <url>', 'server (default: the one of the data folder, else $NATS_URL)')
     .option('--json', 'print one JSON line: the outcome or the error')
@@ -49,9 +54,11 @@ Examples:
   $ mesh call inventory.query '{"sku":"a-1"}'
   $ mesh call docs.report @request.json --timeout 60000 --label team=docs
   $ echo '{"sku":"a-1"}' | mesh call inventory.query - --as shop --json | jq .value
+  $ mesh call llm.chat '{"text":"hello"}' --stream
+  $ mesh calls wait "$(mesh call docs.report @request.json --detach --timeout 600000)"
   $ mesh call pay.invoice @invoice.json --id 01jd9zq0c3w8k5v7x2m4n6p8r0      a retry repeats the id
 
-The result goes to stdout, an error to stderr. Exits with 0 completed, 1 failed or cancelled, 2 usage, 3 refused,
+The result goes to stdout, an error to stderr; what a handler asks is asked here where stdin is a terminal. Exits with 0 completed, 1 failed or cancelled, 2 usage, 3 refused,
 4 expired or unknown. Ctrl-C asks the mesh to cancel the call.`;
 
 async function call(
@@ -65,7 +72,7 @@ async function call(
     const { url, credentials } = openContext({ ...options, as: options.as ?? 'me' }, 'me');
     const mesh = await connect({ url, creds: credentials });
     try {
-      await makeCall(mesh, asCapability(capability), value, callOptions(options), json);
+      await makeCall(mesh, asCapability(capability), value, options);
     } finally {
       await mesh.close();
     }
@@ -78,18 +85,23 @@ async function makeCall(
   mesh: Mesh,
   capability: string,
   body: Json,
-  options: CallOptions,
-  json: boolean,
+  options: CallCommandOptions,
 ): Promise<void> {
+  const json = options.json === true;
+  const how = callOptions(options);
+  if (options.detach === true) {
+    const id = await mesh.send(capability, body, { ...how, watched: options.stream === true });
+    return json ? sayJson({ call: id }) : say(id);
+  }
   const abort = cancelOnSignal();
+  const onQuestion = questioner();
+  const live = { ...how, signal: abort.signal, ...(onQuestion === undefined ? {} : { onQuestion }) };
   try {
-    const outcome = await mesh.callForOutcome(capability, body, { ...options, signal: abort.signal });
-    if (json) {
-      sayJson({ status: 'completed', ...outcome });
+    if (options.stream === true) {
+      await follow(mesh.stream(capability, body, live), json);
     } else {
-      say(...JSON.stringify(outcome.value, undefined, 2).split('\n').map(safe));
+      sayOutcome(await mesh.callForOutcome(capability, body, live), json);
     }
-    process.exitCode = exits.completed;
   } finally {
     abort.done();
   }

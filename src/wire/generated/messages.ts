@@ -761,6 +761,10 @@ export interface View {
    */
   call?: string;
   /**
+   * Only calls with this context id.
+   */
+  context?: string;
+  /**
    * Only calls of this caller.
    */
   from?: string;

@@ -1043,6 +1043,11 @@ export const schemas = {
         maxLength: 64,
         description: 'Only this call.',
       },
+      context: {
+        type: 'string',
+        maxLength: 128,
+        description: 'Only calls with this context id.',
+      },
       from: {
         type: 'string',
         pattern: '^[a-z0-9_-]{1,64}$',

@@ -7,10 +7,19 @@ import { cork } from '../fabric/cork.js';
 import { connectBroker, deniedSubject, leaveBroker, type NatsConnection } from '../fabric/connection.js';
 import { meshError } from '../wire/errors.js';
 import type { Json } from '../wire/json.js';
+import type { Found } from '../wire/generated/messages.js';
 import { asToken, type Token } from '../wire/names.js';
 import { Caller } from './caller.js';
+import { ask } from './find.js';
 import { Server, type Served } from './server.js';
-import type { CallOptions, CapabilityOptions, ConnectOptions, Handler, Outcome } from './options.js';
+import type {
+  CallOptions,
+  CapabilityOptions,
+  ConnectOptions,
+  FindOptions,
+  Handler,
+  Outcome,
+} from './options.js';
 
 const DRAIN_MS = 5_000;
 
@@ -48,6 +57,15 @@ export class Mesh {
     options: CallOptions = {},
   ): Promise<Outcome<T>> {
     return this.#caller.call<T>(capability, body, options);
+  }
+
+  /**
+   * The capabilities under a pattern (`*` one token, `>` the rest) that this user may call, with their contracts; all
+   * others do not exist for it. A reply that was cut says `truncated`: go on with `after`.
+   * Rejects with name_invalid, overloaded, unavailable.
+   */
+  find(pattern: string = '>', options: FindOptions = {}): Promise<Found> {
+    return ask(this.#nc, this.name as Token, { ...options, pattern });
   }
 
   /** Serve a capability. Resolves when the mesh has taken the card and tasks may come. */

@@ -4,7 +4,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Mesh } from '../../src/agent/index.js';
 import { runControl } from '../../src/control/run.js';
-import type { AgentPage, AgentsPage, FindPage, StatePage } from '../../src/control/views/pages.js';
+import type { AgentPage, AgentsPage, StatePage } from '../../src/control/views/pages.js';
+import type { Found } from '../../src/wire/generated/messages.js';
 import { silent } from '../../src/wire/log.js';
 import { startTestMesh, until, type TestMesh } from '../support/mesh.js';
 import { ask, codeOf, never, type Answer } from '../support/views.js';
@@ -43,8 +44,8 @@ afterAll(() => mesh.stop());
 const view = <T>(what: string, body: object | string = {}): Promise<Answer<T>> =>
   ask<T>(mesh.operator, `view.operator.${what}`, body);
 
-const find = async (who: string, body: object | string): Promise<Answer<FindPage>> =>
-  ask<FindPage>(await mesh.broker(who), `find.${who}`, body);
+const find = async (who: string, body: object | string): Promise<Answer<Found>> =>
+  ask<Found>(await mesh.broker(who), `find.${who}`, body);
 
 describe('find', () => {
   beforeAll(async () => {
@@ -144,7 +145,7 @@ describe('find', () => {
     }
     const nc = await mesh.broker('alice');
     const reply = await nc.request('mesh.v1.find.alice', '{"pattern":"large.>"}', { timeout: 5_000 });
-    const { capabilities, truncated } = reply.json<FindPage>();
+    const { capabilities, truncated } = reply.json<Found>();
     expect(reply.data.length).toBeLessThan(1_000_000);
     expect(capabilities).toHaveLength(14);
     expect(truncated).toBe(true);
@@ -154,7 +155,7 @@ describe('find', () => {
   test('one asker cannot have any number of views at once', async () => {
     const nc = await mesh.broker('carol');
     const all = await Promise.all(
-      Array.from({ length: 200 }, () => ask<FindPage>(nc, 'find.carol', { pattern: 'shop.query' })),
+      Array.from({ length: 200 }, () => ask<Found>(nc, 'find.carol', { pattern: 'shop.query' })),
     );
     const told = all.filter(({ code }) => code === undefined);
     expect(told.length).toBeGreaterThanOrEqual(16);

@@ -38,6 +38,8 @@ export class ChildTransport implements Transport {
   readonly #command: McpCommand;
   readonly #lines = new ReadBuffer({ maxBufferSize: limits.mcpReplyBytes });
   #child: Child | undefined;
+  /** Resolves when the pipe has room again; all who wait share it. */
+  #room: Promise<void> | undefined;
   #ended: Promise<void> = Promise.resolve();
   readonly #onExit = (): void => this.#signal('SIGKILL');
 
@@ -82,13 +84,18 @@ export class ChildTransport implements Transport {
     if (stdin === undefined || stdin.destroyed) {
       return Promise.reject(new Error('the process has ended'));
     }
-    return new Promise((resolve) => {
-      if (stdin.write(serializeMessage(message))) {
+    if (stdin.write(serializeMessage(message))) {
+      return Promise.resolve();
+    }
+    this.#room ??= new Promise<void>((resolve) => {
+      const go = (): void => {
+        this.#room = undefined;
+        stdin.off('drain', go).off('close', go);
         resolve();
-      } else {
-        stdin.once('drain', resolve).once('close', resolve);
-      }
+      };
+      stdin.on('drain', go).on('close', go);
     });
+    return this.#room;
   }
 
   /** End it: its stdin first, then SIGTERM, then SIGKILL, each to whoever of its group is still there. */

@@ -70,16 +70,23 @@ function bounded(response: Response, onBreach: () => void): Response {
   return new Response(response.body.pipeThrough(guard), { status, statusText, headers });
 }
 
-/**
- * The request did not reach a session: the server was not there, or has forgotten the session. What was asked for
- * never ran.
- */
+/** The server was not there, or has forgotten the session: what was asked for never ran. */
 export function neverArrived(err: unknown): boolean {
   if (err instanceof StreamableHTTPError) {
     return err.code === 404;
   }
-  const cause = err instanceof TypeError ? (err.cause as NodeJS.ErrnoException | undefined) : undefined;
   return ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH'].includes(
-    cause?.code ?? '',
+    causeOf(err) ?? '',
   );
+}
+
+/** The connection broke: nobody knows how far the request came. */
+export function brokeOff(err: unknown): boolean {
+  return causeOf(err) !== undefined && !neverArrived(err);
+}
+
+/** The code of what made a fetch fail. */
+function causeOf(err: unknown): string | undefined {
+  const cause = err instanceof TypeError ? (err.cause as NodeJS.ErrnoException | undefined) : undefined;
+  return cause === undefined ? undefined : (cause.code ?? '');
 }

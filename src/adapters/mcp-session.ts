@@ -15,7 +15,7 @@ import {
 } from '@modelcontextprotocol/sdk/types.js';
 import { limits } from '../wire/limits.js';
 import { ChildTransport, type McpCommand } from './mcp-child.js';
-import { endpointTransport, neverArrived, placeOf, type McpEndpoint } from './mcp-endpoint.js';
+import { brokeOff, endpointTransport, neverArrived, placeOf, type McpEndpoint } from './mcp-endpoint.js';
 import { mountFailed, wordsOf } from './mcp-error.js';
 
 /** What to mount: a command that is started, or a server that runs somewhere. */
@@ -123,7 +123,9 @@ export class McpSession {
         await this.#client.close();
         throw new NeverRan('the MCP server is not there', { cause: err });
       }
-      if (err instanceof McpError && err.code === ErrorCode.ConnectionClosed) {
+      const ended = err instanceof McpError && err.code === ErrorCode.ConnectionClosed;
+      if (ended || brokeOff(err)) {
+        await this.#client.close();
         throw new Error('the MCP server ended while it worked on this call: an effect may have happened', {
           cause: err,
         });
@@ -161,7 +163,7 @@ export class McpSession {
     } catch (err) {
       const silent = err instanceof McpError && err.code === ErrorCode.RequestTimeout;
       this.#missed = silent ? this.#missed + 1 : 0;
-      if (neverArrived(err) || this.#missed >= MISSED_PINGS) {
+      if (neverArrived(err) || brokeOff(err) || this.#missed >= MISSED_PINGS) {
         await this.#client.close();
       }
     }

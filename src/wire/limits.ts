@@ -297,7 +297,7 @@ export const limitTable = {
   mcpHeadMs: { value: 10_000, unit: 'ms', reason: 'An HTTP client must have sent its headers within this.' },
   mcpReceiveMs: { value: 30_000, unit: 'ms', reason: 'And the whole request within this.' },
   mcpLeaveMs: {
-    value: 1_500,
+    value: 1_000,
     unit: 'ms',
     reason:
       'What runs when an MCP client leaves or the door closes may end within this, then it is cancelled.',

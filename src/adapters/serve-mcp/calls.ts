@@ -10,6 +10,9 @@ import { Progress, type Listener } from './progress.js';
 import { completed, failed } from './results.js';
 import type { Offered } from './tools.js';
 
+/** An id is born a moment before its deadline is counted, and the deadline may not lie beyond the life. */
+const BIRTH_MS = 100;
+
 /** Makes a call on the mesh as the client's user. */
 export type Caller = (capability: string, body: unknown, options: CallOptions) => Promise<Outcome<unknown>>;
 
@@ -86,6 +89,6 @@ export class Calls {
     const { timeoutMs } = this.#options;
     return offered === undefined
       ? { timeoutMs }
-      : { timeoutMs: Math.min(timeoutMs, offered.lifeMs), major: offered.major };
+      : { timeoutMs: Math.min(timeoutMs, offered.lifeMs - BIRTH_MS), major: offered.major };
   }
 }

@@ -21,7 +21,7 @@ export class LineGuard extends Transform {
   readonly #options: LineGuardOptions;
   #parts: Buffer[] = [];
   #bytes = 0;
-  /** The first bytes of a line that is being dropped, and its last ones so far. */
+  /** The first bytes of the line, and its last ones so far. */
   #head = '';
   #tail = '';
 
@@ -55,18 +55,15 @@ export class LineGuard extends Transform {
 
   #take(part: Buffer): void {
     this.#bytes += part.length;
+    this.#head += part.toString('latin1', 0, END_BYTES - this.#head.length);
+    this.#tail = (this.#tail + part.toString('latin1', Math.max(0, part.length - END_BYTES))).slice(
+      -END_BYTES,
+    );
     if (this.#bytes <= this.#options.maxBytes) {
       this.#parts.push(part);
-      return;
-    }
-    if (this.#head === '') {
-      const all = Buffer.concat(this.#parts);
-      this.#head = all.toString('latin1', 0, END_BYTES);
-      this.#tail = all.toString('latin1', Math.max(0, all.length - END_BYTES));
+    } else {
       this.#parts = [];
     }
-    this.#tail += part.toString('latin1', Math.max(0, part.length - END_BYTES));
-    this.#tail = this.#tail.slice(-END_BYTES);
   }
 
   #endLine(): void {

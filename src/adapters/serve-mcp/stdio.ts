@@ -34,6 +34,7 @@ export async function serveStdio(member: Member, { input, output, say }: Pipes):
       output.write(`${JSON.stringify(rpcError(err, id))}\n`);
     },
   });
+  output.setMaxListeners(0); // every answer waits for the pipe by itself; the guard bounds how many
   const transport = new StdioServerTransport(guard, output);
   const server = await member.join(transport);
   server.onerror = (err) => say(`a message could not be read: ${err.message.slice(0, 200)}`);

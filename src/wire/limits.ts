@@ -283,6 +283,12 @@ export const limitTable = {
     unit: 'bytes',
     reason: 'Messages of one MCP client that are being received at once.',
   },
+  mcpUnreadBytes: {
+    value: 32_000_000,
+    unit: 'bytes',
+    reason: 'Answers one HTTP client has not read yet; more requests are refused until it does.',
+  },
+  mcpLists: { value: 16, unit: 'lists', reason: 'Lists of tools one MCP client asks for at once.' },
   mcpSessions: {
     value: 64,
     unit: 'sessions',

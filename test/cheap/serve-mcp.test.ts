@@ -1,9 +1,11 @@
+import { EventEmitter } from 'node:events';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { PassThrough } from 'node:stream';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { IncomingMessage } from 'node:http';
 import { ToolSchema } from '@modelcontextprotocol/sdk/types.js';
 import { bearerOf, checkAddress } from '../../src/adapters/serve-mcp/http-gate.js';
+import { Guest } from '../../src/adapters/serve-mcp/http-guests.js';
 import { LineGuard } from '../../src/adapters/serve-mcp/lines.js';
 import { capabilityNamed, toolNamed } from '../../src/adapters/serve-mcp/names.js';
 import { argumentsFor, resultFor } from '../../src/adapters/serve-mcp/schemas.js';
@@ -12,6 +14,7 @@ import { address, isLoopback } from '../../src/cli/serve/address.js';
 import { compile } from '../../src/domain/validator.js';
 import { errorTable, type ErrorCode } from '../../src/wire/generated/errors.js';
 import { meshError } from '../../src/wire/errors.js';
+import { limits } from '../../src/wire/limits.js';
 
 const token = fc.stringMatching(/^[a-z0-9_-]{1,12}$/);
 const capability = fc.array(token, { minLength: 1, maxLength: 8 }).map((tokens) => tokens.join('.'));
@@ -187,6 +190,42 @@ describe('lines over stdio', () => {
     answers.resume();
     await new Promise((resolve) => answers.once('drain', () => setImmediate(resolve)));
     expect(taken).toBe(1);
+  });
+});
+
+describe('one client over HTTP', () => {
+  /** A response that stays open, with this much that nobody has read. */
+  const response = (method: string, unread = 0): ServerResponse =>
+    Object.assign(new EventEmitter(), {
+      req: { method },
+      writableLength: unread,
+    }) as unknown as ServerResponse;
+  const guest = (): Guest => new Guest('desk', () => Promise.reject(new Error('nobody joins here')));
+
+  test('has a bounded number of requests, until they end', () => {
+    const one = guest();
+    const all = Array.from({ length: limits.mcpRequests }, () => response('POST'));
+    all.forEach((res) => one.count('token', res));
+    expect(() => one.count('token', response('POST'))).toThrow('[client_busy]');
+    all[0]?.emit('close');
+    expect(() => one.count('token', response('POST'))).not.toThrow();
+  });
+
+  test('must read its answers before it asks for more', () => {
+    const one = guest();
+    const res = response('POST', limits.mcpUnreadBytes + 1);
+    one.count('token', res);
+    expect(() => one.count('token', response('GET'))).toThrow('[client_busy]');
+    res.emit('close');
+    expect(() => one.count('token', response('GET'))).not.toThrow();
+  });
+
+  test('works while a request has no answer; who only listens does not', () => {
+    const one = guest();
+    one.count('token', response('GET'));
+    expect(one.working).toBe(false);
+    one.count('token', response('POST'));
+    expect(one.working).toBe(true);
   });
 });
 

@@ -4,7 +4,7 @@
 import { request, type IncomingHttpHeaders } from 'node:http';
 import { ToolListChangedNotificationSchema } from '@modelcontextprotocol/sdk/types.js';
 import type { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { HttpDoor } from '../../src/adapters/serve-mcp/http.js';
 import { Member } from '../../src/adapters/serve-mcp/member.js';
 import { limits } from '../../src/wire/limits.js';
@@ -31,6 +31,8 @@ const tokens = new Map([
 let mesh: TestMesh;
 let lab: Lab;
 let door: HttpDoor;
+/** How often the door asked for the user of a token: at each request, and of sessions twice a second. */
+let looks = 0;
 /** Users that joined the mesh, in order. */
 const joined: string[] = [];
 
@@ -55,7 +57,10 @@ function openDoor(port = 0): Promise<HttpDoor> {
     host: '127.0.0.1',
     port,
     allowed: { hosts: [], origins: [] },
-    who: (bearer) => tokens.get(bearer),
+    who: (bearer) => {
+      looks++;
+      return tokens.get(bearer);
+    },
     join: async (user) => {
       joined.push(user);
       const options = { names: 'plain', timeoutMs: 30_000, version: '0', say: () => undefined } as const;
@@ -210,6 +215,31 @@ describe('a session', () => {
     expect(joined.length).toBeLessThanOrEqual(1); // none if that of the test before was still there
   });
 
+  test('that nobody used or listened to for long ends', async () => {
+    const unused = await begin();
+    const listening = await begin();
+    const { hostname, port } = new URL(door.url);
+    const req = request({ hostname, port, path: '/mcp', headers: listening });
+    const list = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/list' });
+    await new Promise((resolve) =>
+      req
+        .on('response', resolve)
+        .on('error', () => undefined)
+        .end(),
+    );
+    const now = performance.now.bind(performance);
+    const later = vi.spyOn(performance, 'now').mockImplementation(() => now() + limits.mcpSessionIdleMs);
+    try {
+      const looked = looks;
+      await until(() => looks > looked + 1);
+      expect((await raw('POST', unused, list)).status).toBe(404);
+      expect((await raw('POST', listening, list)).text).toContain('lab__echo');
+    } finally {
+      later.mockRestore();
+      req.destroy();
+    }
+  });
+
   test('gives way when a client has too many', async () => {
     const first = await begin('token-b');
     for (let i = 0; i < limits.mcpSessions; i++) {
@@ -261,6 +291,19 @@ describe('too much', () => {
     await Promise.all(flood);
     expect(codes.filter((code) => code === 'completed')).toHaveLength(limits.mcpCalls);
     expect(codeOf(await use(flooding, 'lab__echo', { text: 'afterwards' }))).toBe('completed');
+  });
+});
+
+describe('lists', () => {
+  test('that one client asks for all at once are refused, not gathered', async () => {
+    const guest = await overHttp(door.url, 'token-a');
+    const session = await begin();
+    const list = (id: number): string => JSON.stringify({ jsonrpc: '2.0', id, method: 'tools/list' });
+    const batch = `[${Array.from({ length: 100 }, (_, i) => list(i + 1)).join(',')}]`;
+    const { text } = await raw('POST', session, batch);
+    expect(text.split('"tools":').length - 1).toBe(limits.mcpLists);
+    expect(text.split('[client_busy]').length - 1).toBe(100 - limits.mcpLists);
+    expect(await toolsOf(guest)).toContain('lab__echo');
   });
 });
 

@@ -6,7 +6,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js';
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
 import { isInitializeRequest } from '@modelcontextprotocol/sdk/types.js';
-import { meshError } from '../../agent/index.js';
+import { meshError, type MeshError } from '../../agent/index.js';
 import { limits } from '../../wire/limits.js';
 import type { Held } from './http-gate.js';
 import type { Member } from './member.js';
@@ -65,9 +65,8 @@ export class Guest {
   #member: Promise<Member> | undefined;
   /** Sessions that are there or being made: while there are any, the connection to the mesh stays. */
   #joined = 0;
-  #requests = 0;
   #bearer = '';
-  #working = 0;
+  readonly #open = new Set<ServerResponse>();
 
   constructor(name: string, join: (user: string) => Promise<Member>) {
     this.name = name;
@@ -76,21 +75,23 @@ export class Guest {
 
   /** Some request has no answer yet; streams that only listen do not count. */
   get working(): boolean {
-    return this.#working > 0;
+    return [...this.#open].some(({ req }) => req.method === 'POST');
   }
 
   /** Count a request until its response is over. Throws client_busy. */
   count(bearer: string, res: ServerResponse): void {
-    if (this.#requests >= limits.mcpRequests) {
-      throw meshError('client_busy', { who: this.name, max: limits.mcpRequests, what: 'requests' });
+    const unread = [...this.#open].reduce((sum, one) => sum + one.writableLength, 0);
+    const busy = (max: number, what: string): MeshError =>
+      meshError('client_busy', { who: this.name, max, what });
+    if (this.#open.size >= limits.mcpRequests) {
+      throw busy(limits.mcpRequests, 'requests');
+    }
+    if (unread > limits.mcpUnreadBytes) {
+      throw busy(limits.mcpUnreadBytes, 'unread bytes');
     }
     this.#bearer = bearer;
-    this.#requests++;
-    this.#working += res.req.method === 'POST' ? 1 : 0;
-    res.once('close', () => {
-      this.#requests--;
-      this.#working -= res.req.method === 'POST' ? 1 : 0;
-    });
+    this.#open.add(res);
+    res.once('close', () => this.#open.delete(res));
   }
 
   /** The session a request belongs to; `body` that initializes makes one. Throws client_busy, and what joining throws. */

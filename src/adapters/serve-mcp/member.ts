@@ -9,11 +9,12 @@ import {
   isJSONRPCNotification,
   type JSONRPCMessage,
 } from '@modelcontextprotocol/sdk/types.js';
-import type { Mesh } from '../../agent/index.js';
+import { meshError, type Mesh } from '../../agent/index.js';
 import { limits } from '../../wire/limits.js';
 import { Calls } from './calls.js';
-import { Catalogue } from './catalogue.js';
+import { Catalogue, type ToolPage } from './catalogue.js';
 import type { NameStyle } from './names.js';
+import { protocolError } from './results.js';
 
 /** How clients are served. */
 export interface ServeOptions {
@@ -34,6 +35,7 @@ export class Member {
   readonly #catalogue: Catalogue;
   readonly #version: string;
   #working = 0;
+  #listing = 0;
 
   /** The connection belongs to the member from now on. */
   constructor(mesh: Mesh, { names, timeoutMs, version, say }: ServeOptions) {
@@ -67,7 +69,7 @@ export class Member {
     );
     const cancelled = new Cancelled();
     server.setRequestHandler(ListToolsRequestSchema, ({ params }) =>
-      this.#counted(this.#catalogue.page(params?.cursor)),
+      this.#counted(this.#list(params?.cursor)),
     );
     server.setRequestHandler(CallToolRequestSchema, ({ params }, extra) => {
       const signal = cancelled.has(extra.requestId) ? AbortSignal.abort() : extra.signal;
@@ -89,6 +91,19 @@ export class Member {
   /** Leave the mesh. */
   async close(): Promise<void> {
     await this.#mesh.close();
+  }
+
+  async #list(cursor: string | undefined): Promise<ToolPage> {
+    if (this.#listing >= limits.mcpLists) {
+      const facts = { who: this.name, max: limits.mcpLists, what: 'lists of tools' };
+      throw protocolError(meshError('client_busy', facts), 'tools/list');
+    }
+    this.#listing++;
+    try {
+      return await this.#catalogue.page(cursor);
+    } finally {
+      this.#listing--;
+    }
   }
 
   async #counted<T>(work: Promise<T>): Promise<T> {

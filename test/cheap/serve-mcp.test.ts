@@ -51,7 +51,7 @@ describe('names of tools', () => {
 
   test('what no capability is called is not understood, what is too long not shown', () => {
     for (const name of ['', 'a___b', 'Fs__read', '__a', 'a__', 'a b', 'a..b', 'U'.repeat(200)]) {
-      expect(capabilityNamed(name, 'plain'), name).toBeUndefined();
+      expect(capabilityNamed(name, 'plain'), `${name}`).toBeUndefined();
     }
     expect(toolNamed(`${'a'.repeat(64)}.${'b'.repeat(63)}`, 'dots')).toHaveLength(128);
     expect(toolNamed(`${'a'.repeat(64)}.${'b'.repeat(63)}`, 'plain')).toBeUndefined();
@@ -75,7 +75,7 @@ describe('schemas of tools', () => {
       { enum: ['a', { b: 1 }] },
       { $id: 'x', type: 'object' },
     ]) {
-      expect(shown(input).wrapped, JSON.stringify(input)).toBe(false);
+      expect(shown(input).wrapped, `${JSON.stringify(input)}`).toBe(false);
       expect(shown(input).schema).not.toHaveProperty('$id');
     }
     const { fits } = shown({ properties: { a: true, b: false } });
@@ -92,7 +92,7 @@ describe('schemas of tools', () => {
       { oneOf: [{ type: 'string' }, { type: 'array' }] },
       { allOf: [{}, { type: 'null' }] },
     ]) {
-      expect(shown(input).wrapped, JSON.stringify(input)).toBe(true);
+      expect(shown(input).wrapped, `${JSON.stringify(input)}`).toBe(true);
     }
     const { fits } = shown({
       type: 'array',
@@ -118,7 +118,7 @@ describe('schemas of tools', () => {
       { type: 'object', properties: { a: { pattern: '(a+)+$' } } },
       { type: 'object', properties: { a: { prefixItems: [{}], items: false } } },
     ]) {
-      expect(resultFor(output), JSON.stringify(output)).toBeUndefined();
+      expect(resultFor(output), `${JSON.stringify(output)}`).toBeUndefined();
     }
   });
 });
@@ -242,7 +242,7 @@ describe('addresses', () => {
 
   test('only names of this machine, and those allowed, are served', () => {
     for (const host of ['localhost', '127.0.0.1:4300', '[::1]:4300', 'LOCALHOST:1']) {
-      expect(ask(host), host).toBe('served');
+      expect(ask(host), `${host}`).toBe('served');
     }
     for (const host of [
       '',
@@ -252,7 +252,7 @@ describe('addresses', () => {
       'localhost.',
       '10.0.0.1',
     ]) {
-      expect(ask(host), host).toBe('origin_denied');
+      expect(ask(host), `${host}`).toBe('origin_denied');
     }
     expect(ask('mesh.example:443', undefined, ['mesh.example'])).toBe('served');
   });
@@ -266,7 +266,7 @@ describe('addresses', () => {
       'https://localhost:4300',
       '',
     ]) {
-      expect(ask('localhost:4300', origin), origin).toBe('origin_denied');
+      expect(ask('localhost:4300', origin), `${origin}`).toBe('origin_denied');
     }
     expect(ask('localhost', 'https://desk.example', [], ['https://desk.example'])).toBe('served');
   });
@@ -283,7 +283,7 @@ describe('addresses', () => {
     expect(address('[::1]:0')).toEqual({ host: '::1', port: 0 });
     expect(address('0.0.0.0:80')).toEqual({ host: '0.0.0.0', port: 80 });
     for (const text of ['', 'a', '70000', ':1', 'a:b', '::1:80', '-1']) {
-      expect(() => address(text), text).toThrow('[host:]port');
+      expect(() => address(text), `${text}`).toThrow('[host:]port');
     }
     expect(
       ['127.0.0.1:1', 'localhost:1', '[::1]:1', '0.0.0.0:1', '10.1.1.1:1', '127.example:1'].map((a) =>

@@ -126,7 +126,7 @@ describe('a server over HTTP', () => {
     servers.splice(0).forEach((one) => one.kill('SIGKILL'));
     expect(await errorOf(mount('web', { endpoint }))).toMatchObject({ code: 'mount_failed' });
     for (const wrong of ['ftp://127.0.0.1/mcp', 'mcp', 'http://me:secret@127.0.0.1/mcp']) {
-      expect(await errorOf(mount('web', { endpoint: wrong })), wrong).toMatchObject({ code: 'usage' });
+      expect(await errorOf(mount('web', { endpoint: wrong })), `${wrong}`).toMatchObject({ code: 'usage' });
     }
   });
 

@@ -137,7 +137,7 @@ describe('a mounted MCP server behind the mesh', () => {
 describe('a no', () => {
   test('is a result that says why, what to do, whether to repeat, and which call it was', async () => {
     const result = await use(await serve('bob'), 'lab__fail');
-    const { call } = result._meta?.['capmesh/error'] as { call: string };
+    const { call } = (result._meta?.['capmesh/error'] ?? {}) as { call?: string };
     expect(textOf(result).split('\n')).toEqual([
       '[not_granted] bob may not call lab.fail',
       expect.stringMatching(/^What now: .+mesh\.policy\.yaml/),
@@ -169,8 +169,8 @@ describe('a no', () => {
 
   test('a message of 10 MB is refused, and the session goes on', async () => {
     const guest = await serve('alice');
-    const large = await use(guest, 'lab__echo', { text: 'x'.repeat(10_000_000) }).catch((err: Error) => err);
-    expect(String(large)).toContain('[body_too_large]');
+    const large = await use(guest, 'lab__echo', { text: 'x'.repeat(10_000_000) }).then(textOf, String);
+    expect(large).toContain('[body_too_large]');
     expect(codeOf(await use(guest, 'lab__echo', { text: 'small' }))).toBe('completed');
   });
 });
@@ -299,7 +299,9 @@ describe('the process', () => {
   test('says on stderr who it is, and ends on a signal', async () => {
     const guest = await serve('bob');
     await until(() => guest.said().includes('as bob'));
-    await ended(guest, () => process.kill(pidOf(guest), 'SIGTERM'));
+    const pid = pidOf(guest);
+    await ended(guest, () => process.kill(pid, 'SIGTERM'));
+    expect(() => process.kill(pid, 0)).toThrow('ESRCH');
   });
 
   test('a client that leaves takes its calls with it', async () => {

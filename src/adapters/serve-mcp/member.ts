@@ -72,7 +72,7 @@ export class Member {
       this.#counted(this.#list(params?.cursor)),
     );
     server.setRequestHandler(CallToolRequestSchema, ({ params }, extra) => {
-      const signal = cancelled.has(extra.requestId) ? AbortSignal.abort() : extra.signal;
+      const signal = cancelled.has(extra['requestId']) ? AbortSignal.abort() : extra.signal;
       const send = extra.sendNotification;
       return this.#counted(this.#calls.run(params, signal, { token: extra._meta?.progressToken, send }));
     });

@@ -32,10 +32,10 @@ export class Progress {
 
   /** One message, after those before it. A client that asked for none hears none; one that left is no error. */
   tell(message: string): void {
-    const { token, send } = this.#listener;
+    const { token } = this.#listener;
     if (token !== undefined) {
       const params = { progressToken: token, progress: ++this.#told, message };
-      send({ method: 'notifications/progress', params }).catch(() => undefined);
+      this.#listener.send({ method: 'notifications/progress', params }).catch(() => undefined);
     }
   }
 

@@ -8,14 +8,17 @@ import { connectBroker, deniedSubject, leaveBroker, type NatsConnection } from '
 import { meshError } from '../wire/errors.js';
 import type { Json } from '../wire/json.js';
 import { limits } from '../wire/limits.js';
+import type { Found } from '../wire/generated/messages.js';
 import { asToken, type Token } from '../wire/names.js';
 import { Caller } from './caller.js';
+import { ask } from './find.js';
 import { Server, type Served } from './server.js';
 import type {
   CallOptions,
   CallStream,
   CapabilityOptions,
   ConnectOptions,
+  FindOptions,
   Handler,
   Outcome,
   SendOptions,
@@ -94,6 +97,15 @@ export class Mesh {
   /** Ask the mesh to stop a call of this name. Its outcome still decides. Throws call_id_invalid. */
   cancel(call: string): void {
     this.#caller.cancel(call);
+  }
+
+  /**
+   * The capabilities under a pattern (`*` one token, `>` the rest) that this user may call, with their contracts; all
+   * others do not exist for it. A reply that was cut says `truncated`: go on with `after`.
+   * Rejects with name_invalid, overloaded, unavailable.
+   */
+  find(pattern: string = '>', options: FindOptions = {}): Promise<Found> {
+    return ask(this.#nc, this.name as Token, { ...options, pattern });
   }
 
   /** Serve a capability. Resolves when the mesh has taken the card and tasks may come. */

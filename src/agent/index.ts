@@ -4,12 +4,14 @@
 export { connect, Mesh } from './connect.js';
 export { MeshError, meshError, type ErrorCode, type ErrorClass, type Retry } from '../wire/errors.js';
 export { newCallId } from '../wire/ulid.js';
+export type { Found } from '../wire/generated/messages.js';
 export type { Json } from '../wire/json.js';
 export type {
   CallOptions,
   CallStream,
   CapabilityOptions,
   ConnectOptions,
+  FindOptions,
   Handler,
   Outcome,
   SendOptions,

@@ -90,6 +90,16 @@ export interface CallStream<T = Json> extends AsyncIterable<Part> {
   readonly outcome: Promise<Outcome<T>>;
 }
 
+/** What is looked for, beside a pattern. */
+export interface FindOptions {
+  /** Only this major. */
+  readonly major?: number;
+  /** Only names behind this one. */
+  readonly after?: string;
+  /** Revision of a former answer to the same question: while nothing changed the reply is only `unchanged`. */
+  readonly known?: string;
+}
+
 /** A completed call with what is known about it. */
 export interface Outcome<T = Json> {
   readonly value: T;

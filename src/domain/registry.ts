@@ -1,6 +1,7 @@
 /**
  * The registry as one process sees it: cards by agent, and for every capability major its contract and agents.
  */
+import { createHash } from 'node:crypto';
 import type { Card } from '../wire/generated/messages.js';
 import { meshError } from '../wire/errors.js';
 import { limits } from '../wire/limits.js';
@@ -33,6 +34,7 @@ export class Registry {
   readonly #agents = new Map<Token, Registered>();
   readonly #entries = new Map<string, Map<number, Entry>>();
   version = 0;
+  #digest = { version: -1, text: '' };
 
   /**
    * Why the card cannot be taken, as a thrown error, or nothing. `alive` tells whether another agent counts: a card
@@ -125,6 +127,16 @@ export class Registry {
   /** All cards. */
   agents(): IterableIterator<Registered> {
     return this.#agents.values();
+  }
+
+  /** Digest of all cards: the same in every process that holds the same ones. */
+  get digest(): string {
+    if (this.#digest.version !== this.version) {
+      const cards = [...this.#agents.values()].map(({ agent, digest }) => `${agent} ${digest}\n`).sort();
+      const text = createHash('sha256').update(cards.join('')).digest('base64url');
+      this.#digest = { version: this.version, text };
+    }
+    return this.#digest.text;
   }
 
   /** Entries whose name falls under the pattern. */

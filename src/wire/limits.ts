@@ -2,6 +2,9 @@
  * Every bound of the mesh in one place: value, unit, reason. Nothing grows without one of these.
  * Streams and buckets have theirs in `subjects/streams.ts`.
  */
+import { mcpLimits } from './mcp-limits.js';
+
+/** Value, unit and reason by name. */
 export const limitTable = {
   bodyBytes: {
     value: 1_000_000,
@@ -274,11 +277,13 @@ export const limitTable = {
     reason: 'Settled decisions are kept for people to look at up to this share of the stream.',
   },
   viewRows: { value: 1_000, unit: 'rows', reason: 'Rows of one view.' },
+  findMs: { value: 5_000, unit: 'ms', reason: 'Who asks what there is waits this long for control.' },
   viewScan: {
     value: 500_000,
     unit: 'messages',
     reason: 'Messages a view reads before it says that there is more.',
   },
+  ...mcpLimits,
 } as const satisfies Record<string, { value: number; unit: string; reason: string }>;
 
 /** Name of a bound. */

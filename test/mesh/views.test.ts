@@ -1,16 +1,18 @@
 /**
  * Find, and views of agents and of the mesh itself: what control tells, to whom, and how much of it.
  */
+import { writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Mesh } from '../../src/agent/index.js';
 import { runControl } from '../../src/control/run.js';
-import type { AgentPage, AgentsPage, FindPage, StatePage } from '../../src/control/views/pages.js';
+import type { AgentPage, AgentsPage, StatePage } from '../../src/control/views/pages.js';
+import type { Found } from '../../src/wire/generated/messages.js';
 import { silent } from '../../src/wire/log.js';
 import { startTestMesh, until, type TestMesh } from '../support/mesh.js';
 import { ask, codeOf, never, type Answer } from '../support/views.js';
 
 const BIG = ['big1', 'big2', 'big3', 'big4', 'big5'];
-const AGENTS = ['shop', 'rival', 'busy', ...BIG];
+const AGENTS = ['shop', 'rival', 'busy', 'spare', ...BIG];
 
 const policy = `version: 1
 roles:
@@ -43,8 +45,8 @@ afterAll(() => mesh.stop());
 const view = <T>(what: string, body: object | string = {}): Promise<Answer<T>> =>
   ask<T>(mesh.operator, `view.operator.${what}`, body);
 
-const find = async (who: string, body: object | string): Promise<Answer<FindPage>> =>
-  ask<FindPage>(await mesh.broker(who), `find.${who}`, body);
+const find = async (who: string, body: object | string): Promise<Answer<Found>> =>
+  ask<Found>(await mesh.broker(who), `find.${who}`, body);
 
 describe('find', () => {
   beforeAll(async () => {
@@ -110,6 +112,46 @@ describe('find', () => {
     ]);
   });
 
+  test('the same answer is not told twice; a card, a grant or another asker makes another', async () => {
+    const asked = { pattern: 'shop.>' };
+    const { revision } = await find('carol', asked);
+    const again = await find('carol', { ...asked, known: revision });
+    expect(again).toEqual({ revision, unchanged: true, capabilities: [] });
+    expect((await find('alice', { ...asked, known: revision })).capabilities).toHaveLength(2);
+    expect((await find('carol', { pattern: '>', known: revision })).capabilities).toHaveLength(2);
+    await (await mesh.connect('spare')).serve('unrelated.thing', () => ({}));
+    const after = await find('carol', { ...asked, known: revision });
+    expect(after.unchanged).toBeUndefined();
+    writeFileSync(mesh.policyFile, `${policy}# read again\n`);
+    await until(async () => (await find('carol', asked)).revision !== after.revision);
+  });
+
+  test('any control gives the same revision', async () => {
+    const { seed } = mesh.credentials('control');
+    const { url, policyFile } = mesh;
+    const second = await runControl({ url, seed, name: 'control', policyFile, log: silent });
+    try {
+      const revisions = await until(async () => {
+        const told = await Promise.all(Array.from({ length: 12 }, () => find('carol', { pattern: '>' })));
+        const all = new Set(told.map(({ revision }) => revision));
+        return all.size === 1 && all;
+      });
+      expect(revisions.size).toBe(1);
+    } finally {
+      await second.stop();
+    }
+  });
+
+  test('the SDK asks the same, and goes on behind a name', async () => {
+    const carol = await mesh.connect('carol');
+    const all = await carol.find();
+    expect(all.capabilities.map(({ name }) => name)).toEqual(['shop.order', 'shop.query']);
+    const rest = await carol.find('shop.*', { after: 'shop.order' });
+    expect(rest.capabilities).toMatchObject([{ name: 'shop.query', majors: [{ readOnly: false }] }]);
+    expect(await carol.find('>', { known: all.revision })).toMatchObject({ unchanged: true });
+    expect(await codeOf(carol.find('SHOP'))).toBe('name_invalid');
+  });
+
   test.each([
     ['{"pattern":"shop.>.x"}', 'name_invalid'],
     ['{"pattern":""}', 'name_invalid'],
@@ -144,7 +186,7 @@ describe('find', () => {
     }
     const nc = await mesh.broker('alice');
     const reply = await nc.request('mesh.v1.find.alice', '{"pattern":"large.>"}', { timeout: 5_000 });
-    const { capabilities, truncated } = reply.json<FindPage>();
+    const { capabilities, truncated } = reply.json<Found>();
     expect(reply.data.length).toBeLessThan(1_000_000);
     expect(capabilities).toHaveLength(14);
     expect(truncated).toBe(true);
@@ -154,7 +196,7 @@ describe('find', () => {
   test('one asker cannot have any number of views at once', async () => {
     const nc = await mesh.broker('carol');
     const all = await Promise.all(
-      Array.from({ length: 200 }, () => ask<FindPage>(nc, 'find.carol', { pattern: 'shop.query' })),
+      Array.from({ length: 200 }, () => ask<Found>(nc, 'find.carol', { pattern: 'shop.query' })),
     );
     const told = all.filter(({ code }) => code === undefined);
     expect(told.length).toBeGreaterThanOrEqual(16);

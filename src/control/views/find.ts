@@ -1,27 +1,35 @@
 /**
  * Find: which capabilities there are, told only to those who may call them.
  */
+import { createHash } from 'node:crypto';
 import type { Offer } from '../../domain/card.js';
 import type { Entry } from '../../domain/registry.js';
-import type { Find } from '../../wire/generated/messages.js';
+import type { Find, Found } from '../../wire/generated/messages.js';
 import { meshError } from '../../wire/errors.js';
 import { isPattern } from '../../wire/names.js';
 import type { Control } from '../core.js';
 import { fit, mark } from './bounds.js';
-import type { FindPage, MajorRow } from './pages.js';
 
 /** Offers shown of one major: a capability that everybody offers must still fit into a reply. */
 const OFFERS_MAX = 500;
 
+type MajorRow = Found['capabilities'][number]['majors'][number];
+
 /** Capabilities that match the pattern and that the asker may call. Throws name_invalid. */
-export function find(control: Control, from: string, { pattern, major }: Find): FindPage {
+export function find(control: Control, from: string, asked: Find): Found {
+  const { pattern, major, after = '', known } = asked;
   if (!isPattern(pattern)) {
     throw meshError('name_invalid', { value: JSON.stringify(pattern.slice(0, 80)), where: 'pattern' });
+  }
+  const revision = revisionOf(control, from, asked);
+  if (known === revision) {
+    return { revision, unchanged: true, capabilities: [] };
   }
   const found = new Map<string, MajorRow[]>();
   let long = false;
   for (const entry of control.registry.search(pattern)) {
-    const wanted = entry.offers.size > 0 && (major === undefined || entry.major === major);
+    const wanted =
+      entry.offers.size > 0 && (major === undefined || entry.major === major) && entry.name > after;
     if (wanted && control.policy.mayCall(from, entry.name)) {
       const rows = found.get(entry.name) ?? [];
       found.set(entry.name, [...rows, rowOf(control, entry)]);
@@ -32,7 +40,13 @@ export function find(control: Control, from: string, { pattern, major }: Find): 
     .map(([name, majors]) => ({ name, majors: majors.sort((a, b) => b.major - a.major) }))
     .sort((a, b) => (a.name < b.name ? -1 : 1));
   const { rows, cut } = fit(sorted);
-  return { capabilities: rows, ...mark(cut || long) };
+  return { revision, capabilities: rows, ...mark(cut || long) };
+}
+
+/** Any control process gives the same one for the same question, cards and policy. */
+function revisionOf({ registry, policy }: Control, from: string, { pattern, major, after }: Find): string {
+  const parts = [registry.digest, policy.digest, from, pattern, major, after];
+  return createHash('sha256').update(JSON.stringify(parts)).digest('base64url').slice(0, 22);
 }
 
 function rowOf(control: Control, entry: Entry): MajorRow {
@@ -48,9 +62,10 @@ function rowOf(control: Control, entry: Entry): MajorRow {
   return {
     major: entry.major,
     description: spoken?.description ?? '',
-    input: spoken?.input ?? true,
-    output: spoken?.output ?? true,
+    input: (spoken?.input ?? true) as MajorRow['input'],
+    output: (spoken?.output ?? true) as MajorRow['output'],
     idempotent: entry.idempotent,
+    readOnly: [...entry.offers.values()].every((offer) => offer.readOnly),
     lifeMs: entry.lifeMs,
     offers: offers.slice(0, OFFERS_MAX),
     instances: offers.reduce((sum, one) => sum + one.instances, 0),

@@ -1,5 +1,5 @@
 /**
- * What views answer: the pages of control's view service and of find. The command line reads the same types.
+ * What views answer: the pages of control's view service. The command line reads the same types.
  */
 import type { Card, ErrorBody, OutcomeRecord, Peer } from '../../wire/generated/messages.js';
 
@@ -29,34 +29,6 @@ export type CallState = (typeof CALL_STATES)[number];
 /** Every page may be cut: `truncated` says that there is more than it shows. */
 export interface Page {
   readonly truncated?: true;
-}
-
-/** What one agent says of a capability major it offers. */
-export interface OfferRow {
-  readonly agent: string;
-  readonly version: string;
-  readonly proficiency: string;
-  readonly costMicros: number;
-  readonly attributes: Readonly<Record<string, string | number | boolean>>;
-  readonly instances: number;
-}
-
-/** One major of a capability: its contract and who offers it. */
-export interface MajorRow {
-  readonly major: number;
-  readonly description: string;
-  readonly input: object | boolean;
-  readonly output: object | boolean;
-  readonly idempotent: boolean;
-  readonly lifeMs: number;
-  readonly offers: readonly OfferRow[];
-  /** Live instances of all that offer it. */
-  readonly instances: number;
-}
-
-/** Answer of find. */
-export interface FindPage extends Page {
-  readonly capabilities: readonly { readonly name: string; readonly majors: readonly MajorRow[] }[];
 }
 
 /** One live instance, as its last beat told. */

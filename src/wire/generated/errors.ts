@@ -363,6 +363,30 @@ export const errorTable = {
     message: 'the mounted server could not be used: {why}',
     help: 'Run its command alone and see whether it starts.',
   },
+  token_unknown: {
+    class: 'authority',
+    retry: 'never',
+    message: 'the bearer token is missing or not known here',
+    help: 'Send the header Authorization: Bearer with a token that mesh serve token add made.',
+  },
+  origin_denied: {
+    class: 'authority',
+    retry: 'never',
+    message: '{what} {value} is not served here',
+    help: 'Use the address that mesh serve mcp printed, or allow this one with --allow-host or --allow-origin.',
+  },
+  session_unknown: {
+    class: 'state',
+    retry: 'later',
+    message: 'the session is missing or not known here; sessions end when they are not used',
+    help: 'Initialize a new session; then repeat the request in it.',
+  },
+  client_busy: {
+    class: 'capacity',
+    retry: 'later',
+    message: '{who} has {max} {what} at once already',
+    help: 'Wait until some of them have ended, then try again.',
+  },
   internal: {
     class: 'broker',
     retry: 'check',

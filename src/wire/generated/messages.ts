@@ -426,6 +426,123 @@ export interface Find {
    * Only this major.
    */
   major?: number;
+  /**
+   * Only names behind this one: the next page of a reply that was cut.
+   */
+  after?: string;
+  /**
+   * Revision of the reply the asker holds: it is not told again while nothing changed.
+   */
+  known?: string;
+}
+
+/**
+ * Reply to a find: what the asker may call, by name. Capabilities it may not call are not there.
+ */
+export interface Found {
+  /**
+   * Changes with cards and policy, not with live instances.
+   */
+  revision: string;
+  /**
+   * The asker holds this revision already; capabilities is empty.
+   */
+  unchanged?: true;
+  /**
+   * There is more than a reply can hold: ask again with after.
+   */
+  truncated?: true;
+  /**
+   * By name.
+   *
+   * Items: One capability.
+   */
+  capabilities: {
+    /**
+     * The capability.
+     */
+    name: string;
+    /**
+     * What is offered of it, the newest major first.
+     *
+     * Items: One major: its contract and who offers it.
+     */
+    majors: {
+      /**
+       * The major.
+       */
+      major: number;
+      /**
+       * One sentence for people and models.
+       */
+      description: string;
+      /**
+       * JSON Schema of the body.
+       */
+      input:
+        | {
+            [k: string]: unknown;
+          }
+        | boolean;
+      /**
+       * JSON Schema of the result.
+       */
+      output:
+        | {
+            [k: string]: unknown;
+          }
+        | boolean;
+      /**
+       * A second dispatch with the same key is harmless.
+       */
+      idempotent: boolean;
+      /**
+       * All who offer it say that it changes nothing.
+       */
+      readOnly: boolean;
+      /**
+       * Longest life of one call.
+       */
+      lifeMs: number;
+      /**
+       * Live instances of all that offer it.
+       */
+      instances: number;
+      /**
+       * Who offers it.
+       *
+       * Items: What one agent says of it.
+       */
+      offers: {
+        /**
+         * The agent.
+         */
+        agent: string;
+        /**
+         * major.minor
+         */
+        version: string;
+        /**
+         * How good the agent is at it.
+         */
+        proficiency: 'novice' | 'competent' | 'expert';
+        /**
+         * Price of one call in millionths of a US dollar.
+         */
+        costMicros: number;
+        /**
+         * Facts to select by (region, model, …).
+         */
+        attributes: {
+          [k: string]: string | number | boolean;
+        };
+        /**
+         * Its live instances.
+         */
+        instances: number;
+      }[];
+    }[];
+  }[];
 }
 
 /**

@@ -574,8 +574,167 @@ export const schemas = {
         maximum: 65535,
         description: 'Only this major.',
       },
+      after: {
+        type: 'string',
+        maxLength: 600,
+        description: 'Only names behind this one: the next page of a reply that was cut.',
+      },
+      known: {
+        type: 'string',
+        maxLength: 64,
+        description: 'Revision of the reply the asker holds: it is not told again while nothing changed.',
+      },
     },
     required: ['pattern'],
+    additionalProperties: false,
+  },
+  found: {
+    $schema: 'https://json-schema.org/draft/2020-12/schema',
+    $id: 'mesh.v1.found',
+    title: 'Found',
+    description:
+      'Reply to a find: what the asker may call, by name. Capabilities it may not call are not there.',
+    type: 'object',
+    properties: {
+      revision: {
+        type: 'string',
+        maxLength: 64,
+        description: 'Changes with cards and policy, not with live instances.',
+      },
+      unchanged: {
+        const: true,
+        description: 'The asker holds this revision already; capabilities is empty.',
+      },
+      truncated: {
+        const: true,
+        description: 'There is more than a reply can hold: ask again with after.',
+      },
+      capabilities: {
+        type: 'array',
+        description: 'By name.',
+        items: {
+          type: 'object',
+          description: 'One capability.',
+          properties: {
+            name: {
+              type: 'string',
+              maxLength: 519,
+              description: 'The capability.',
+            },
+            majors: {
+              type: 'array',
+              description: 'What is offered of it, the newest major first.',
+              items: {
+                type: 'object',
+                description: 'One major: its contract and who offers it.',
+                properties: {
+                  major: {
+                    type: 'integer',
+                    minimum: 0,
+                    maximum: 65535,
+                    description: 'The major.',
+                  },
+                  description: {
+                    type: 'string',
+                    maxLength: 2048,
+                    description: 'One sentence for people and models.',
+                  },
+                  input: {
+                    type: ['object', 'boolean'],
+                    description: 'JSON Schema of the body.',
+                  },
+                  output: {
+                    type: ['object', 'boolean'],
+                    description: 'JSON Schema of the result.',
+                  },
+                  idempotent: {
+                    type: 'boolean',
+                    description: 'A second dispatch with the same key is harmless.',
+                  },
+                  readOnly: {
+                    type: 'boolean',
+                    description: 'All who offer it say that it changes nothing.',
+                  },
+                  lifeMs: {
+                    type: 'integer',
+                    minimum: 1000,
+                    maximum: 86400000,
+                    description: 'Longest life of one call.',
+                  },
+                  instances: {
+                    type: 'integer',
+                    minimum: 0,
+                    maximum: 9007199254740991,
+                    description: 'Live instances of all that offer it.',
+                  },
+                  offers: {
+                    type: 'array',
+                    description: 'Who offers it.',
+                    items: {
+                      type: 'object',
+                      description: 'What one agent says of it.',
+                      properties: {
+                        agent: {
+                          type: 'string',
+                          pattern: '^[a-z0-9_-]{1,64}$',
+                          description: 'The agent.',
+                        },
+                        version: {
+                          type: 'string',
+                          maxLength: 11,
+                          description: 'major.minor',
+                        },
+                        proficiency: {
+                          enum: ['novice', 'competent', 'expert'],
+                          description: 'How good the agent is at it.',
+                        },
+                        costMicros: {
+                          type: 'integer',
+                          minimum: 0,
+                          maximum: 9007199254740991,
+                          description: 'Price of one call in millionths of a US dollar.',
+                        },
+                        attributes: {
+                          type: 'object',
+                          additionalProperties: {
+                            type: ['string', 'number', 'boolean'],
+                          },
+                          maxProperties: 32,
+                          description: 'Facts to select by (region, model, …).',
+                        },
+                        instances: {
+                          type: 'integer',
+                          minimum: 0,
+                          maximum: 9007199254740991,
+                          description: 'Its live instances.',
+                        },
+                      },
+                      required: ['agent', 'version', 'proficiency', 'costMicros', 'attributes', 'instances'],
+                      additionalProperties: false,
+                    },
+                  },
+                },
+                required: [
+                  'major',
+                  'description',
+                  'input',
+                  'output',
+                  'idempotent',
+                  'readOnly',
+                  'lifeMs',
+                  'instances',
+                  'offers',
+                ],
+                additionalProperties: false,
+              },
+            },
+          },
+          required: ['name', 'majors'],
+          additionalProperties: false,
+        },
+      },
+    },
+    required: ['revision', 'capabilities'],
     additionalProperties: false,
   },
   hello: {

@@ -11,6 +11,7 @@ import { encodeHeaders, header } from '../wire/headers.js';
 import { limits } from '../wire/limits.js';
 import { asCapability, isToken, type Token } from '../wire/names.js';
 import type { Caller } from './caller.js';
+import { Counts } from './counts.js';
 import type { CapabilityOptions, ConnectOptions, Handler } from './options.js';
 import { Results, seqOf, toGateway } from './results.js';
 import { Stop } from './stop.js';
@@ -35,6 +36,7 @@ export class Server {
   readonly #handlers = new Map<string, { handler: Handler; options: CapabilityOptions }>();
   readonly #running = new Map<string, { readonly stop: Stop; readonly reply: string }>();
   readonly #results: Results;
+  readonly #counts = new Counts();
   readonly #presence: ReturnType<typeof rawHeaders>;
   #timer: NodeJS.Timeout | undefined;
   #state: Beat['state'] = 'ready';
@@ -151,6 +153,7 @@ export class Server {
     this.#nc.subscribe(subject.stop({ agent: this.#me, call: '*' as Token }), {
       callback: (err, msg) => (err === null ? this.#stop(msg) : undefined),
     });
+    this.#counts.answer(this.#nc, this.#me, this.#instance);
     this.#nc.subscribe(subject.probe({ agent: this.#me, instance: this.#instance }), {
       callback: (err, msg) => (err === null ? this.#probe(msg) : undefined),
     });
@@ -190,12 +193,14 @@ export class Server {
     const stop = new Stop(ticket.deadline);
     const { reply } = msg;
     this.#running.set(key, { stop, reply });
+    const startMs = performance.now();
     const input = { handler, ticketText, ticket, key, body: msg.data, stop, caller: this.#caller };
     void runTask(input).then((result) => {
       this.#running.delete(key);
       if (result === undefined) {
         this.#nc.publish(reply, '', { headers: BUSY }); // it was late and did not start
       } else {
+        this.#counts.add(capability, performance.now() - startMs, result.failed);
         this.#results.send(reply, result);
       }
     });

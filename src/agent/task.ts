@@ -13,6 +13,8 @@ import type { Stop } from './stop.js';
 export interface TaskResult {
   readonly body: Uint8Array;
   readonly headers: Uint8Array | undefined;
+  /** Why it failed, or was cancelled. */
+  readonly failed?: string;
 }
 
 /** What a task is run with. */
@@ -59,7 +61,7 @@ function failure(err: unknown, stop: Stop): TaskResult {
   const why = err instanceof Error ? err.message : String(err);
   const body = meshError('handler_failed', { agent: 'the handler', why }).toBody();
   const headers = encodeHeaders([[header.status, cancelled ? 'cancelled' : 'failed']]);
-  return { body: encodeJson({ ...body, message: why }), headers };
+  return { body: encodeJson({ ...body, message: why }), headers, failed: why };
 }
 
 /** The context of one task. */

@@ -33,6 +33,7 @@ export const permissions: Readonly<Record<Role, PermissionSet>> = {
       'mesh.v1.hello.{me}.*',
       'mesh.v1.beat.{me}.*',
       'mesh.v1.bye.{me}.*',
+      'mesh.v1.stats.{me}.*',
       'mesh.v1.find.{me}',
     ],
     subscribe: [
@@ -41,6 +42,7 @@ export const permissions: Readonly<Record<Role, PermissionSet>> = {
       'mesh.v1.probe.{me}.*',
       'mesh.v1.outcome.{me}.*',
       'mesh.v1.stop.{me}.*',
+      'mesh.v1.measure.{me}.*',
       '_INBOX.{me}.>',
     ],
   },
@@ -104,6 +106,7 @@ export const permissions: Readonly<Record<Role, PermissionSet>> = {
     publish: [
       'mesh.v1.beat.*.*',
       'mesh.v1.bye.*.*',
+      'mesh.v1.measure.*.*',
       'mesh.v1.adopt',
       'mesh.v1.wake',
       'mesh.v1.open',
@@ -120,6 +123,7 @@ export const permissions: Readonly<Record<Role, PermissionSet>> = {
       'mesh.v1.hello.*.*',
       'mesh.v1.beat.*.*',
       'mesh.v1.bye.*.*',
+      'mesh.v1.stats.*.*',
       'mesh.v1.find.*',
       'mesh.v1.view.*.*',
       'mesh.v1.peer.*',
@@ -127,6 +131,7 @@ export const permissions: Readonly<Record<Role, PermissionSet>> = {
       'mesh.v1.admin.*.*',
       '_INBOX.>',
       '$JS.EVENT.ADVISORY.>',
+      '$SRV.>',
     ],
   },
 };

@@ -72,7 +72,7 @@ async function plainClock(): Promise<void> {
   const nc = await mesh.broker('clock');
   nc.subscribe(task?.subject ?? '', {
     queue: 'mesh',
-    callback: (_err, msg) => msg.respond(JSON.stringify({ ticks: ++ticks })),
+    callback: (_err, msg) => void msg.respond(JSON.stringify({ ticks: ++ticks })),
   });
   await alice.call('clock.now');
 }

@@ -201,6 +201,23 @@ export const table = {
     hears: ['gateway', 'control'],
     proves: 'The instance left on purpose; it takes no further task.',
   },
+  measure: {
+    pattern: 'mesh.v1.measure.{agent}.{instance}',
+    kind: 'core',
+    self: 'agent',
+    says: ['control'],
+    hears: ['agent'],
+    proves: 'Control asks the instance what it has counted.',
+  },
+  stats: {
+    pattern: 'mesh.v1.stats.{agent}.{instance}',
+    kind: 'core',
+    self: 'agent',
+    says: ['agent'],
+    hears: ['control'],
+    schema: 'stats',
+    proves: 'What this instance counted since it started: its own word, believed of itself only.',
+  },
   find: {
     pattern: 'mesh.v1.find.{from}',
     kind: 'service',

@@ -14,6 +14,7 @@ import { limits } from '../wire/limits.js';
 import { asCapability, isToken, type Token } from '../wire/names.js';
 import { readParts } from '../wire/parts.js';
 import type { Caller } from './caller.js';
+import { Counts } from './counts.js';
 import type { CapabilityOptions, ConnectOptions, Handler } from './options.js';
 import { PartsOut, type SayPart } from './parts-out.js';
 import { progressOf, Results, seqOf, toGateway } from './results.js';
@@ -48,6 +49,7 @@ export class Server {
   readonly #handlers = new Map<string, { handler: Handler; options: CapabilityOptions }>();
   readonly #running = new Map<string, Running>();
   readonly #results: Results;
+  readonly #counts = new Counts();
   readonly #presence: ReturnType<typeof rawHeaders>;
   #timer: NodeJS.Timeout | undefined;
   #state: Beat['state'] = 'ready';
@@ -167,6 +169,7 @@ export class Server {
     this.#nc.subscribe(subject.flow({ agent: this.#me, call: '*' as Token }), {
       callback: (err, msg) => (err === null ? this.#flow(msg) : undefined),
     });
+    this.#counts.answer(this.#nc, this.#me, this.#instance);
     this.#nc.subscribe(subject.probe({ agent: this.#me, instance: this.#instance }), {
       callback: (err, msg) => (err === null ? this.#probe(msg) : undefined),
     });
@@ -209,11 +212,13 @@ export class Server {
     this.#running.set(key, running);
     const { parts } = running;
     const input = { handler, capability, ticketText, ticket, key, body: msg.data, stop, parts };
+    const startMs = performance.now();
     void runTask(input, this.#caller).then((result) => {
       this.#running.delete(key);
       if (result === undefined) {
         this.#nc.publish(running.reply, '', { headers: BUSY }); // it was late and did not start
       } else {
+        this.#counts.add(capability, performance.now() - startMs, result.failed);
         this.#results.send(running.reply, result);
       }
     });

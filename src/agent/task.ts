@@ -15,6 +15,8 @@ import type { Stop } from './stop.js';
 export interface TaskResult {
   readonly body: Uint8Array;
   readonly headers: string;
+  /** Why it failed, or was cancelled. */
+  readonly failed?: string;
 }
 
 /** What a task is run with. */
@@ -75,7 +77,7 @@ function failure(err: unknown, stop: Stop): TaskResult {
   const why = err instanceof Error ? err.message : String(err);
   const body = meshError('handler_failed', { agent: 'the handler', why }).toBody();
   const headers = headerText([[header.status, cancelled ? 'cancelled' : 'failed']]);
-  return { body: encodeJson({ ...body, message: why }), headers };
+  return { body: encodeJson({ ...body, message: why }), headers, failed: why };
 }
 
 /** The context of one task. */

@@ -276,6 +276,17 @@ export const limitTable = {
     unit: '%',
     reason: 'Settled decisions are kept for people to look at up to this share of the stream.',
   },
+  measureMs: {
+    value: 150,
+    unit: 'ms',
+    reason:
+      'An instance that does not tell its numbers within this is shown without; nats micro waits 300 ms.',
+  },
+  serviceRows: {
+    value: 1_000,
+    unit: 'instances',
+    reason: 'Instances told to one request of nats micro; the others are left out.',
+  },
   viewRows: { value: 1_000, unit: 'rows', reason: 'Rows of one view.' },
   findMs: { value: 5_000, unit: 'ms', reason: 'Who asks what there is waits this long for control.' },
   viewScan: {

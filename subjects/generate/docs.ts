@@ -103,7 +103,8 @@ function permissionLists(): string {
     .join('');
 }
 
-function retryTable(): string {
+/** What each kind of retry means. */
+export function retryTable(): string {
   return markdownTable(
     ['Retry', 'Meaning'],
     Object.entries(retries).map(([name, why]) => [code(name), why]),
@@ -121,8 +122,14 @@ function errorTable(): string {
   return markdownTable(['Code', 'Class', 'Retry', 'Message', 'What to do'], cells);
 }
 
-function limitRows(): string {
-  const cells = Object.entries(limitTable).map(([name, l]) => [
+/** The bounds of these names, or all. */
+export function limitRows(names?: readonly string[]): string {
+  const wanted = Object.entries(limitTable).filter(([name]) => names?.includes(name) ?? true);
+  const missing = names?.find((name) => !Object.hasOwn(limitTable, name));
+  if (missing !== undefined) {
+    throw new Error(`there is no limit ${missing}`);
+  }
+  const cells = wanted.map(([name, l]) => [
     code(name),
     l.value.toLocaleString('en-US'),
     prose(l.unit),

@@ -788,6 +788,45 @@ export interface RecallReply {
 }
 
 /**
+ * What one instance has counted since it started. Told when control asks; its own word.
+ */
+export interface Stats {
+  /**
+   * Instant in epoch ms from which it counts.
+   */
+  since: number;
+  /**
+   * One entry for each capability that was asked for.
+   *
+   * @maxItems 256
+   *
+   * Items: What one capability came to.
+   */
+  capabilities: {
+    /**
+     * The capability.
+     */
+    name: string;
+    /**
+     * Tasks that ran to their end.
+     */
+    tasks: number;
+    /**
+     * Those of them that failed or were cancelled.
+     */
+    failed: number;
+    /**
+     * Time spent in its handler, in microseconds.
+     */
+    workedUs: number;
+    /**
+     * What the last one that failed said.
+     */
+    lastError?: string;
+  }[];
+}
+
+/**
  * Decisions whose outcome is durable; the agent drops their results.
  */
 export interface Taken {

@@ -36,6 +36,7 @@ export const permissions: Readonly<Record<Role, PermissionSet>> = {
       'mesh.v1.hello.{me}.*',
       'mesh.v1.beat.{me}.*',
       'mesh.v1.bye.{me}.*',
+      'mesh.v1.stats.{me}.*',
       'mesh.v1.find.{me}',
     ],
     subscribe: [
@@ -46,6 +47,7 @@ export const permissions: Readonly<Record<Role, PermissionSet>> = {
       'mesh.v1.stop.{me}.*',
       'mesh.v1.stream.{me}.*',
       'mesh.v1.flow.{me}.*',
+      'mesh.v1.measure.{me}.*',
       '_INBOX.{me}.>',
     ],
   },
@@ -113,6 +115,7 @@ export const permissions: Readonly<Record<Role, PermissionSet>> = {
     publish: [
       'mesh.v1.beat.*.*',
       'mesh.v1.bye.*.*',
+      'mesh.v1.measure.*.*',
       'mesh.v1.adopt',
       'mesh.v1.wake',
       'mesh.v1.open',
@@ -129,6 +132,7 @@ export const permissions: Readonly<Record<Role, PermissionSet>> = {
       'mesh.v1.hello.*.*',
       'mesh.v1.beat.*.*',
       'mesh.v1.bye.*.*',
+      'mesh.v1.stats.*.*',
       'mesh.v1.find.*',
       'mesh.v1.view.*.*',
       'mesh.v1.peer.*',
@@ -136,6 +140,7 @@ export const permissions: Readonly<Record<Role, PermissionSet>> = {
       'mesh.v1.admin.*.*',
       '_INBOX.>',
       '$JS.EVENT.ADVISORY.>',
+      '$SRV.>',
     ],
   },
 };

@@ -157,6 +157,22 @@ export const subject = {
   },
 
   /**
+   * `mesh.v1.measure.{agent}.{instance}`
+   * Control asks the instance what it has counted.
+   */
+  measure({ agent, instance }: { agent: Token; instance: Token }): string {
+    return `mesh.v1.measure.${agent}.${instance}`;
+  },
+
+  /**
+   * `mesh.v1.stats.{agent}.{instance}`
+   * What this instance counted since it started: its own word, believed of itself only.
+   */
+  stats({ agent, instance }: { agent: Token; instance: Token }): string {
+    return `mesh.v1.stats.${agent}.${instance}`;
+  },
+
+  /**
    * `mesh.v1.find.{from}`
    * The reply lists capabilities that match a pattern, only those the asker may call.
    */
@@ -250,6 +266,8 @@ export const pattern = {
   hello: 'mesh.v1.hello.*.*',
   beat: 'mesh.v1.beat.*.*',
   bye: 'mesh.v1.bye.*.*',
+  measure: 'mesh.v1.measure.*.*',
+  stats: 'mesh.v1.stats.*.*',
   find: 'mesh.v1.find.*',
   view: 'mesh.v1.view.*.*',
   parked: 'mesh.v1.parked.*.*.*',
@@ -437,6 +455,24 @@ export const parse = {
    */
   bye(subject: string): { agent: string; instance: string } | undefined {
     const t = split(subject, 'mesh.v1.bye.', 2, false);
+    return t === undefined ? undefined : { agent: t[0] as string, instance: t[1] as string };
+  },
+
+  /**
+   * `mesh.v1.measure.{agent}.{instance}`
+   * Control asks the instance what it has counted.
+   */
+  measure(subject: string): { agent: string; instance: string } | undefined {
+    const t = split(subject, 'mesh.v1.measure.', 2, false);
+    return t === undefined ? undefined : { agent: t[0] as string, instance: t[1] as string };
+  },
+
+  /**
+   * `mesh.v1.stats.{agent}.{instance}`
+   * What this instance counted since it started: its own word, believed of itself only.
+   */
+  stats(subject: string): { agent: string; instance: string } | undefined {
+    const t = split(subject, 'mesh.v1.stats.', 2, false);
     return t === undefined ? undefined : { agent: t[0] as string, instance: t[1] as string };
   },
 

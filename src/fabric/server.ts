@@ -8,13 +8,14 @@ import { meshError, type MeshError } from '../wire/errors.js';
 import { places, prepareFolder, textIfAny, writeWhole } from './folder.js';
 import { createUserKey } from './keys.js';
 import { commandOf, endProcess, isAlive } from './processes.js';
-import { findServer } from './server-binary.js';
+import { provideServer } from './server-binary.js';
 import { writeServerConf, type Sync } from './server-conf.js';
+import type { FetchOptions } from './server-fetch.js';
 import { bare, LogTail } from './server-log.js';
 import { readUsers, writeUsers } from './users.js';
 
 /** How to start a server. */
-export interface ServerOptions {
+export interface ServerOptions extends FetchOptions {
   readonly dir: string;
   /** A free one is chosen when none is given. */
   readonly port?: number;
@@ -45,7 +46,7 @@ const RELOAD_MS = 5_000;
 export async function startServer(options: ServerOptions): Promise<ServerHandle> {
   const dir = resolve(options.dir);
   const sync = options.sync ?? 'default';
-  const binary = await findServer();
+  const binary = await provideServer(options);
   prepareFolder(dir);
   await endOrphan(dir);
   writeWhole(join(dir, places.serverOwner), `${process.pid}\n`);

@@ -86,7 +86,11 @@ function launch(binary: string, conf: string): Running {
     child.once('error', (err) => ((text = err.message), (over = true), done()));
     child.once('close', () => ((over = true), done()));
   });
-  return { child, pid: child.pid ?? 0, exited, over: () => over, said: () => text };
+  const running = { child, pid: child.pid ?? 0, exited, over: () => over, said: () => text };
+  if (running.pid > 0) {
+    holdLifeline(running); // from the first moment: we may be killed before it is ready
+  }
+  return running;
 }
 
 async function untilReady(
@@ -127,7 +131,6 @@ type Facts = Omit<ServerHandle, 'exited' | 'reload' | 'stop' | 'kill'>;
 
 function handleOf(running: Running, facts: Facts): ServerHandle {
   const { child, exited } = running;
-  holdLifeline(running);
   child.unref(); // it must not keep a finished program alive; the lifeline then ends it
   (child.stderr as { unref?: () => void } | null)?.unref?.();
   return {

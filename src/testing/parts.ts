@@ -81,7 +81,9 @@ async function start(
   };
   const policyFile = join(dir, places.policy);
   writeFileSync(policyFile, policyText(options), { mode: 0o600 });
-  const server = await startServer(options.offline === undefined ? { dir } : { dir, offline: options.offline });
+  const server = await startServer(
+    options.offline === undefined ? { dir } : { dir, offline: options.offline },
+  );
   closers.push(() => server.stop());
   const { url } = server;
   const as = (name: string): PartOptions => {

@@ -2,7 +2,17 @@
  * capmesh: the SDK. `connect`, then `serve` and `call`.
  */
 export { connect, Mesh } from './connect.js';
-export { MeshError, meshError, type ErrorCode, type ErrorClass, type Retry } from '../wire/errors.js';
+export {
+  MeshError,
+  meshError,
+  type ErrorCode,
+  type ErrorClass,
+  type Facts,
+  type Retry,
+} from '../wire/errors.js';
+export type { ErrorBody } from '../wire/generated/messages.js';
+export type { Log } from '../wire/log.js';
+export type { Served } from './server.js';
 export { newCallId } from '../wire/ulid.js';
 export type { Json } from '../wire/json.js';
 export type {

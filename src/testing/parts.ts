@@ -36,7 +36,7 @@ export interface Parts {
   /** What a further gateway or control is started with. */
   as(name: 'gateway' | 'control'): PartOptions;
   /** Stop everything and remove the folder. */
-  stop(): Promise<void>;
+  readonly stop: () => Promise<void>;
 }
 
 const SERVICES: readonly NewUser[] = [

@@ -9,8 +9,8 @@ import { meshError } from '../wire/errors.js';
 import type { Json } from '../wire/json.js';
 import { asToken, type Token } from '../wire/names.js';
 import { Caller } from './caller.js';
-import { Server, type Served } from './server.js';
-import type { CallOptions, CapabilityOptions, ConnectOptions, Handler, Outcome } from './options.js';
+import { Server } from './server.js';
+import type { CallOptions, CapabilityOptions, ConnectOptions, Handler, Outcome, Served } from './options.js';
 
 const DRAIN_MS = 5_000;
 
@@ -24,7 +24,10 @@ export class Mesh {
   readonly #caller: Caller;
   readonly #server: Server;
 
-  /** Use `connect()`. */
+  /**
+   * Use `connect()`. Not in the published types, which thereby stay free of the types of the NATS client.
+   * @internal
+   */
   constructor(nc: NatsConnection, name: Token, options: ConnectOptions) {
     const instance = `i-${randomBytes(6).toString('hex')}` as Token;
     this.name = name;

@@ -12,7 +12,6 @@ export {
 } from '../wire/errors.js';
 export type { ErrorBody } from '../wire/generated/messages.js';
 export type { Log } from '../wire/log.js';
-export type { Served } from './server.js';
 export { newCallId } from '../wire/ulid.js';
 export type { Json } from '../wire/json.js';
 export type {
@@ -21,5 +20,6 @@ export type {
   ConnectOptions,
   Handler,
   Outcome,
+  Served,
   TaskContext,
 } from './options.js';

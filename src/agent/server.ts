@@ -11,19 +11,12 @@ import { encodeHeaders, header } from '../wire/headers.js';
 import { limits } from '../wire/limits.js';
 import { asCapability, isToken, type Token } from '../wire/names.js';
 import type { Caller } from './caller.js';
-import type { CapabilityOptions, ConnectOptions, Handler } from './options.js';
+import type { CapabilityOptions, ConnectOptions, Handler, Served } from './options.js';
 import { Results, seqOf, toGateway } from './results.js';
 import { Stop } from './stop.js';
 import { readTicket, runTask } from './task.js';
 
 const QUEUE = 'mesh';
-
-/** One capability to serve. */
-export interface Served {
-  readonly name: string;
-  readonly options: CapabilityOptions;
-  readonly handler: Handler;
-}
 
 /** Serves the capabilities of one instance. */
 export class Server {

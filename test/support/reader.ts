@@ -63,14 +63,16 @@ export class Reader {
     const lines = script.split('\n').filter((line) => !done.includes(line));
     const own = lines.join('\n').replaceAll(PORT, this.#port);
     const terminal = new Terminal([...this.#before, own].join('\n'), { cwd: folder, env });
-    const stay = stays.find(([command]) => script.includes(command));
-    this.#before.push(...own.split('\n').filter((line) => /^(export|cd|mkdir \S+ && cd) /.test(line)));
+    this.#terminals.push(terminal); // also one that should end, and does not
+    const stay = stays.find(([command]) => `${script}\n`.includes(command));
+    this.#before.push(
+      ...own.split('\n').flatMap((line) => /^export .*|^cd .*|(?<=^mkdir \S+ && )cd .*/.exec(line) ?? []),
+    );
     if (stay === undefined) {
       const said = await terminal.ends(stepMs);
       await this.#policyInForce();
       return said;
     }
-    this.#terminals.push(terminal);
     await terminal.shows(stay[1], stepMs);
     return terminal.said;
   }
@@ -102,7 +104,7 @@ export class Reader {
 
   /** Where a terminal opened now would stand. */
   #folder(): string {
-    const steps = this.#before.map((line) => /(?:^|&& )cd (\S+)/.exec(line)?.[1] ?? '');
+    const steps = this.#before.map((line) => /^cd (\S+)/.exec(line)?.[1] ?? '');
     return join(this.#options.folder, ...steps);
   }
 

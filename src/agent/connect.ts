@@ -12,7 +12,7 @@ import type { Found } from '../wire/generated/messages.js';
 import { asToken, type Token } from '../wire/names.js';
 import { Caller } from './caller.js';
 import { ask } from './find.js';
-import { Server, type Served } from './server.js';
+import { Server } from './server.js';
 import type {
   CallOptions,
   CallStream,
@@ -22,6 +22,7 @@ import type {
   Handler,
   Outcome,
   SendOptions,
+  Served,
   StreamOptions,
 } from './options.js';
 import type { OnQuestion } from './parts-in.js';
@@ -38,7 +39,10 @@ export class Mesh {
   readonly #caller: Caller;
   readonly #server: Server;
 
-  /** Use `connect()`. */
+  /**
+   * Use `connect()`. Not in the published types, which thereby stay free of the types of the NATS client.
+   * @internal
+   */
   constructor(nc: NatsConnection, name: Token, options: ConnectOptions) {
     const instance = `i-${randomBytes(6).toString('hex')}` as Token;
     this.name = name;

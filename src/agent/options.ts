@@ -148,3 +148,10 @@ export interface TaskContext {
 
 /** A handler: takes the body, gives the result. What it throws becomes a `failed` outcome. */
 export type Handler = (body: never, context: TaskContext) => unknown;
+
+/** One capability to serve. */
+export interface Served {
+  readonly name: string;
+  readonly options: CapabilityOptions;
+  readonly handler: Handler;
+}

@@ -15,20 +15,13 @@ import { asCapability, isToken, type Token } from '../wire/names.js';
 import { readParts } from '../wire/parts.js';
 import type { Caller } from './caller.js';
 import { Counts } from './counts.js';
-import type { CapabilityOptions, ConnectOptions, Handler } from './options.js';
+import type { CapabilityOptions, ConnectOptions, Handler, Served } from './options.js';
 import { PartsOut, type SayPart } from './parts-out.js';
 import { progressOf, Results, seqOf, toGateway } from './results.js';
 import { Stop } from './stop.js';
 import { readTicket, runTask } from './task.js';
 
 const QUEUE = 'mesh';
-
-/** One capability to serve. */
-export interface Served {
-  readonly name: string;
-  readonly options: CapabilityOptions;
-  readonly handler: Handler;
-}
 
 /** A task that runs. */
 interface Running {

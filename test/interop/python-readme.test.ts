@@ -6,7 +6,7 @@ import { mkdtempSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
-import { Reader } from '../support/reader.js';
+import { Reader } from '../support/readme-reader.js';
 
 const { go, python } = inject('tools');
 const here = go !== undefined && python !== undefined;

@@ -7,7 +7,7 @@ import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { Reader } from '../support/reader.js';
+import { Reader } from '../support/readme-reader.js';
 
 let reader: Reader;
 

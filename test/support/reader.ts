@@ -1,129 +1,122 @@
 /**
- * A reader of a page: writes its code to files, types its commands into terminals, in its order. What a reader does
- * once with the network (npm, pip) is done for them before; the port is a free one.
+ * Somebody who follows a page to the letter: code is written to the file it names, commands are typed into terminals
+ * of one folder, in the order of the page. A terminal whose command stays open is left open, and the next block is
+ * typed into another one.
  */
-import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
-import { delimiter, join, resolve } from 'node:path';
+import { dirname, join } from 'node:path';
 import { compilePolicy } from '../../src/domain/policy.js';
 import { connectBroker } from '../../src/fabric/connection.js';
+import { places, textIfAny } from '../../src/fabric/folder.js';
 import { credentialsFile, loadCredentials } from '../../src/fabric/users.js';
-import { readPage, type Fence, type Page } from './markdown.js';
+import type { Fence, Page } from './markdown.js';
 import { until } from './mesh.js';
 import { Terminal } from './terminal.js';
 
+/** The port that all pages use; the reader takes a free one. */
+const PORT = '4222';
+
 export interface ReaderOptions {
-  /** Path of the page from the root. */
-  readonly page: string;
-  /** A folder of its own; `home` in it is where the commands are typed. */
+  /** Where the first terminal stands. */
   readonly folder: string;
-  readonly home: string;
-  /** Commands that stay, and what they say when they are ready. */
+  readonly env: NodeJS.ProcessEnv;
+  /** Commands that stay open, and what they print when they are ready. */
   readonly stays: readonly (readonly [command: string, says: string])[];
-  /** Lines that are not typed: they were done for the reader. */
-  readonly done: readonly string[];
-  /** The `nats` command; by default a stand-in over the official client. */
-  readonly nats?: string | undefined;
+  /** Lines that were done for the reader. */
+  readonly done?: readonly string[];
+  /** How long a block may take. */
+  readonly stepMs?: number;
 }
 
-const STEP_MS = 45_000;
+const FILE = /^(?:\/\/|#) ([\w./-]+\.(?:mjs|ts|json|ya?ml|py))\n/;
 
+/** Follows pages. Stop it at the end. */
 export class Reader {
-  readonly page: Page;
-  /** Where commands are typed; the package is installed there. */
-  readonly home: string;
   readonly #options: ReaderOptions;
   readonly #terminals: Terminal[] = [];
-  readonly #env: NodeJS.ProcessEnv;
-  /** `export` lines so far: the reader types on in the same terminal. */
-  readonly #exported: string[] = [];
-  readonly #port: string;
+  /** `cd` and `export` lines so far: every further terminal is opened in the same place. */
+  readonly #before: string[] = [];
+  #port = '';
 
-  private constructor(options: ReaderOptions, port: string) {
-    this.page = readPage(options.page);
-    this.home = join(options.folder, options.home);
+  constructor(options: ReaderOptions) {
     this.#options = options;
-    this.#port = port;
-    const { NATS_URL: _url, MESH_DATA: _data, ...inherited } = process.env;
-    const path = [join(options.folder, 'bin'), process.env['PATH'] ?? ''].join(delimiter);
-    this.#env = { ...inherited, PATH: path, NO_COLOR: '1', npm_config_yes: 'false' };
   }
 
-  /** A reader with the package installed and the page open. */
-  static async open(options: ReaderOptions): Promise<Reader> {
-    const reader = new Reader(options, await freePort());
-    const repository = resolve('.');
-    mkdirSync(join(reader.home, 'node_modules', '.bin'), { recursive: true });
-    symlinkSync(repository, join(reader.home, 'node_modules', 'capmesh'));
-    symlinkSync('../capmesh/bin/mesh.js', join(reader.home, 'node_modules', '.bin', 'mesh'));
-    writeFileSync(join(reader.home, 'package.json'), '{"name":"hello","private":true}\n');
-    const bin = join(options.folder, 'bin');
-    mkdirSync(bin);
-    const nats = options.nats ?? `node '${repository}/test/support/nats-command.mjs'`;
-    writeFileSync(join(bin, 'nats'), `#!/bin/sh\nexec ${nats} "$@"\n`);
-    chmodSync(join(bin, 'nats'), 0o755);
-    return reader;
-  }
-
-  /** Go through a section as a reader would; what its commands printed. */
-  async follow(section: string): Promise<string> {
-    const fences = this.page.fences.filter((fence) => fence.section === section);
+  /** Go through a section of a page; what its commands printed. */
+  async follow(page: Page, section?: string): Promise<string> {
+    const fences = page.fences.filter((fence) => section === undefined || fence.section === section);
     if (fences.length === 0) {
-      throw new Error(`${this.page.path} has no code under "${section}"`);
+      throw new Error(`${page.path} has no code under "${section}"`);
     }
     let said = '';
     for (const fence of fences) {
-      said += await this.#step(fence);
+      said += await this.#step(page, fence);
     }
     return said;
   }
 
-  /** Type a script into a terminal of its own; what it printed, until it ended or was ready. */
+  /** Type lines into a terminal; what they printed. */
   async type(script: string): Promise<string> {
-    const text = [...this.#exported, script].join('\n').replaceAll('4222', this.#port);
-    const terminal = new Terminal(text, { cwd: this.home, env: this.#env });
-    const stays = this.#options.stays.find(([command]) => script.includes(command));
-    if (stays === undefined) {
-      return await terminal.ends(STEP_MS);
+    this.#port ||= await freePort();
+    const { done = [], stays, folder, env, stepMs = 60_000 } = this.#options;
+    const lines = script.split('\n').filter((line) => !done.includes(line));
+    const own = lines.join('\n').replaceAll(PORT, this.#port);
+    const terminal = new Terminal([...this.#before, own].join('\n'), { cwd: folder, env });
+    this.#terminals.push(terminal); // also one that should end, and does not
+    const stay = stays.find(([command]) => `${script}\n`.includes(command));
+    this.#before.push(
+      ...own.split('\n').flatMap((line) => /^export .*|^cd .*|(?<=^mkdir \S+ && )cd .*/.exec(line) ?? []),
+    );
+    if (stay === undefined) {
+      const said = await terminal.ends(stepMs);
+      await this.#policyInForce();
+      return said;
     }
-    this.#terminals.push(terminal);
-    await terminal.shows(stays[1], STEP_MS);
+    await terminal.shows(stay[1], stepMs);
     return terminal.said;
   }
 
-  /** Ctrl-C in every terminal, the newest first. */
-  async close(): Promise<void> {
+  /** Ctrl-C in every terminal, last opened first. */
+  async stop(): Promise<void> {
     for (const terminal of this.#terminals.toReversed()) {
       await terminal.interrupt();
     }
-    rmSync(this.#options.folder, { recursive: true, force: true });
   }
 
-  async #step({ language, text, line }: Fence): Promise<string> {
-    const name = /^\/\/ (\w+\.mjs)\n/.exec(text)?.[1];
-    if (language === 'js' && name !== undefined) {
-      writeFileSync(join(this.home, name), text);
-      return '';
+  async #step(page: Page, { language, text, line }: Fence): Promise<string> {
+    if (language === 'sh') {
+      return await this.type(text.trimEnd());
     }
-    if (language !== 'sh') {
-      throw new Error(
-        `${this.page.path}:${line} it is neither sh nor js that begins with the name of its file`,
-      );
+    const name = FILE.exec(text)?.[1];
+    if (name === undefined) {
+      if (language === 'text' || language === '') {
+        return ''; // what is shown, not done
+      }
+      throw new Error(`${page.path}:${line} the code names no file in its first line`);
     }
-    const lines = text.split('\n').filter((one) => !this.#options.done.includes(one));
-    const output = await this.type(lines.join('\n'));
-    this.#exported.push(...lines.filter((one) => one.startsWith('export ')));
+    const file = join(this.#folder(), name);
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(file, text);
     await this.#policyInForce();
-    return output;
+    return '';
+  }
+
+  /** Where a terminal opened now would stand. */
+  #folder(): string {
+    const steps = this.#before.map((line) => /^cd (\S+)/.exec(line)?.[1] ?? '');
+    return join(this.#options.folder, ...steps);
   }
 
   /** A reader is slower than the mesh, which looks at the policy twice a second; a test is not. */
   async #policyInForce(): Promise<void> {
-    const dir = join(this.home, '.mesh');
-    if (!existsSync(dir)) {
-      return; // the page has not come to it yet
+    const dir = this.#options.env['MESH_DATA'] ?? join(this.#folder(), '.mesh');
+    const text = textIfAny(join(dir, places.policy));
+    if (text === undefined || textIfAny(join(dir, places.state)) === undefined) {
+      return;
     }
-    const { digest } = compilePolicy(readFileSync(join(dir, 'mesh.policy.yaml'), 'utf8'), 'the policy');
+    const { policy } = JSON.parse(readFileSync(join(dir, places.state), 'utf8')) as { policy: string };
+    const { digest } = compilePolicy(readFileSync(policy, 'utf8'), 'the policy');
     const { name, seed } = loadCredentials(credentialsFile(dir, 'operator'));
     const nc = await connectBroker({ url: `nats://127.0.0.1:${this.#port}`, name, seed });
     try {

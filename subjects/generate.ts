@@ -1,6 +1,7 @@
 /**
  * Writes everything that follows from the subject table, the streams, the schemas and the limits:
- * `src/wire/generated` and `docs/reference`. Run it from the root of the repository: `npm run generate`.
+ * `src/wire/generated`, `docs/reference`, and the tables in `docs/protocol.md`. Run it from the root of the
+ * repository: `npm run generate`.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
@@ -10,6 +11,7 @@ import { pages } from './generate/docs.js';
 import { errorsFile } from './generate/errors.js';
 import { messagesFile, schemasFile } from './generate/messages.js';
 import { permissionsFile } from './generate/permissions.js';
+import { PROTOCOL, protocolPage } from './generate/protocol.js';
 import { streamsFile } from './generate/streams.js';
 import { subjectsFile } from './generate/subjects.js';
 
@@ -30,6 +32,7 @@ export async function generate(): Promise<Map<string, string>> {
   for (const [name, text] of Object.entries(pages())) {
     files.set(`docs/reference/${name}`, text);
   }
+  files.set(PROTOCOL, protocolPage());
   for (const [path, text] of files) {
     const options = await resolveConfig(resolve(path));
     files.set(path, await format(text, { ...options, filepath: path }));

@@ -146,6 +146,7 @@ export const brokerRights = {
       '$KV.>',
       '$SYS.REQ.ACCOUNT.PING.CONNZ',
     ],
-    subscribe: ['_INBOX.>', '$JS.EVENT.ADVISORY.>'],
+    // It answers for all agents: what NATS knows of services (ADR-32) is never their own word about who they are.
+    subscribe: ['_INBOX.>', '$JS.EVENT.ADVISORY.>', '$SRV.>'],
   },
 } as const;

@@ -147,8 +147,8 @@ export const table = {
     self: 'agent',
     says: ['agent'],
     hears: ['gateway'],
-    reserved: true,
-    proves: 'A numbered partial output of a decision this agent was given; never the outcome.',
+    proves:
+      'A numbered partial output, or a question, of a decision this agent was given; never the outcome.',
   },
   stream: {
     pattern: 'mesh.v1.stream.{from}.{call}',
@@ -156,8 +156,24 @@ export const table = {
     self: 'from',
     says: ['gateway'],
     hears: ['caller', 'agent'],
-    reserved: true,
-    proves: 'A partial output that passed the gateway; never the outcome.',
+    proves: 'A partial output or a question that passed the gateway; never the outcome.',
+  },
+  credit: {
+    pattern: 'mesh.v1.credit.{from}.{call}',
+    kind: 'core',
+    self: 'from',
+    says: ['caller', 'agent'],
+    hears: ['gateway'],
+    proves:
+      'The caller has used the partial outputs up to Mesh-Part and takes more; with a body it answers that question.',
+  },
+  flow: {
+    pattern: 'mesh.v1.flow.{agent}.{call}',
+    kind: 'core',
+    self: 'agent',
+    says: ['gateway'],
+    hears: ['agent'],
+    proves: 'What the caller said by credit, passed on to the agent that works on the call.',
   },
   hello: {
     pattern: 'mesh.v1.hello.{agent}.{instance}',
@@ -184,6 +200,23 @@ export const table = {
     says: ['agent', 'control'],
     hears: ['gateway', 'control'],
     proves: 'The instance left on purpose; it takes no further task.',
+  },
+  measure: {
+    pattern: 'mesh.v1.measure.{agent}.{instance}',
+    kind: 'core',
+    self: 'agent',
+    says: ['control'],
+    hears: ['agent'],
+    proves: 'Control asks the instance what it has counted.',
+  },
+  stats: {
+    pattern: 'mesh.v1.stats.{agent}.{instance}',
+    kind: 'core',
+    self: 'agent',
+    says: ['agent'],
+    hears: ['control'],
+    schema: 'stats',
+    proves: 'What this instance counted since it started: its own word, believed of itself only.',
   },
   find: {
     pattern: 'mesh.v1.find.{from}',

@@ -1,10 +1,10 @@
 /**
- * An MCP server that is started again when it ends by itself, until it is stopped or has ended too often.
+ * An MCP server whose session is opened again when it ends by itself, until it is stopped or has ended too often.
  */
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js';
 import type { MeshError } from '../agent/index.js';
 import { mountFailed, wordsOf } from './mcp-error.js';
-import { McpProcess, type McpCommand } from './mcp-process.js';
+import { McpSession, NeverRan, type McpTarget } from './mcp-session.js';
 
 const BACKOFF_MS = 200;
 const BACKOFF_MAX_MS = 3_200;
@@ -21,28 +21,37 @@ export interface KeepOptions {
 
 /** Keeps one server running. */
 export class KeptMcp {
-  readonly #command: McpCommand;
+  readonly #target: McpTarget;
   readonly #options: KeepOptions;
   readonly #stop = new AbortController();
-  /** The running process, or the one that is being started. */
-  #current: Promise<McpProcess>;
+  /** The open session, or the one that is being opened. */
+  #current: Promise<McpSession>;
   #restarts = 0;
   #over: (err: MeshError | undefined) => void = () => undefined;
   /** Resolves when there will be no further restart: with the reason, or with nothing after `close`. */
   readonly ended: Promise<MeshError | undefined>;
 
-  constructor(command: McpCommand, first: McpProcess, options: KeepOptions) {
-    this.#command = command;
+  constructor(target: McpTarget, first: McpSession, options: KeepOptions) {
+    this.#target = target;
     this.#options = options;
     this.#current = Promise.resolve(first);
     this.ended = new Promise((resolve) => (this.#over = resolve));
     void this.#watch(first);
   }
 
-  /** Call a tool; while the server is started again the call waits. */
+  /** Call a tool; while the server is started again, or not there, the call waits. */
   async call(tool: string, args: unknown, signal: AbortSignal, deadline: number): Promise<CallToolResult> {
-    const server = await unlessAborted(this.#current, signal);
-    return await server.call(tool, args, signal, deadline - Date.now());
+    for (;;) {
+      const server = await unlessAborted(this.#current, signal);
+      try {
+        return await server.call(tool, args, signal, deadline - Date.now());
+      } catch (err) {
+        if (!(err instanceof NeverRan)) {
+          throw err;
+        }
+        await server.ended; // by now another one is being opened
+      }
+    }
   }
 
   /** End the server for good. */
@@ -53,7 +62,7 @@ export class KeptMcp {
     await server?.close();
   }
 
-  async #watch(server: McpProcess): Promise<void> {
+  async #watch(server: McpSession): Promise<void> {
     const since = performance.now();
     await server.ended;
     if (this.#stop.signal.aborted) {
@@ -70,14 +79,15 @@ export class KeptMcp {
     }
   }
 
-  async #startAgain(): Promise<McpProcess> {
+  async #startAgain(): Promise<McpSession> {
     let why = 'it ended by itself';
     while (this.#restarts < this.#options.restarts) {
       const waitMs = Math.min(BACKOFF_MS * 2 ** this.#restarts++, BACKOFF_MAX_MS);
-      this.#options.say(`the MCP server has ended (${why}); starting it again in ${waitMs} ms`);
+      const again = 'endpoint' in this.#target ? 'asking for it' : 'starting it';
+      this.#options.say(`the MCP server has ended (${why}); ${again} again in ${waitMs} ms`);
       await pause(waitMs, this.#stop.signal);
       try {
-        return await McpProcess.start(this.#command, this.#stop.signal);
+        return await McpSession.open(this.#target, this.#stop.signal);
       } catch (err) {
         why = wordsOf(err);
       }

@@ -3,6 +3,7 @@
  */
 import type { CallToolResult, Implementation, Tool } from '@modelcontextprotocol/sdk/types.js';
 import type { CapabilityOptions } from '../agent/index.js';
+import { contentSchema } from './mcp-content.js';
 import { mountFailed, usage } from './mcp-error.js';
 import { convertSchema } from './mcp-schema.js';
 
@@ -24,18 +25,6 @@ const MAX_TOOLS = 256;
 const MAX_DESCRIPTION = 2_048;
 const MAX_NUMBER = 65_535;
 const TOKEN_CHARS = 64;
-
-/** What a tool without an output schema gives: parts of text, images, links, as MCP defines them. */
-const CONTENT_SCHEMA = {
-  type: 'object',
-  properties: {
-    content: {
-      type: 'array',
-      items: { type: 'object', properties: { type: { type: 'string' } }, required: ['type'] },
-    },
-  },
-  required: ['content'],
-};
 
 /** Map every tool. Throws mount_failed (two tools of one name, a name that cannot be used), usage (unknown override). */
 export function mapTools(
@@ -84,7 +73,7 @@ function mapTool(capability: string, tool: Tool, version: string, override: Tool
   const hints = tool.annotations ?? {};
   const readOnly = override.readOnly ?? hints.readOnlyHint ?? false;
   const input = convertSchema(tool.inputSchema);
-  const output = convertSchema(tool.outputSchema ?? CONTENT_SCHEMA);
+  const output = convertSchema(tool.outputSchema ?? contentSchema);
   return {
     tool: tool.name,
     capability,

@@ -1,5 +1,6 @@
 /**
- * A stdio MCP server as an agent: every tool is a capability `<as>.<tool>`.
+ * An MCP server as an agent: every tool is a capability `<as>.<tool>`. Over stdio the server is a process of ours, over
+ * HTTP it runs somewhere.
  *
  * Tools are read once, at the start. When the server ends by itself, the tasks it worked on fail, later ones wait while
  * it is started again (with back-off), and after several ends in a short while the mount gives up: the connection is
@@ -7,16 +8,21 @@
  */
 import type { Mesh, MeshError, TaskContext } from '../agent/index.js';
 import { KeptMcp } from './mcp-kept.js';
-import { McpProcess, type McpCommand } from './mcp-process.js';
+import { McpSession, type McpTarget } from './mcp-session.js';
 import { mapTools, resultOf, type MountedTool, type ToolOverride } from './mcp-tools.js';
 
-export type { McpCommand } from './mcp-process.js';
+export type { McpCommand } from './mcp-child.js';
+export type { McpEndpoint } from './mcp-endpoint.js';
 export type { MountedTool, ToolOverride } from './mcp-tools.js';
 
-const RESTARTS = 5;
+/** A process that dies at once will do so again; what runs elsewhere may be on its way back. */
+const RESTARTS = { command: 5, endpoint: 30 } as const;
 
 /** What to mount, and as what. */
-export interface MountOptions extends McpCommand {
+export type MountOptions = McpTarget & MountTerms;
+
+/** How it is mounted. */
+export interface MountTerms {
   /** First part of the capabilities' names: tool `read` of `fs` is `fs.read`. */
   readonly as: string;
   /**
@@ -24,7 +30,7 @@ export interface MountOptions extends McpCommand {
    * trusted say `idempotent: false`, and nothing is dispatched twice.
    */
   readonly overrides?: Readonly<Record<string, ToolOverride>>;
-  /** Restarts in a short while before the mount gives up; default 5. */
+  /** Restarts in a short while before the mount gives up; default 5, over HTTP 30 (about 90 s). */
   readonly restarts?: number;
   /** Hears one sentence when the server ends by itself and is started again. */
   readonly say?: (sentence: string) => void;
@@ -47,8 +53,9 @@ export interface Mounted {
  * Throws mount_failed, and what `serve` throws: not_certified, card_schema, card_conflict, name_invalid.
  */
 export async function mountMcp(mesh: Mesh, options: MountOptions): Promise<Mounted> {
-  const { as, overrides = {}, restarts = RESTARTS, say = () => undefined } = options;
-  const first = await McpProcess.start(options);
+  const { as, overrides = {}, say = () => undefined } = options;
+  const { restarts = 'endpoint' in options ? RESTARTS.endpoint : RESTARTS.command } = options;
+  const first = await McpSession.open(options);
   try {
     const tools = mapTools(as, await first.tools(), first.info, overrides);
     const kept = new KeptMcp(options, first, { restarts, say });
@@ -76,7 +83,7 @@ function handle(kept: KeptMcp, tool: MountedTool) {
 function mountedOf(
   mesh: Mesh,
   as: string,
-  first: McpProcess,
+  first: McpSession,
   kept: KeptMcp,
   tools: readonly MountedTool[],
 ): Mounted {

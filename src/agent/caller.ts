@@ -12,17 +12,28 @@ import type { OutcomeRecord, RecallReply } from '../wire/generated/messages.js';
 import { encodeBody, readBody } from '../wire/content.js';
 import { header, headerText, type HeaderBlock } from '../wire/headers.js';
 import { limits } from '../wire/limits.js';
-import { asCapability, type Token } from '../wire/names.js';
-import { isCallId, newCallId } from '../wire/ulid.js';
-import type { CallOptions, Outcome } from './options.js';
-import { Bodies } from './bodies.js';
-import { callHeaders, digestOf, outcomeError, outcomeOf, type ParentTask, type Wish } from './form.js';
+import type { Token } from '../wire/names.js';
+import { newCallId } from '../wire/ulid.js';
+import { Bodies, type TransferBounds } from './bodies.js';
+import { digestOf, outcomeError, outcomeOf, unsent } from './form.js';
 import { sendLarge, type SentBody } from './large.js';
+import type { CallOptions, CallStream, Outcome, SendOptions, StreamOptions } from './options.js';
+import type { OnQuestion } from './parts-in.js';
+import { streamOf, Streams } from './streams.js';
 import { PendingCalls, type Pending } from './pending.js';
+import {
+  awaited,
+  boundsOf,
+  checkId,
+  pendingOf,
+  type Ending,
+  type ParentTask,
+  type Request,
+} from './request.js';
 
 const EMPTY = new Uint8Array(0);
-
-type OnOutcome = (outcome: Outcome<unknown>) => void;
+/** What lies in CALLS is not seen by recalls: only after about eight seconds nobody knows the call. */
+const UNSEEN_LOOKS = 8;
 
 /** Makes calls over one connection. */
 export class Caller {
@@ -30,6 +41,7 @@ export class Caller {
   readonly #me: Token;
   readonly #pub: LightPublisher;
   readonly #pending: PendingCalls;
+  readonly #streams: Streams;
   /** The way of bodies that are too large for a message. */
   readonly bodies: Bodies;
 
@@ -39,6 +51,10 @@ export class Caller {
     this.bodies = new Bodies(nc, me);
     this.#pub = new LightPublisher(nc, freshInbox(nc), limits.callAckMs);
     this.#pending = new PendingCalls((p) => void this.#recall(p));
+    this.#streams = new Streams(nc, me, {
+      find: (id) => this.#pending.get(id)?.parts,
+      giveUp: (id) => this.cancel(id),
+    });
     const prefix = subject.outcome({ from: me, call: '' as Token });
     nc.subscribe(`${prefix}*`, {
       callback: (err, msg) => (err === null ? this.#outcome(msg, prefix.length) : undefined),
@@ -57,62 +73,57 @@ export class Caller {
   ): Promise<Outcome<T>> {
     return new Promise((resolve, reject) => {
       const id = options.id ?? newCallId();
-      if (!isCallId(id)) {
-        throw meshError('call_id_invalid', { value: JSON.stringify(id.slice(0, 64)) });
-      }
-      const now = Date.now();
-      const own = now + (options.timeoutMs ?? limits.deadlineDefaultMs);
-      const wish: Wish = {
-        id,
-        capability: asCapability(capability),
-        options,
-        parent,
-        deadline: parent === undefined ? own : Math.min(own, parent.deadline - limits.childReserveMs),
-        acceptUntil: now + (options.acceptMs ?? (parent === undefined ? limits.acceptMs : Infinity)),
-      };
-      const content = encodeBody(body, options.encoding);
-      if (content.bytes.length <= limits.bodyBytes) {
-        return this.#start(wish, content, resolve as OnOutcome, reject);
-      }
-      const start = (sent: SentBody) =>
-        new Promise<Outcome<T>>((done, failed) => this.#start(wish, sent, done as OnOutcome, failed));
-      const bounds = { ...wish, signal: options.signal ?? parent?.signal };
-      sendLarge(this.bodies, content, bounds, start).then(resolve, (err: unknown) => {
-        const error = asMeshError(err, 'a large body');
-        error.call ??= id;
-        reject(error);
-      });
+      const { onQuestion } = options;
+      const parts = onQuestion === undefined ? undefined : this.#streams.open(id, { onQuestion, drop: true });
+      this.#make({ id, capability, body, options, parent, parts }, { resolve, reject });
     });
   }
 
-  #start(wish: Wish, sent: SentBody, resolve: OnOutcome, reject: (error: MeshError) => void): void {
-    if (this.#pending.size >= limits.pendingCalls) {
-      throw meshError('overloaded', { what: 'this connection', percent: 100 });
-    }
-    const { id, capability, deadline, options, parent } = wish;
-    const pending: Pending = {
-      id,
-      chosen: options.id !== undefined,
-      capability,
-      deadline,
-      acceptUntil: wish.acceptUntil + (sent.tookMs ?? 0),
-      to: subject.call({ from: this.#me, capability }),
-      body: sent.bytes,
-      bodyDigest: sent.digest,
-      headers: callHeaders(wish, sent),
-      resolve,
-      reject,
-      accepted: false,
-      tries: 0,
-      looks: 0,
-      nextMs: 0,
-      cleanUp: undefined,
-    };
-    this.#watchAbort(pending, options.signal, parent?.signal);
-    // A chosen id may have its outcome already, and nothing is said twice: then it is asked for soon.
-    const first = pending.chosen ? Date.now() + limits.recallFirstMs : deadline + limits.silenceMs;
-    this.#pending.add(pending, first);
-    this.#publish(pending);
+  /** The same with its partial outputs. Errors are told by the stream and by its outcome. */
+  stream<T>(capability: string, body: unknown, options: StreamOptions, parent?: ParentTask): CallStream<T> {
+    const id = options.id ?? newCallId();
+    const parts = this.#streams.open(id, options);
+    const outcome = new Promise<Outcome<T>>((resolve, reject) => {
+      this.#make({ id, capability, body, options, parent, parts }, { resolve, reject });
+    });
+    return streamOf(id, parts, outcome);
+  }
+
+  /** Hand a call over; resolves with its id once it is accepted. Its outcome is for `wait` or `watch`. */
+  send(capability: string, body: unknown, { watched = false, ...options }: SendOptions): Promise<string> {
+    return new Promise((resolve, reject) => {
+      const id = options.id ?? newCallId();
+      const wish = watched ? { window: limits.partWindow, questions: true } : undefined;
+      const done = () => resolve(id);
+      const request = { id, capability, body, options, parent: undefined, wish, onAccepted: done };
+      this.#make(request, { resolve: done, reject });
+    });
+  }
+
+  /**
+   * Wait for the outcome of a call made before, by whomever of this name.
+   * Rejects like `call`, and with not_found, outcome_pending (not settled within `timeoutMs`).
+   */
+  wait<T>(id: string, timeoutMs: number): Promise<Outcome<T>> {
+    return new Promise((resolve, reject) =>
+      this.#await(awaited(id, timeoutMs, undefined, { resolve, reject })),
+    );
+  }
+
+  /** The same with its partial outputs from the first unread one on. The call must have been made to be watched. */
+  watch<T>(id: string, timeoutMs: number, onQuestion?: OnQuestion): CallStream<T> {
+    const parts = this.#streams.open(id, { onQuestion, attach: true });
+    const outcome = new Promise<Outcome<T>>((resolve, reject) => {
+      this.#await(awaited(id, timeoutMs, parts, { resolve, reject }));
+    });
+    return streamOf(id, parts, outcome);
+  }
+
+  /** Ask the mesh to stop a call. Its outcome still decides. Throws call_id_invalid. */
+  cancel(id: string): void {
+    checkId(id);
+    const to = subject.cancel({ from: this.#me, call: id as Token });
+    send(this.#nc, to, EMPTY, headerText([[header.call, id]]));
   }
 
   /** Calls that wait for their outcome. */
@@ -142,6 +153,41 @@ export class Caller {
     this.#pub.close();
   }
 
+  /** Throws what the request itself breaks; all else is told by `ending`. */
+  #make(request: Request, ending: Ending): void {
+    const bounds = boundsOf(request);
+    const content = encodeBody(request.body, request.options.encoding);
+    if (content.bytes.length <= limits.bodyBytes) {
+      return this.#start(request, bounds, content, ending);
+    }
+    // A call that is only handed over keeps its body stored: this promise hears nothing of its end.
+    const start = (sent: SentBody) =>
+      new Promise<Outcome<never>>((resolve, reject) =>
+        this.#start(request, bounds, sent, { resolve, reject }),
+      );
+    const sent = sendLarge(this.bodies, content, bounds, start);
+    sent.then(ending.resolve, (err: unknown) => ending.reject(unsent(err, request.id)));
+  }
+
+  #start(request: Request, bounds: TransferBounds, sent: SentBody, ending: Ending): void {
+    if (this.#pending.size >= limits.pendingCalls) {
+      throw meshError('overloaded', { what: 'this connection', percent: 100 });
+    }
+    const p = pendingOf(this.#me, request, bounds, sent, ending);
+    this.#watchAbort(p, request.options.signal, request.parent?.signal);
+    // A chosen id may have its outcome already, and nothing is said twice: then it is asked for soon.
+    const firstMs = p.chosen ? Date.now() + limits.recallFirstMs : p.deadline + limits.silenceMs;
+    this.#pending.add(p, firstMs);
+    this.#publish(p);
+  }
+
+  #await(p: Pending): void {
+    if (this.#pending.get(p.id) !== undefined) {
+      throw meshError('usage', { why: `this connection already waits for the call ${p.id}` });
+    }
+    this.#pending.add(p, 0);
+  }
+
   #publish(p: Pending): void {
     p.tries++;
     this.#pub.publish(p.to, p.body, p.headers, (ack) => this.#accepted(p, ack));
@@ -150,6 +196,10 @@ export class Caller {
   #accepted(p: Pending, ack: Ack): void {
     if (ack.kind === 'stored' || ack.kind === 'duplicate') {
       p.accepted = true;
+      if (p.onAccepted !== undefined) {
+        this.#pending.remove(p);
+        p.onAccepted();
+      }
     } else if (!this.#pending.has(p)) {
       return;
     } else if (ack.kind === 'retry' && Date.now() + limits.callAckMs < Math.min(p.acceptUntil, p.deadline)) {
@@ -188,7 +238,10 @@ export class Caller {
       return this.#reject(p, outcomeError(record, body));
     }
     this.#pending.remove(p);
-    const tell = (value: unknown) => p.resolve(outcomeOf(record, value));
+    const tell = (value: unknown) => {
+      p.parts?.end(record.parts ?? 0);
+      p.resolve(outcomeOf(record, value));
+    };
     if (record.bodyRef === undefined) {
       return tell(readBody(record.type ?? 'json', body));
     }
@@ -201,6 +254,7 @@ export class Caller {
   #reject(p: Pending, error: MeshError): void {
     error.call ??= p.id;
     this.#pending.remove(p);
+    p.parts?.fail(error);
     p.reject(error);
   }
 
@@ -220,20 +274,17 @@ export class Caller {
       // Accepted and not seen means that it still waits to be decided: nothing is gained by sending it again.
       if (reply.state === 'not_seen' && !p.accepted && Date.now() < p.deadline) {
         this.#publish(p);
+      } else if (reply.state === 'not_seen' && p.to === '' && p.looks > UNSEEN_LOOKS) {
+        return this.#reject(p, meshError('not_found', { what: `the call ${p.id}` }));
       }
     } catch {
       // nobody answers: the next look comes anyway
     }
     if (this.#pending.has(p)) {
       const now = Date.now();
-      if (now > p.deadline + limits.recallGraceMs) {
-        this.#reject(
-          p,
-          meshError(p.accepted ? 'outcome_pending' : 'unavailable', {
-            waitedMs: now - p.deadline,
-            why: 'silence',
-          }),
-        );
+      if (now > p.deadline + p.graceMs) {
+        const code = p.accepted ? 'outcome_pending' : 'unavailable';
+        this.#reject(p, meshError(code, { waitedMs: now - p.deadline, why: 'silence' }));
       } else {
         const wait = Math.min(limits.silenceMs, limits.recallFirstMs * 2 ** p.looks++);
         this.#pending.again(p, now + wait);
@@ -242,15 +293,9 @@ export class Caller {
   }
 
   #watchAbort(p: Pending, ...signals: (AbortSignal | undefined)[]): void {
-    if (signals.every((s) => s === undefined)) {
-      return;
-    }
-    const cancel = () => {
-      const to = subject.cancel({ from: this.#me, call: p.id as Token });
-      send(this.#nc, to, EMPTY, headerText([[header.call, p.id]]));
-    };
     const live = signals.filter((s) => s !== undefined);
     if (live.length > 0) {
+      const cancel = () => this.cancel(p.id);
       live.forEach((s) => s.addEventListener('abort', cancel, { once: true }));
       p.cleanUp = () => live.forEach((s) => s.removeEventListener('abort', cancel));
       if (live.some((s) => s.aborted)) {

@@ -7,14 +7,16 @@ import { cork } from '../fabric/cork.js';
 import { connectBroker, deniedSubject, leaveBroker, type NatsConnection } from '../fabric/connection.js';
 import { meshError } from '../wire/errors.js';
 import type { Json } from '../wire/json.js';
+import { limits } from '../wire/limits.js';
 import type { Found } from '../wire/generated/messages.js';
 import { asToken, type Token } from '../wire/names.js';
 import { Caller } from './caller.js';
 import { ask } from './find.js';
 import { callEach } from './many.js';
-import { Server, type Served } from './server.js';
+import { Server } from './server.js';
 import type {
   CallOptions,
+  CallStream,
   CapabilityOptions,
   ConnectOptions,
   FindOptions,
@@ -22,7 +24,11 @@ import type {
   ManyOptions,
   ManyResult,
   Outcome,
+  SendOptions,
+  Served,
+  StreamOptions,
 } from './options.js';
+import type { OnQuestion } from './parts-in.js';
 
 const DRAIN_MS = 5_000;
 
@@ -36,7 +42,10 @@ export class Mesh {
   readonly #caller: Caller;
   readonly #server: Server;
 
-  /** Use `connect()`. */
+  /**
+   * Use `connect()`. Not in the published types, which thereby stay free of the types of the NATS client.
+   * @internal
+   */
   constructor(nc: NatsConnection, name: Token, options: ConnectOptions) {
     const instance = `i-${randomBytes(6).toString('hex')}` as Token;
     this.name = name;
@@ -75,6 +84,41 @@ export class Mesh {
     options: ManyOptions = {},
   ): AsyncGenerator<ManyResult<T>, void, void> {
     return callEach<T>(source, (body, one) => this.#caller.call<T>(capability, body, one), options);
+  }
+
+  /**
+   * Call a capability and read its partial outputs as they come: `for await (const { value } of stream)`, then
+   * `await stream.outcome`. Reading is the backpressure: whoever does not read for ten seconds loses the rest of the
+   * stream, not the outcome.
+   */
+  stream<T = Json>(capability: string, body: unknown = null, options: StreamOptions = {}): CallStream<T> {
+    return this.#caller.stream<T>(capability, body, options);
+  }
+
+  /** Hand a call over and do not wait: resolves with its id once the mesh has accepted it. Rejects like `call`. */
+  send(capability: string, body: unknown = null, options: SendOptions = {}): Promise<string> {
+    return this.#caller.send(capability, body, options);
+  }
+
+  /**
+   * Wait for the outcome of a call that this name made before, here or elsewhere. Rejects like `call`, with not_found
+   * for a call nobody knows, and with outcome_pending when it is not settled within `timeoutMs`.
+   */
+  wait<T = Json>(call: string, timeoutMs: number = limits.deadlineDefaultMs): Promise<Outcome<T>> {
+    return this.#caller.wait<T>(call, timeoutMs);
+  }
+
+  /** The same with the partial outputs nobody has read yet; the call must have been sent with `watched`. */
+  watch<T = Json>(
+    call: string,
+    options: { readonly timeoutMs?: number; readonly onQuestion?: OnQuestion } = {},
+  ): CallStream<T> {
+    return this.#caller.watch<T>(call, options.timeoutMs ?? limits.deadlineDefaultMs, options.onQuestion);
+  }
+
+  /** Ask the mesh to stop a call of this name. Its outcome still decides. Throws call_id_invalid. */
+  cancel(call: string): void {
+    this.#caller.cancel(call);
   }
 
   /**

@@ -2,12 +2,22 @@
  * capmesh: the SDK. `connect`, then `serve` and `call`.
  */
 export { connect, Mesh } from './connect.js';
-export { MeshError, meshError, type ErrorCode, type ErrorClass, type Retry } from '../wire/errors.js';
+export {
+  MeshError,
+  meshError,
+  type ErrorCode,
+  type ErrorClass,
+  type Facts,
+  type Retry,
+} from '../wire/errors.js';
+export type { ErrorBody } from '../wire/generated/messages.js';
+export type { Log } from '../wire/log.js';
 export { newCallId } from '../wire/ulid.js';
 export type { Found } from '../wire/generated/messages.js';
 export type { Json } from '../wire/json.js';
 export type {
   CallOptions,
+  CallStream,
   CapabilityOptions,
   ConnectOptions,
   FindOptions,
@@ -15,5 +25,9 @@ export type {
   ManyOptions,
   ManyResult,
   Outcome,
+  SendOptions,
+  StreamOptions,
+  Served,
   TaskContext,
 } from './options.js';
+export type { OnQuestion, Part } from './parts-in.js';

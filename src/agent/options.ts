@@ -4,6 +4,7 @@
 import type { MeshError } from '../wire/errors.js';
 import type { Json } from '../wire/json.js';
 import type { Log } from '../wire/log.js';
+import type { OnQuestion, Part } from './parts-in.js';
 
 /** How to reach the mesh, and as whom. Missing values come from MESH_URL and MESH_CREDS. */
 export interface ConnectOptions {
@@ -70,6 +71,33 @@ export interface CallOptions {
   readonly context?: string;
   /** What the call is for, in a word. */
   readonly intent?: string;
+  /**
+   * Answers what the handler asks with `ctx.ask`; what it returns is the answer. The deadline runs on meanwhile. When
+   * it throws, the call is cancelled. Without it a handler that asks gets `no_answer`.
+   */
+  readonly onQuestion?: OnQuestion;
+}
+
+/** How a call is made whose partial outputs are read. */
+export interface StreamOptions extends CallOptions {
+  /** Partial outputs that may be on their way unread; default 64, at most 1 024. */
+  readonly window?: number;
+}
+
+/** How a call is made that is waited for later, or by somebody else of the same name. */
+export interface SendOptions extends Omit<CallOptions, 'signal' | 'onQuestion'> {
+  /** Let the handler give partial outputs and ask: `watch()` reads them. */
+  readonly watched?: boolean;
+}
+
+/**
+ * A call under way: iterate for its partial outputs, await `outcome` for its end. Iterating throws what the call ends
+ * with, and stream_broken when parts were missed because nobody read them in time. Leaving the loop early drops the
+ * rest; the call itself goes on.
+ */
+export interface CallStream<T = Json> extends AsyncIterable<Part> {
+  readonly call: string;
+  readonly outcome: Promise<Outcome<T>>;
 }
 
 /** How many calls are made. A call id is of one call, so there is none for many. */
@@ -129,9 +157,30 @@ export interface TaskContext {
   readonly signal: AbortSignal;
   /** Call another capability as part of this task: it carries the ticket and a shorter deadline. */
   call<T = Json>(capability: string, body?: unknown, options?: CallOptions): Promise<T>;
+  /** The same with the partial outputs of the child call. */
+  stream<T = Json>(capability: string, body?: unknown, options?: StreamOptions): CallStream<T>;
+  /** The context id of the call, if it has one. */
+  readonly context: string | undefined;
+  /**
+   * Give a partial output. Resolves when there is room for the next one, so await it; false when nobody reads, then it
+   * was dropped. Throws body_undecodable, body_too_large, and why the task was stopped.
+   */
+  progress(value: unknown): Promise<boolean>;
+  /**
+   * Ask the caller and wait for the answer; the deadline runs on. Throws no_answer when the caller does not answer
+   * questions, and why the task was stopped.
+   */
+  ask<T = Json>(question: unknown): Promise<T>;
   /** Report what the task used, in whole units; recorded as reported by the agent. */
   usage(amounts: Readonly<Record<string, number>>): void;
 }
 
 /** A handler: takes the body, gives the result. What it throws becomes a `failed` outcome. */
 export type Handler = (body: never, context: TaskContext) => unknown;
+
+/** One capability to serve. */
+export interface Served {
+  readonly name: string;
+  readonly options: CapabilityOptions;
+  readonly handler: Handler;
+}

@@ -3,6 +3,7 @@
  */
 import type { MeshError } from '../wire/errors.js';
 import type { Outcome } from './options.js';
+import type { PartsIn } from './parts-in.js';
 
 /** One waiting call. */
 export interface Pending {
@@ -11,6 +12,8 @@ export interface Pending {
   readonly chosen: boolean;
   readonly capability: string;
   readonly deadline: number;
+  /** How long after the deadline the mesh may still keep its promise (D1). */
+  readonly graceMs: number;
   /** Instant until which the mesh must have accepted it. */
   readonly acceptUntil: number;
   readonly to: string;
@@ -27,6 +30,10 @@ export interface Pending {
   /** Instant of the next look (epoch ms). */
   nextMs: number;
   cleanUp: (() => void) | undefined;
+  /** Partial outputs and questions, when somebody wants them. */
+  readonly parts: PartsIn | undefined;
+  /** Told once the call is accepted, when that is all that is waited for. */
+  readonly onAccepted: (() => void) | undefined;
 }
 
 const SWEEP_MS = 250;

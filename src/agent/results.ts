@@ -29,6 +29,11 @@ export function toGateway(reply: string, gateway: string): string {
   return tokens.join('.');
 }
 
+/** Where partial outputs of the same task go. */
+export function progressOf(reply: string): string {
+  return reply.replace('.result.', '.progress.');
+}
+
 const ANY = 'any';
 const GATEWAY_TOKEN = 4;
 const SEQ_TOKEN = 5;

@@ -5,15 +5,20 @@
 import type { Msg, NatsConnection } from '../fabric/connection.js';
 import { headersOf, rawHeaders } from '../fabric/raw.js';
 import { bodyTypeOf } from '../wire/content.js';
+import { send } from '../fabric/sender.js';
 import { fromBody, meshError } from '../wire/errors.js';
 import { parse, subject } from '../wire/generated/subjects.js';
 import type { Beat, Card, ErrorBody, HelloReply, Taken } from '../wire/generated/messages.js';
 import { encodeHeaders, header } from '../wire/headers.js';
+import type { Json } from '../wire/json.js';
 import { limits } from '../wire/limits.js';
 import { asCapability, isToken, type Token } from '../wire/names.js';
+import { readParts } from '../wire/parts.js';
 import type { Caller } from './caller.js';
-import type { CapabilityOptions, ConnectOptions, Handler } from './options.js';
-import { Results, seqOf, toGateway } from './results.js';
+import { Counts } from './counts.js';
+import type { CapabilityOptions, ConnectOptions, Handler, Served } from './options.js';
+import { PartsOut, type SayPart } from './parts-out.js';
+import { progressOf, Results, seqOf, toGateway } from './results.js';
 import { Stop } from './stop.js';
 import { readTicket, runTask } from './task.js';
 
@@ -21,11 +26,13 @@ const QUEUE = 'mesh';
 /** What every instance of the SDK reads, unless its user says otherwise. */
 const TAKES = ['json', 'msgpack'];
 
-/** One capability to serve. */
-export interface Served {
-  readonly name: string;
-  readonly options: CapabilityOptions;
-  readonly handler: Handler;
+/** A task that runs. */
+interface Running {
+  readonly stop: Stop;
+  /** Where its result goes; another gateway may adopt it. */
+  reply: string;
+  /** What it says before its result, if the caller wants to hear it. */
+  parts: PartsOut | undefined;
 }
 
 /** Serves the capabilities of one instance. */
@@ -36,8 +43,9 @@ export class Server {
   readonly #caller: Caller;
   readonly #options: ConnectOptions;
   readonly #handlers = new Map<string, { handler: Handler; options: CapabilityOptions }>();
-  readonly #running = new Map<string, { readonly stop: Stop; readonly reply: string }>();
+  readonly #running = new Map<string, Running>();
   readonly #results: Results;
+  readonly #counts = new Counts();
   readonly #presence: ReturnType<typeof rawHeaders>;
   #timer: NodeJS.Timeout | undefined;
   #state: Beat['state'] = 'ready';
@@ -156,6 +164,10 @@ export class Server {
     this.#nc.subscribe(subject.stop({ agent: this.#me, call: '*' as Token }), {
       callback: (err, msg) => (err === null ? this.#stop(msg) : undefined),
     });
+    this.#nc.subscribe(subject.flow({ agent: this.#me, call: '*' as Token }), {
+      callback: (err, msg) => (err === null ? this.#flow(msg) : undefined),
+    });
+    this.#counts.answer(this.#nc, this.#me, this.#instance);
     this.#nc.subscribe(subject.probe({ agent: this.#me, instance: this.#instance }), {
       callback: (err, msg) => (err === null ? this.#probe(msg) : undefined),
     });
@@ -193,10 +205,12 @@ export class Server {
     }
     const ticket = readTicket(ticketText);
     const stop = new Stop(ticket.deadline);
-    const { reply } = msg;
-    this.#running.set(key, { stop, reply });
+    const running: Running = { stop, reply: msg.reply, parts: undefined };
+    running.parts = this.#partsOf(running, headers.get(header.parts));
+    this.#running.set(key, running);
     const input = {
       handler,
+      capability,
       ticketText,
       ticket,
       key,
@@ -204,16 +218,43 @@ export class Server {
       type: bodyTypeOf(headers.get(header.contentType)),
       bodyRef: headers.get(header.bodyRef),
       stop,
-      caller: this.#caller,
+      parts: running.parts,
     };
-    void runTask(input).then((result) => {
+    const startMs = performance.now();
+    void runTask(input, this.#caller).then((result) => {
       this.#running.delete(key);
       if (result === undefined) {
-        this.#nc.publish(reply, '', { headers: BUSY }); // it was late and did not start
+        this.#nc.publish(running.reply, '', { headers: BUSY }); // it was late and did not start
       } else {
-        this.#results.send(reply, result);
+        this.#counts.add(capability, performance.now() - startMs, result.failed);
+        this.#results.send(running.reply, result);
       }
     });
+  }
+
+  #partsOf(running: Running, header: string | undefined): PartsOut | undefined {
+    const wish = header === undefined ? undefined : readParts(header);
+    if (wish === undefined) {
+      return undefined;
+    }
+    const say: SayPart = (headers, body) => {
+      if (!this.#nc.isClosed()) {
+        send(this.#nc, progressOf(running.reply), body, headers);
+      }
+    };
+    return new PartsOut(wish, say, running.stop);
+  }
+
+  /** The caller used partial outputs, or answers a question. Server-written bytes have no headers. */
+  #flow(msg: Msg): void {
+    const headers = headersOf(msg);
+    const parts = this.#running.get(headers.get(header.key) ?? '')?.parts;
+    const n = Number(headers.get(header.part));
+    if (parts !== undefined && headers.get(header.question) !== undefined) {
+      parts.answer(n, msg.json<Json>());
+    } else {
+      parts?.used(n);
+    }
   }
 
   /** A gateway asks for a sign of tasks it adopted: what runs is told, what is done is sent again. */
@@ -224,9 +265,10 @@ export class Server {
     }
     const seqs = new Set(msg.json<Taken>().seqs);
     this.#results.sendAgain(seqs);
-    for (const { reply } of this.#running.values()) {
-      if (seqs.has(seqOf(reply))) {
-        this.#nc.publish(toGateway(reply, heir), '', { headers: WORKING });
+    for (const running of this.#running.values()) {
+      if (seqs.has(seqOf(running.reply))) {
+        running.reply = toGateway(running.reply, heir);
+        this.#nc.publish(running.reply, '', { headers: WORKING });
       }
     }
   }

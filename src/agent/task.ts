@@ -8,19 +8,23 @@ import { header, headerText } from '../wire/headers.js';
 import { encodeJson, type Json } from '../wire/json.js';
 import { limits } from '../wire/limits.js';
 import type { Caller } from './caller.js';
-import type { ParentTask } from './form.js';
-import type { CallOptions, Handler, TaskContext } from './options.js';
+import type { ParentTask } from './request.js';
+import type { PartsOut } from './parts-out.js';
+import type { CallOptions, CallStream, Handler, StreamOptions, TaskContext } from './options.js';
 import type { Stop } from './stop.js';
 
 /** A result on its way: body and header block (empty: none). */
 export interface TaskResult {
   readonly body: Uint8Array;
   readonly headers: string;
+  /** Why it failed, or was cancelled. */
+  readonly failed?: string;
 }
 
 /** What a task is run with. */
 export interface TaskInput {
   readonly handler: Handler;
+  readonly capability: string;
   /** The ticket as it came, and what it says. */
   readonly ticketText: string;
   readonly ticket: Ticket;
@@ -30,7 +34,8 @@ export interface TaskInput {
   /** Where the body lies, if it is not here. */
   readonly bodyRef: string | undefined;
   readonly stop: Stop;
-  readonly caller: Caller;
+  /** Set when the caller wants to hear of it before its result. */
+  readonly parts: PartsOut | undefined;
 }
 
 const EMPTY = new Uint8Array(0);
@@ -42,12 +47,12 @@ export function readTicket(text: string): Ticket {
 }
 
 /** Run it. Undefined when the deadline has passed before it could start: nobody waits, and nothing was done (D6). */
-export async function runTask(input: TaskInput): Promise<TaskResult | undefined> {
+export async function runTask(input: TaskInput, caller: Caller): Promise<TaskResult | undefined> {
   if (input.ticket.deadline <= Date.now()) {
     return undefined;
   }
-  const context = new Context(input);
-  const { bodyRef, caller, ticket, stop } = input;
+  const context = new Context(input, caller);
+  const { bodyRef, ticket, stop, parts } = input;
   try {
     let body: unknown;
     if (bodyRef === undefined) {
@@ -60,29 +65,37 @@ export async function runTask(input: TaskInput): Promise<TaskResult | undefined>
       }
     }
     const value: unknown = await input.handler(body as never, context);
-    return await resultOf(input, value, context.used);
+    const result = await resultOf(input, caller, value, context.used);
+    if (parts !== undefined && parts.count > 0) {
+      await parts.finish();
+    }
+    return result;
   } catch (err) {
     return failure(err, stop);
   } finally {
+    parts?.end();
     stop.end();
   }
 }
 
 /** The result of a task, in the encoding of its call; a large one is stored for as long as the outcome is kept. */
 async function resultOf(
-  { caller, ticket, type }: TaskInput,
+  { ticket, type, parts }: TaskInput,
+  caller: Caller,
   value: unknown,
   used: Readonly<Record<string, number>> | undefined,
 ): Promise<TaskResult> {
   const content = encodeBody(value, type === 'msgpack' ? 'msgpack' : 'json');
   const large = content.bytes.length > limits.bodyBytes;
-  if (used === undefined && !large && content.type === 'json') {
+  const count = parts?.count ?? 0;
+  if (used === undefined && count === 0 && !large && content.type === 'json') {
     return { body: content.bytes, headers: '' };
   }
   const until = (ticket.expires ?? ticket.deadline) + limits.graceMs;
   const bounds = { acceptUntil: ticket.deadline, deadline: ticket.deadline };
   const headers = headerText([
     [header.usage, used === undefined ? undefined : JSON.stringify(used)],
+    [header.parts, count === 0 ? undefined : count],
     [header.contentType, contentTypeOf(content.type)],
     [header.bodyRef, large ? await caller.bodies.upload(content, until, bounds) : undefined],
   ]);
@@ -91,8 +104,9 @@ async function resultOf(
 
 /** The handler did not run: its body could not be had. */
 function unread(err: unknown): TaskResult {
-  const body = asMeshError(err, 'a large body').toBody();
-  return { body: encodeJson(body), headers: headerText([[header.status, 'failed']]) };
+  const error = asMeshError(err, 'a large body');
+  const headers = headerText([[header.status, 'failed']]);
+  return { body: encodeJson(error.toBody()), headers, failed: error.sentence };
 }
 
 function failure(err: unknown, stop: Stop): TaskResult {
@@ -101,18 +115,20 @@ function failure(err: unknown, stop: Stop): TaskResult {
   const why = err instanceof Error ? err.message : String(err);
   const body = meshError('handler_failed', { agent: 'the handler', why }).toBody();
   const headers = headerText([[header.status, cancelled ? 'cancelled' : 'failed']]);
-  return { body: encodeJson({ ...body, message: why }), headers };
+  return { body: encodeJson({ ...body, message: why }), headers, failed: why };
 }
 
 /** The context of one task. */
 class Context implements TaskContext {
   readonly #input: TaskInput;
+  readonly #caller: Caller;
   #children = 0;
   used: Readonly<Record<string, number>> | undefined;
 
-  constructor(input: TaskInput) {
+  constructor(input: TaskInput, caller: Caller) {
     this.#input = input;
-    // Handlers like to take their context apart: these two must not lose it.
+    this.#caller = caller;
+    // Handlers like to take their context apart: these must not lose it.
     this.call = this.call.bind(this);
     this.usage = this.usage.bind(this);
   }
@@ -133,6 +149,10 @@ class Context implements TaskContext {
     return this.#input.key;
   }
 
+  get context(): string | undefined {
+    return this.#input.ticket.context;
+  }
+
   get attempt(): number {
     return this.#input.ticket.attempt;
   }
@@ -146,17 +166,38 @@ class Context implements TaskContext {
   }
 
   async call<T = Json>(capability: string, body: unknown = null, options: CallOptions = {}): Promise<T> {
-    const parent: ParentTask = {
+    const own = { timeoutMs: MAX_TIMEOUT_MS, ...options };
+    return (await this.#caller.call<T>(capability, body, own, this.#parent())).value;
+  }
+
+  readonly stream = <T = Json>(
+    capability: string,
+    body: unknown = null,
+    options: StreamOptions = {},
+  ): CallStream<T> =>
+    this.#caller.stream<T>(capability, body, { timeoutMs: MAX_TIMEOUT_MS, ...options }, this.#parent());
+
+  readonly progress = (value: unknown): Promise<boolean> =>
+    this.#input.parts?.push(value) ?? Promise.resolve(false);
+
+  readonly ask = async <T = Json>(question: unknown): Promise<T> => {
+    const { parts, capability } = this.#input;
+    if (parts === undefined) {
+      throw meshError('no_answer', { capability });
+    }
+    return (await parts.ask(question, capability)) as T;
+  };
+
+  usage(amounts: Readonly<Record<string, number>>): void {
+    this.used = { ...this.used, ...amounts };
+  }
+
+  #parent(): ParentTask {
+    return {
       ticket: this.#input.ticketText,
       deadline: this.deadline,
       signal: this.signal,
       nextChild: () => this.#children++,
     };
-    const own = { timeoutMs: MAX_TIMEOUT_MS, ...options };
-    return (await this.#input.caller.call<T>(capability, body, own, parent)).value;
-  }
-
-  usage(amounts: Readonly<Record<string, number>>): void {
-    this.used = { ...this.used, ...amounts };
   }
 }

@@ -53,6 +53,7 @@ export interface Draft extends Incoming {
   /** The reference of the body as it came, and opened. */
   bodyRef: string | undefined;
   ref: BodyRef | undefined;
+  parts: string | undefined;
   labels: { [key: string]: string } | undefined;
   child: number | undefined;
   // ticket
@@ -98,6 +99,7 @@ export function draftOf(incoming: Incoming, nowMs: number): Draft {
     type: 'json',
     bodyRef: undefined,
     ref: undefined,
+    parts: undefined,
     labels: undefined,
     child: undefined,
     ticket: undefined,

@@ -1,16 +1,17 @@
 /**
  * `mesh call`: make one call and print its result.
  */
-import { readFileSync } from 'node:fs';
 import { InvalidArgumentError, Option, type Command } from 'commander';
-import { connect, type CallOptions, type Mesh, type Outcome } from '../agent/index.js';
+import { connect, type CallOptions, type Mesh } from '../agent/index.js';
 import { asMeshError, meshError, MeshError } from '../wire/errors.js';
-import { decodeJson, type Json } from '../wire/json.js';
+import type { Json } from '../wire/json.js';
 import { limits } from '../wire/limits.js';
 import { asCapability } from '../wire/names.js';
 import { isCallId } from '../wire/ulid.js';
+import { bodyOf, rawBytes } from './call/body.js';
 import { callEachLine } from './call/each.js';
 import { wholeNumber } from './calls/ask.js';
+import { follow, questioner, sayOutcome } from './calls/follow.js';
 import { openContext, type ContextOptions } from './context.js';
 import { exitOfError, exits, note, safe, say, sayError, sayJson } from './output.js';
 
@@ -26,6 +27,8 @@ interface CallCommandOptions extends ContextOptions {
   readonly each?: string;
   readonly inFlight?: number;
   readonly ordered?: boolean;
+  readonly stream?: boolean;
+  readonly detach?: boolean;
 }
 
 /** Add the command. */
@@ -45,6 +48,8 @@ export function register(program: Command): void {
     .option('--intent <word>', 'what the call is for', printable)
     .option('--bytes', 'send the body as raw bytes, of any kind, from @file or -')
     .addOption(new Option('--encoding <how>', 'how a body crosses the wire').choices(['json', 'msgpack']))
+    .option('--stream', 'print partial outputs as they come')
+    .option('--detach', 'print the call id once the mesh has accepted the call, and do not wait')
     .option('--each <file>', 'one call for each line of a file of JSON lines, or of stdin with -')
     .option(
       '--in-flight <n>',
@@ -64,13 +69,16 @@ Examples:
   $ mesh call inventory.query '{"sku":"a-1"}'
   $ mesh call docs.report @request.json --timeout 60000 --label team=docs
   $ echo '{"sku":"a-1"}' | mesh call inventory.query - --as shop --json | jq .value
+  $ mesh call llm.chat '{"text":"hello"}' --stream
+  $ mesh calls wait "$(mesh call docs.report @request.json --detach --timeout 600000)"
   $ mesh call image.scale @cat.png --bytes > small.png
   $ mesh call inventory.query --each skus.ndjson --in-flight 200 --json > results.ndjson
   $ mesh call pay.invoice @invoice.json --id 01jd9zq0c3w8k5v7x2m4n6p8r0      a retry repeats the id
 
-The result goes to stdout, an error to stderr. Exits with 0 completed, 1 failed or cancelled, 2 usage, 3 refused,
-4 expired or unknown; with --each the first of 1, 3 and 4 that one of the calls has. Ctrl-C asks the mesh to cancel.
---each prints one line for each call, with the number of its line; on a terminal a bar shows how far it is.`;
+The result goes to stdout, an error to stderr; what a handler asks is asked here where stdin is a terminal.
+Exits with 0 completed, 1 failed or cancelled, 2 usage, 3 refused, 4 expired or unknown; with --each the first of
+1, 3 and 4 that one of the calls has. Ctrl-C asks the mesh to cancel. --each prints one line for each call, with the
+number of its line; on a terminal a bar shows how far it is.`;
 
 async function call(
   capability: string,
@@ -85,7 +93,7 @@ async function call(
     const mesh = await connect({ url, creds: credentials });
     try {
       if (options.each === undefined) {
-        await makeCall(mesh, asCapability(capability), value, callOptions(options), json);
+        await makeCall(mesh, asCapability(capability), value, options);
       } else {
         await makeCalls(mesh, asCapability(capability), options.each, options);
       }
@@ -101,23 +109,23 @@ async function makeCall(
   mesh: Mesh,
   capability: string,
   body: Json | Uint8Array,
-  options: CallOptions,
-  json: boolean,
+  options: CallCommandOptions,
 ): Promise<void> {
+  const json = options.json === true;
+  const how = callOptions(options);
+  if (options.detach === true) {
+    const id = await mesh.send(capability, body, { ...how, watched: options.stream === true });
+    return json ? sayJson({ call: id }) : say(id);
+  }
   const abort = cancelOnSignal();
+  const onQuestion = questioner();
+  const live = { ...how, signal: abort.signal, ...(onQuestion === undefined ? {} : { onQuestion }) };
   try {
-    const outcome = await mesh.callForOutcome<unknown>(capability, body, {
-      ...options,
-      signal: abort.signal,
-    });
-    if (Buffer.isBuffer(outcome.value)) {
-      tellBytes(outcome, outcome.value, json);
-    } else if (json) {
-      sayJson({ status: 'completed', ...outcome });
+    if (options.stream === true) {
+      await follow(mesh.stream(capability, body, live), json);
     } else {
-      say(...JSON.stringify(outcome.value, undefined, 2).split('\n').map(safe));
+      sayOutcome(await mesh.callForOutcome(capability, body, live), json);
     }
-    process.exitCode = exits.completed;
   } finally {
     abort.done();
   }
@@ -144,34 +152,21 @@ async function makeCalls(
   }
 }
 
-/** Raw bytes to stdout as they are, if nobody would have to look at them. */
-function tellBytes(outcome: Outcome<unknown>, bytes: Buffer, json: boolean): void {
-  if (json) {
-    sayJson({
-      status: 'completed',
-      ...outcome,
-      value: { bytes: bytes.length, base64: bytes.toString('base64') },
-    });
-  } else if (process.stdout.isTTY) {
-    note(`${bytes.length} bytes that are no text; send them to a file with > file`);
-  } else {
-    process.stdout.write(bytes);
-  }
-}
-
 /** Throws usage for options that do not go together. */
 function checkUsage(
   body: string | undefined,
-  { each, id, bytes, inFlight, ordered }: CallCommandOptions,
+  { each, id, bytes, inFlight, ordered, stream, detach }: CallCommandOptions,
 ): void {
   const why =
-    each !== undefined && (body !== undefined || id !== undefined || bytes === true)
-      ? '--each takes its bodies from a file: no body, --id or --bytes beside it'
-      : each === undefined && (inFlight !== undefined || ordered === true)
-        ? '--in-flight and --ordered go with --each'
-        : bytes === true && body !== '-' && body?.startsWith('@') !== true
-          ? '--bytes takes the body from @file or -'
-          : undefined;
+    each !== undefined && (stream === true || detach === true)
+      ? '--each waits for the outcomes of its calls: no --stream or --detach beside it'
+      : each !== undefined && (body !== undefined || id !== undefined || bytes === true)
+        ? '--each takes its bodies from a file: no body, --id or --bytes beside it'
+        : each === undefined && (inFlight !== undefined || ordered === true)
+          ? '--in-flight and --ordered go with --each'
+          : bytes === true && body !== '-' && body?.startsWith('@') !== true
+            ? '--bytes takes the body from @file or -'
+            : undefined;
   if (why !== undefined) {
     throw meshError('usage', { why });
   }
@@ -201,40 +196,6 @@ function callOptions(given: CallCommandOptions): CallOptions {
     ...(context === undefined ? {} : { context }),
     ...(intent === undefined ? {} : { intent }),
   };
-}
-
-/** The body as it was given. Throws `usage`. */
-function bodyOf(given: string | undefined): Json {
-  try {
-    const bytes = given === undefined ? undefined : bytesOf(given);
-    JSON.parse(Buffer.from(bytes ?? 'null').toString()); // its error says where
-    return bytes === undefined ? null : decodeJson(bytes, limits.bodyCheckBytes);
-  } catch (err) {
-    const why = err instanceof MeshError ? err.sentence : String(err instanceof Error ? err.message : err);
-    throw meshError('usage', { why: `the body is not one JSON value: ${why}` }, err);
-  }
-}
-
-/** The body as it lies there. Throws `usage`. */
-function rawBytes(given = ''): Uint8Array {
-  try {
-    return bytesOf(given);
-  } catch (err) {
-    throw meshError(
-      'usage',
-      { why: `the body cannot be read: ${String(err instanceof Error ? err.message : err)}` },
-      err,
-    );
-  }
-}
-
-function bytesOf(given: string): Uint8Array {
-  const file = given === '-' ? 0 : given.startsWith('@') ? given.slice(1) : undefined;
-  const bytes = file === undefined ? Buffer.from(given) : readFileSync(file);
-  if (bytes.length === 0) {
-    throw new Error('it is empty');
-  }
-  return bytes;
 }
 
 /** Ctrl-C cancels the call, whose outcome is still waited for; a second one ends at once. */

@@ -6,12 +6,14 @@ import { CALL_STATES, type CallPage, type CallRow, type CallsPage } from '../con
 import type { View } from '../wire/generated/messages.js';
 import { asToken } from '../wire/names.js';
 import { askView, duration, viewOptions, wholeNumber } from './calls/ask.js';
+import { registerLater } from './calls/later.js';
 import { idOf, paintState, printCall } from './calls/tree.js';
 import type { ContextOptions } from './context.js';
 import { note, paint, safe, say, sayJson, table } from './output.js';
 
 interface ListOptions extends ContextOptions {
   readonly from?: string;
+  readonly context?: string;
   readonly status?: string;
   readonly limit?: number;
 }
@@ -26,6 +28,7 @@ export function register(program: Command): void {
     .summary('the newest calls')
     .description('The newest calls first, with where they stand.')
     .option('--from <name>', 'only calls of this caller or agent')
+    .option('--context <id>', 'only calls with this context id')
     .addOption(new Option('--status <state>', 'only these').choices(CALL_STATES))
     .option('--limit <n>', 'rows at most', wholeNumber(1, 1_000), 50)
     .addHelpText('after', LS_HELP)
@@ -37,6 +40,7 @@ export function register(program: Command): void {
     )
     .addHelpText('after', SHOW_HELP)
     .action(show);
+  registerLater(calls);
 }
 
 const LS_HELP = `
@@ -54,9 +58,10 @@ Examples:
 
 An id is unique to its caller; in front of it stands who called. The asked call is marked with ◀.`;
 
-async function ls({ from, status, limit, ...options }: ListOptions): Promise<void> {
+async function ls({ from, context, status, limit, ...options }: ListOptions): Promise<void> {
   const page = await askView<CallsPage>(options, 'calls', {
     ...(from === undefined ? {} : { from: asToken(from, '--from') }),
+    ...(context === undefined ? {} : { context }),
     ...(status === undefined ? {} : { status }),
     ...(limit === undefined ? {} : { limit }),
   });

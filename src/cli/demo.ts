@@ -39,6 +39,7 @@ export function register(program: Command): void {
     .description(
       'Start a mesh in a temporary folder, mount the filesystem MCP server over the docs of this package, let agents list, read, outline and count them, kill one of them at its work, and balance the books. Takes a few seconds and leaves nothing behind.',
     )
+    .option('--offline', 'fetch no nats-server when none is found (or MESH_OFFLINE=1)')
     .option('--json', 'print one JSON line')
     .addHelpText('after', HELP)
     .action(demo);
@@ -51,9 +52,9 @@ Examples:
 
 Exits with 0 when the books balance, with 1 when they do not.`;
 
-async function demo({ json = false }: { json?: boolean }): Promise<void> {
+async function demo({ json = false, offline }: { json?: boolean; offline?: boolean }): Promise<void> {
   const began = performance.now();
-  const stage = new Stage();
+  const stage = new Stage({ say: note, ...(offline === undefined ? {} : { offline }) });
   const leave = leaveOnSignal(stage);
   const folder = packageFile('docs');
   try {

@@ -25,6 +25,7 @@ const commands: readonly CommandRow[] = [
     load: () => import('./demo.js'),
   },
   { name: 'mount', summary: 'mount an MCP server as an agent', load: () => import('./mount.js') },
+  { name: 'serve', summary: 'the mesh as a server for others', load: () => import('./serve.js') },
   { name: 'call', summary: 'call a capability', load: () => import('./call.js') },
   { name: 'calls', summary: 'what became of calls', load: () => import('./calls.js') },
   { name: 'agents', summary: 'who is there; add a name', load: () => import('./agents.js') },

@@ -1,26 +1,24 @@
 /**
  * `mesh mount`: things that are not agents, mounted as agents.
  */
-import { InvalidArgumentError, type Command } from 'commander';
-import { mountMcp, type Mounted, type ToolOverride } from '../adapters/mcp.js';
+import type { Command } from 'commander';
+import { mountMcp, type Mounted } from '../adapters/mcp.js';
 import { connect, MeshError } from '../agent/index.js';
-
 import { openContext, type Context } from './context.js';
+import { collectOverride, collectPair, concurrency, wholeNumber, type Overrides } from './mount/options.js';
+import { targetOf, type TargetOptions } from './mount/target.js';
 import { exitOfError, exits, note, paint, say, sayError, sayJson, table } from './output.js';
+import { stopRequest } from './stop.js';
 
-interface MountMcpOptions {
+interface MountMcpOptions extends TargetOptions {
   readonly as?: string;
   readonly name?: string;
   readonly override?: Overrides;
   readonly concurrency?: number;
-  readonly cwd?: string;
-  readonly env?: Readonly<Record<string, string>>;
+  readonly restarts?: number;
   readonly data?: string;
-  readonly url?: string;
   readonly json?: boolean;
 }
-
-type Overrides = Readonly<Record<string, ToolOverride>>;
 
 /** Add the command and what it can mount. */
 export function register(program: Command): void {
@@ -28,10 +26,10 @@ export function register(program: Command): void {
     .command('mount')
     .summary('mount an MCP server as an agent')
     .description('Mount things that are not agents as agents.')
-    .command('mcp <command...>')
-    .summary('mount a stdio MCP server: every tool becomes a capability')
+    .command('mcp [command...]')
+    .summary('mount an MCP server: every tool becomes a capability')
     .description(
-      'Start a stdio MCP server and serve every tool of it as the capability <as>.<tool>, until Ctrl-C. Needs the credentials of an agent (mesh agents add) that the policy lets serve <as>.>.',
+      'Serve every tool of an MCP server as the capability <as>.<tool>, until Ctrl-C. The server is a command that speaks MCP over stdio, or the url of one that speaks it over streamable HTTP. Needs the credentials of an agent (mesh agents add) that the policy lets serve <as>.>.',
     )
     .option('--as <name>', 'first part of the capabilities (default: --name, else mcp)')
     .option('--name <user>', 'agent whose credentials to use (default: --as)')
@@ -42,9 +40,19 @@ export function register(program: Command): void {
     )
     .option('--concurrency <n>', 'tasks at once (default: 16)', concurrency)
     .option('--cwd <folder>', 'folder the server is started in')
-    .option('--env <key=value>', 'variable of its environment, which is otherwise nearly empty', collectEnv)
+    .option('--env <key=value>', 'variable of its environment, which is otherwise nearly empty', collectPair)
+    .option('--bearer-env <variable>', 'over HTTP: the variable that holds the bearer token')
+    .option(
+      '--header-env <name=variable>',
+      'over HTTP: a header, and the variable that holds it',
+      collectPair,
+    )
+    .option('--restarts <n>', 'ends in a row before it gives up (default: 5, over HTTP 30)', wholeNumber)
     .option('--data <folder>', 'data folder (default: $MESH_DATA or .mesh)')
-    .option('--url <url>', 'server (default: the one of the data folder, else $NATS_URL)')
+    .option(
+      '--url <url>',
+      'http, https: the MCP server; else server of the mesh (default: the one of the data folder, else $NATS_URL)',
+    )
     .option('--json', 'print one JSON line when ready')
     .addHelpText('after', HELP)
     .action(mountMcpCommand);
@@ -54,6 +62,7 @@ const HELP = `
 Examples:
   $ mesh agents add fs
   $ mesh mount mcp --as fs -- npx @modelcontextprotocol/server-filesystem ./docs
+  $ mesh mount mcp --as wiki --url https://wiki.example.com/mcp --bearer-env WIKI_TOKEN
   $ mesh mount mcp --as fs --override write_file:idempotent=false --override read_file:attemptMs=5000 -- npx …
 
 An idempotent tool may be dispatched again when an attempt is lost. By default that is what the tool says of itself.`;
@@ -80,28 +89,25 @@ async function mountMcpCommand(command: readonly string[], options: MountMcpOpti
 
 async function start(words: readonly string[], options: MountMcpOptions): Promise<Mounted> {
   const as = options.as ?? options.name ?? 'mcp';
-  const { concurrency: most, cwd, env, override: overrides } = options;
-  const context = contextOf(options.name ?? as, options);
-  const [command = '', ...args] = words;
+  const { concurrency: most, override: overrides, restarts } = options;
+  const { target, description, meshUrl } = targetOf(words, options);
+  const context = contextOf(options.name ?? as, options.data, meshUrl);
   const mesh = await connect({
     url: context.url,
     creds: context.credentials,
-    description: `MCP server: ${words.join(' ')}`.slice(0, 200),
+    description,
     ...(most === undefined ? {} : { concurrency: most }),
   });
   return await mountMcp(mesh, {
+    ...target,
     as,
-    command,
-    args,
     say: note,
-    onStderr: (text) => void process.stderr.write(text),
-    ...(cwd === undefined ? {} : { cwd }),
-    ...(env === undefined ? {} : { env }),
+    ...(restarts === undefined ? {} : { restarts }),
     ...(overrides === undefined ? {} : { overrides }),
   });
 }
 
-function contextOf(user: string, { data, url }: MountMcpOptions): Context {
+function contextOf(user: string, data: string | undefined, url: string | undefined): Context {
   try {
     return openContext(
       { ...(data === undefined ? {} : { data }), ...(url === undefined ? {} : { url }) },
@@ -146,73 +152,4 @@ function report({ as, server, tools }: Mounted): string[] {
     '',
     'Ctrl-C ends the mount.',
   ];
-}
-
-/** Resolves at the first wish to stop; at the second the process ends as it is. */
-function stopRequest(): Promise<undefined> {
-  return new Promise((resolve) => {
-    let asked = false;
-    const onSignal = (): void => {
-      if (asked) {
-        process.exit(exits.failed);
-      }
-      asked = true;
-      resolve(undefined);
-    };
-    process.on('SIGINT', onSignal);
-    process.on('SIGTERM', onSignal);
-    // Started by another command of ours: the channel closes when that dies, however it dies.
-    process.once('disconnect', onSignal);
-  });
-}
-
-const READERS: Readonly<Record<string, (value: string) => unknown>> = {
-  idempotent: yesOrNo,
-  readOnly: yesOrNo,
-  attemptMs: wholeNumber,
-  lifeMs: wholeNumber,
-  costMicros: wholeNumber,
-  version: (value) => value,
-  proficiency: (value) => value,
-};
-
-function collectOverride(text: string, before: Overrides = {}): Overrides {
-  const [, tool = '', key = '', value = ''] = /^(.+):(\w+)=(.*)$/.exec(text) ?? [];
-  const read = READERS[key];
-  if (read === undefined) {
-    throw new InvalidArgumentError(
-      `It must be tool:key=value, key one of ${Object.keys(READERS).join(', ')}.`,
-    );
-  }
-  return { ...before, [tool]: { ...before[tool], [key]: read(value) } };
-}
-
-function collectEnv(text: string, before: Readonly<Record<string, string>> = {}): Record<string, string> {
-  const at = text.indexOf('=');
-  if (at < 1) {
-    throw new InvalidArgumentError('It must be key=value.');
-  }
-  return { ...before, [text.slice(0, at)]: text.slice(at + 1) };
-}
-
-function concurrency(text: string): number {
-  const value = wholeNumber(text);
-  if (value < 1 || value > 65_535) {
-    throw new InvalidArgumentError('It must be from 1 to 65535.');
-  }
-  return value;
-}
-
-function wholeNumber(text: string): number {
-  if (!/^\d{1,12}$/.test(text)) {
-    throw new InvalidArgumentError('It must be a whole number.');
-  }
-  return Number(text);
-}
-
-function yesOrNo(text: string): boolean {
-  if (text !== 'true' && text !== 'false') {
-    throw new InvalidArgumentError('It must be true or false.');
-  }
-  return text === 'true';
 }

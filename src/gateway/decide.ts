@@ -51,6 +51,7 @@ export class Decider {
     instance.inFlight++;
     const record = allowRecord(this.#core, admitted, origin.reply);
     const call = newOpenCall(record, 0, admitted.body, instance);
+    call.credit = 0;
     this.#write(record, admitted.body, {
       stored: (seq, late) => {
         call.seq = seq;
@@ -91,6 +92,7 @@ export class Decider {
           return; // an earlier attempt answered meanwhile
         }
         this.#open.addDecision(call, record, seq);
+        call.credit = 0; // each attempt counts its parts anew
         this.start(call, instance, late);
       },
       lost: (_, other) => {
@@ -241,6 +243,7 @@ export function newOpenCall(
     lostUntil: undefined,
     history: [],
     unproven: false,
+    credit: undefined,
     innocent: 0,
     slot: undefined,
   };

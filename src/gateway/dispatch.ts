@@ -46,7 +46,8 @@ export function dispatch(core: Core, call: OpenCall, instance: Instance): void {
       headerLine(header.key, call.key) +
       headerLine(header.ticket, sealed.text) +
       (r.type === undefined ? '' : headerLine(header.contentType, contentTypes[r.type])) +
-      (r.bodyRef === undefined ? '' : headerLine(header.bodyRef, refFor(core, r.bodyRef, instance.agent))),
+      (r.bodyRef === undefined ? '' : headerLine(header.bodyRef, refFor(core, r.bodyRef, instance.agent))) +
+      (r.parts === undefined ? '' : headerLine(header.parts, r.parts)),
   );
   send(core.nc, to, call.body, headers, reply);
 }

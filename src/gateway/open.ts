@@ -39,6 +39,8 @@ export interface OpenCall extends Timed {
   readonly history: AttemptEnd[];
   /** Adopted, and its agent has given no sign of it yet. */
   unproven: boolean;
+  /** Partial outputs the caller has used, as far as this gateway heard; undefined: it heard nothing yet. */
+  credit: number | undefined;
   /** Dispatches that ended with the death of their gateway, not of their agent. */
   innocent: number;
 }

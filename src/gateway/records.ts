@@ -79,6 +79,9 @@ function withWireFields(record: DecisionRecord, d: Draft): DecisionRecord {
   if (d.type !== 'json') {
     record.type = d.type;
   }
+  if (d.parts !== undefined) {
+    record.parts = d.parts;
+  }
   return record;
 }
 
@@ -135,7 +138,7 @@ export function refuseRecord(
 export function outcomeRecord(
   call: OpenCall,
   status: OutcomeRecord['status'],
-  more: Pick<OutcomeRecord, 'code' | 'type' | 'bodyRef'> = {},
+  more: Pick<OutcomeRecord, 'code' | 'type' | 'bodyRef' | 'parts'> = {},
 ): OutcomeRecord {
   const r = call.record;
   const record: OutcomeRecord = {

@@ -9,7 +9,7 @@ import { parseBodyRef } from '../domain/body-ref.js';
 import { sameMac, sealTicket } from '../domain/ticket.js';
 import { meshError, type MeshError } from '../wire/errors.js';
 import { parse } from '../wire/generated/subjects.js';
-import type { ErrorBody } from '../wire/generated/messages.js';
+import type { ErrorBody, OutcomeRecord } from '../wire/generated/messages.js';
 import { header, type HeaderBlock } from '../wire/headers.js';
 import { decodeJson } from '../wire/json.js';
 import { limits } from '../wire/limits.js';
@@ -125,7 +125,7 @@ export class Results {
   #end(call: OpenCall, headers: HeaderBlock, body: Uint8Array, { errors, kind }: JudgedResult): void {
     const { agent, capability } = call.record;
     if (errors === undefined) {
-      this.#settler.complete(call, body, usageOf(headers), kind);
+      this.#settler.complete(call, body, usageOf(headers), { ...kind, ...partsOf(headers) });
     } else {
       this.#settler.fail(call, 'failed', meshError('output_invalid', { agent, capability, errors }).toBody());
     }
@@ -191,6 +191,12 @@ export class Results {
     }
     this.#judge(call, seq, headersOf(msg), msg.data);
   }
+}
+
+/** How many partial outputs the agent says it gave. */
+function partsOf(headers: HeaderBlock): Pick<OutcomeRecord, 'parts'> {
+  const parts = Number(headers.get(header.parts) ?? 0);
+  return Number.isSafeInteger(parts) && parts > 0 ? { parts } : {};
 }
 
 function usageOf(headers: HeaderBlock): Record<string, number> | undefined {

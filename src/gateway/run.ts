@@ -28,6 +28,7 @@ import type { Core } from './core.js';
 import { Decider } from './decide.js';
 import { OpenSet } from './open.js';
 import { park } from './park.js';
+import { serveParts } from './parts.js';
 import { Peers } from './peers.js';
 import { watchPresence } from './presence.js';
 import { serveCancels, serveRecalls } from './recall.js';
@@ -94,6 +95,7 @@ export async function runGateway(options: GatewayOptions): Promise<RunningGatewa
     serveWakes(core, open, admitter),
     serveRecalls(core, open, waiting),
     serveBodies(core),
+    serveParts({ core, open, attempts, settler }),
     serveCancels({ core, open, waiting, attempts, settler, admitter, cancels }),
   ];
   taker.start();

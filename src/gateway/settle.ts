@@ -30,14 +30,14 @@ export class Settler {
     this.#taken = taken;
   }
 
-  /** Settle with a result the agent gave; `kind` says what it is unless it is JSON, and where it lies if not here. */
+  /** Settle with a result the agent gave; `more` says what it is unless JSON, where it lies if not here, its parts. */
   complete(
     call: OpenCall,
     body: Uint8Array,
     reported?: Record<string, number>,
-    kind: Pick<OutcomeRecord, 'type' | 'bodyRef'> = {},
+    more: Pick<OutcomeRecord, 'type' | 'bodyRef' | 'parts'> = {},
   ): void {
-    const record = outcomeRecord(call, 'completed', kind);
+    const record = outcomeRecord(call, 'completed', more);
     if (reported !== undefined) {
       record.reported = reported;
     }

@@ -2,6 +2,9 @@
  * Every bound of the mesh in one place: value, unit, reason. Nothing grows without one of these.
  * Streams and buckets have theirs in `subjects/streams.ts`.
  */
+import { mcpLimits } from './mcp-limits.js';
+
+/** Value, unit and reason by name. */
 export const limitTable = {
   bodyBytes: {
     value: 1_000_000,
@@ -260,6 +263,28 @@ export const limitTable = {
     unit: 'results',
     reason: 'Untaken results one agent keeps for repetition; more make it answer busy.',
   },
+  partWindow: {
+    value: 64,
+    unit: 'parts',
+    reason:
+      'Partial outputs that may be on their way unread, unless the caller says otherwise: backpressure.',
+  },
+  partWindowMax: { value: 1_024, unit: 'parts', reason: 'Most a caller may ask for.' },
+  partBytes: {
+    value: 131_072,
+    unit: 'bytes',
+    reason: 'One partial output, question or answer; with the window it bounds what a stream holds anywhere.',
+  },
+  partRepeatMs: {
+    value: 1_000,
+    unit: 'ms',
+    reason: 'An agent repeats unread partial outputs and unanswered questions after this.',
+  },
+  partStallMs: {
+    value: 10_000,
+    unit: 'ms',
+    reason: 'A stream that nobody reads for this long is given up; the task goes on without it.',
+  },
   silenceMs: {
     value: 1_500,
     unit: 'ms',
@@ -304,6 +329,17 @@ export const limitTable = {
     unit: '%',
     reason: 'Settled decisions are kept for people to look at up to this share of the stream.',
   },
+  measureMs: {
+    value: 150,
+    unit: 'ms',
+    reason:
+      'An instance that does not tell its numbers within this is shown without; nats micro waits 300 ms.',
+  },
+  serviceRows: {
+    value: 1_000,
+    unit: 'instances',
+    reason: 'Instances told to one request of nats micro; the others are left out.',
+  },
   viewRows: { value: 1_000, unit: 'rows', reason: 'Rows of one view.' },
   findMs: { value: 5_000, unit: 'ms', reason: 'Who asks what there is waits this long for control.' },
   viewScan: {
@@ -311,6 +347,7 @@ export const limitTable = {
     unit: 'messages',
     reason: 'Messages a view reads before it says that there is more.',
   },
+  ...mcpLimits,
 } as const satisfies Record<string, { value: number; unit: string; reason: string }>;
 
 /** Name of a bound. */

@@ -2,6 +2,7 @@
 import { limitTable } from '../../src/wire/limits.js';
 import { buckets } from '../streams.js';
 import type { SubjectRow } from '../table.js';
+import { apiPage } from './api.js';
 import { readErrors, retries } from './errors.js';
 import { messageTables } from './fields.js';
 import { headerTable } from './headers.js';
@@ -21,10 +22,12 @@ export function pages(): Record<string, string> {
     'permissions.md': page('Permissions', PERMISSIONS, permissionLists()),
     'errors.md': page('Errors', ERRORS, retryTable() + '## Codes\n\n' + errorTable()),
     'messages.md': page('Messages', MESSAGES, `## Headers\n\n${headerTable()}${messageTables()}`),
+    'api.md': page('What programs import', API, apiPage()),
     'limits.md': page('Limits', 'Every bound of the mesh. Nothing grows without one of these.', limitRows()),
   };
 }
 
+const API = 'Every name that the package exports, with its type. What is not here is not public.';
 const SUBJECTS = 'Every subject of wire v1. The subject says what has been proven.';
 const RESERVED = 'Kept by wire v1. Nothing speaks on them yet, and nobody has a permission for them.\n\n';
 const STREAMS =
@@ -103,7 +106,8 @@ function permissionLists(): string {
     .join('');
 }
 
-function retryTable(): string {
+/** What each kind of retry means. */
+export function retryTable(): string {
   return markdownTable(
     ['Retry', 'Meaning'],
     Object.entries(retries).map(([name, why]) => [code(name), why]),
@@ -121,8 +125,14 @@ function errorTable(): string {
   return markdownTable(['Code', 'Class', 'Retry', 'Message', 'What to do'], cells);
 }
 
-function limitRows(): string {
-  const cells = Object.entries(limitTable).map(([name, l]) => [
+/** The bounds of these names, or all. */
+export function limitRows(names?: readonly string[]): string {
+  const wanted = Object.entries(limitTable).filter(([name]) => names?.includes(name) ?? true);
+  const missing = names?.find((name) => !Object.hasOwn(limitTable, name));
+  if (missing !== undefined) {
+    throw new Error(`there is no limit ${missing}`);
+  }
+  const cells = wanted.map(([name, l]) => [
     code(name),
     l.value.toLocaleString('en-US'),
     prose(l.unit),

@@ -9,6 +9,11 @@ export function messageTables(): string {
     .join('');
 }
 
+/** The fields of one message. */
+export function fieldsOf(name: string): string {
+  return fieldTable(readSchemas().find(([other]) => other === name)?.[1] ?? {});
+}
+
 function fieldTable(schema: Schema): string {
   return markdownTable(['Field', 'Type', 'Needed', 'Meaning'], fieldRows(schema, ''));
 }

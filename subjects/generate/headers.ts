@@ -4,7 +4,10 @@ import { code, markdownTable } from './rows.js';
 
 /** On which messages it stands, and what its value is. Markdown. */
 const meaning: Readonly<Record<keyof typeof header, readonly [on: string, carries: string]>> = {
-  call: ['call, ask, task', 'The call id: a lowercase ULID, fresh for each call; a retry repeats it.'],
+  call: [
+    'call, ask, task, cancel, stop',
+    'The call id: a lowercase ULID, fresh for each call; a retry repeats it.',
+  ],
   deadline: ['call, ask, task', 'An instant in epoch milliseconds after which nothing is dispatched.'],
   ticket: ['task; child call, child ask', 'The [ticket](#ticket), exactly as it came with the task.'],
   major: ['call, ask', 'The major version of the capability that is asked for.'],
@@ -17,6 +20,16 @@ const meaning: Readonly<Record<keyof typeof header, readonly [on: string, carrie
     'A reference to a body that is too large to send, sealed for whoever reads it there; the payload is empty.',
   ],
   chunk: ['upload, fetch', 'Which chunk of a large body: counted from 1.'],
+  parts: [
+    'call, ask, task; result',
+    'Partial outputs the caller takes at once (1 to 1024), then ` questions` when it answers them. On a result: how many there were.',
+  ],
+  part: [
+    'progress, stream, credit, flow',
+    'Number of the partial output or question, from 1 in each attempt.',
+  ],
+  attempt: ['stream', 'The attempt that gave it: a new one counts from 1 again.'],
+  question: ['progress, stream, credit, flow', 'Present when it is a question, or the answer to one.'],
   contentType: [
     'call, ask, task, result, outcome',
     '`application/json` or nothing, `application/msgpack`, `application/octet-stream`.',
@@ -31,7 +44,7 @@ const meaning: Readonly<Record<keyof typeof header, readonly [on: string, carrie
     'The record of the mesh: [decision](#decision), [parked](#parked), [dead](#dead).',
   ],
   outcome: ['settle, outcome and every reply that is one', 'The record of the [outcome](#outcome).'],
-  key: ['task', 'The idempotency key: the same for every attempt of the call.'],
+  key: ['task, stop', 'The idempotency key: the same for every attempt of the call.'],
   instance: [
     'hello, beat, bye; messages between services',
     'Who speaks. What the server writes has no headers, so it can be nobody.',
@@ -57,4 +70,17 @@ export function headerTable(): string {
     ['Header', 'On', 'Carries'],
     names.map((name) => [code(header[name]), ...meaning[name]]),
   );
+}
+
+/** The headers that stand on one kind of message, for the page of the protocol. */
+export function headersOn(message: string): string {
+  const word = new RegExp(`\\b${message}\\b`);
+  const names = (Object.keys(header) as (keyof typeof header)[]).filter((name) =>
+    word.test(meaning[name][0]),
+  );
+  const cells = names.map((name) => [
+    code(header[name]),
+    meaning[name][1].replace(/\]\(#/g, '](reference/messages.md#'),
+  ]);
+  return markdownTable(['Header', 'Carries'], cells);
 }

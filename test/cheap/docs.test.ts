@@ -12,8 +12,9 @@ import { header } from '../../src/wire/headers.js';
 import { readPage, takeApart, type Found, type Page } from '../support/markdown.js';
 import { readRepo } from './tidy/repo.js';
 
-const pages = ['README.md', 'CHANGELOG.md', ...readdirSync('docs').map((name) => `docs/${name}`)]
-  .filter((path) => path.endsWith('.md'))
+const examples = readdirSync('examples').map((name) => `examples/${name}/README.md`);
+const pages = ['README.md', 'CHANGELOG.md', ...readdirSync('docs').map((name) => `docs/${name}`), ...examples]
+  .filter((path) => path.endsWith('.md') && existsSync(path))
   .map(readPage);
 const pageOf = (path: string): Page => pages.find((page) => page.path === path) ?? readPage(path);
 

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import { SERVER_VERSION, serverPackages } from '../../src/fabric/server-fetch.js';
 
 interface Manifest {
   readonly dependencies: Record<string, string>;
@@ -9,7 +10,7 @@ interface Manifest {
 
 const manifest = JSON.parse(readFileSync('package.json', 'utf8')) as Manifest;
 const lock = JSON.parse(readFileSync('package-lock.json', 'utf8')) as {
-  packages: Record<string, { engines?: object; resolved?: string }>;
+  packages: Record<string, { engines?: object; resolved?: string; integrity?: string }>;
 };
 
 test('every dependency is pinned exactly', () => {
@@ -29,4 +30,18 @@ test('the server binary installs on every Node we support', () => {
 
 test('the lock file names no registry', () => {
   expect(Object.entries(lock.packages).filter(([, p]) => p.resolved !== undefined)).toEqual([]);
+});
+
+test('the server that is fetched where npm left it out is the one of the lock file', () => {
+  const pinned = Object.values(serverPackages).map(({ name, integrity }) => [
+    name,
+    SERVER_VERSION,
+    integrity,
+  ]);
+  const locked = Object.entries(manifest.optionalDependencies).map(([name, version]) => [
+    name,
+    version,
+    lock.packages[`node_modules/${name}`]?.integrity,
+  ]);
+  expect(pinned).toEqual(locked);
 });

@@ -1,14 +1,28 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { tmpdir } from 'node:os';
 import { expect, test } from 'vitest';
+import { serverPid } from '../../src/fabric/server.js';
+import { until } from '../support/mesh.js';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const run = promisify(execFile);
 const folders = () => readdirSync(tmpdir()).filter((name) => name.startsWith('mesh-demo-'));
+
+/** What a demo that is killed hard leaves: its folder, and soon no process. */
+async function leftBehind(): Promise<string> {
+  const before = folders();
+  const demo = spawn(process.execPath, ['bin/mesh.js', 'demo', '--json'], { cwd: root, stdio: 'ignore' });
+  const name = await until(() => folders().find((one) => !before.includes(one)), 20_000);
+  const data = join(tmpdir(), name, 'mesh');
+  await until(() => serverPid(data) !== undefined, 20_000);
+  demo.kill('SIGKILL');
+  await until(() => serverPid(data) === undefined, 20_000);
+  return name;
+}
 
 interface Hop {
   capability: string;
@@ -16,8 +30,9 @@ interface Hop {
   children: Hop[];
 }
 
-test('the demo does its work, survives a crash, and its books balance', async () => {
-  const before = folders();
+test('the demo does its work, survives a crash, balances its books, and cleans up', async () => {
+  const left = await leftBehind();
+  const before = folders().filter((name) => name !== left);
   const { stdout, stderr } = await run(process.execPath, ['bin/mesh.js', 'demo', '--json'], { cwd: root });
   expect(stderr).toBe('');
   const said = JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as Record<string, number> & {

@@ -96,6 +96,8 @@ describe('names, schemas and results', () => {
       'tools.fail',
       'tools.die',
       'tools.wait',
+      'tools.hold',
+      'tools.huge',
     ]);
     expect(await alice.call('tools.say_hello_', { name: 'ada' }, { major: 3 })).toEqual({
       text: 'hello ada',

@@ -1,6 +1,7 @@
 /**
  * Find, and views of agents and of the mesh itself: what control tells, to whom, and how much of it.
  */
+import { writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Mesh } from '../../src/agent/index.js';
 import { runControl } from '../../src/control/run.js';
@@ -11,7 +12,7 @@ import { startTestMesh, until, type TestMesh } from '../support/mesh.js';
 import { ask, codeOf, never, type Answer } from '../support/views.js';
 
 const BIG = ['big1', 'big2', 'big3', 'big4', 'big5'];
-const AGENTS = ['shop', 'rival', 'busy', ...BIG];
+const AGENTS = ['shop', 'rival', 'busy', 'spare', ...BIG];
 
 const policy = `version: 1
 roles:
@@ -109,6 +110,46 @@ describe('find', () => {
     expect((await find('carol', { pattern: 'shop.*', major: 2 })).capabilities).toMatchObject([
       { name: 'shop.order', majors: [{ major: 2 }] },
     ]);
+  });
+
+  test('the same answer is not told twice; a card, a grant or another asker makes another', async () => {
+    const asked = { pattern: 'shop.>' };
+    const { revision } = await find('carol', asked);
+    const again = await find('carol', { ...asked, known: revision });
+    expect(again).toEqual({ revision, unchanged: true, capabilities: [] });
+    expect((await find('alice', { ...asked, known: revision })).capabilities).toHaveLength(2);
+    expect((await find('carol', { pattern: '>', known: revision })).capabilities).toHaveLength(2);
+    await (await mesh.connect('spare')).serve('unrelated.thing', () => ({}));
+    const after = await find('carol', { ...asked, known: revision });
+    expect(after.unchanged).toBeUndefined();
+    writeFileSync(mesh.policyFile, `${policy}# read again\n`);
+    await until(async () => (await find('carol', asked)).revision !== after.revision);
+  });
+
+  test('any control gives the same revision', async () => {
+    const { seed } = mesh.credentials('control');
+    const { url, policyFile } = mesh;
+    const second = await runControl({ url, seed, name: 'control', policyFile, log: silent });
+    try {
+      const revisions = await until(async () => {
+        const told = await Promise.all(Array.from({ length: 12 }, () => find('carol', { pattern: '>' })));
+        const all = new Set(told.map(({ revision }) => revision));
+        return all.size === 1 && all;
+      });
+      expect(revisions.size).toBe(1);
+    } finally {
+      await second.stop();
+    }
+  });
+
+  test('the SDK asks the same, and goes on behind a name', async () => {
+    const carol = await mesh.connect('carol');
+    const all = await carol.find();
+    expect(all.capabilities.map(({ name }) => name)).toEqual(['shop.order', 'shop.query']);
+    const rest = await carol.find('shop.*', { after: 'shop.order' });
+    expect(rest.capabilities).toMatchObject([{ name: 'shop.query', majors: [{ readOnly: false }] }]);
+    expect(await carol.find('>', { known: all.revision })).toMatchObject({ unchanged: true });
+    expect(await codeOf(carol.find('SHOP'))).toBe('name_invalid');
   });
 
   test.each([

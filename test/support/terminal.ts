@@ -49,7 +49,7 @@ export class Terminal {
 
   /** Wait for its end; what it printed. */
   async ends(withinMs: number): Promise<string> {
-    await until(() => this.#over, withinMs);
+    await until(() => this.#over, withinMs).catch(() => undefined);
     if (this.#code !== 0) {
       throw this.#failure();
     }
@@ -65,6 +65,8 @@ export class Terminal {
   }
 
   #failure(): Error {
-    return new Error(`ended with ${this.#code}:\n${this.#script}\n${this.#said}`);
+    return new Error(
+      `${this.#over ? `ended with ${this.#code}` : 'did not end'}:\n${this.#script}\n${this.#said}`,
+    );
   }
 }

@@ -3,6 +3,7 @@ import { bodyTypeOf, contentTypes, decodeValue } from '../../wire/content.js';
 import { meshError } from '../../wire/errors.js';
 import { header } from '../../wire/headers.js';
 import { asCapability, asToken } from '../../wire/names.js';
+import { readParts } from '../../wire/parts.js';
 import { birthOf, isCallId } from '../../wire/ulid.js';
 import { limits } from '../../wire/limits.js';
 import type { Draft, World } from '../draft.js';
@@ -81,6 +82,11 @@ function readHeaders(draft: Draft): void {
   draft.context = textOf(draft, header.context);
   draft.intent = textOf(draft, header.intent);
   draft.bodyRef = draft.headers.get(header.bodyRef);
+  draft.parts = draft.headers.get(header.parts);
+  if (draft.parts !== undefined && readParts(draft.parts) === undefined) {
+    const why = `it is not a number of parts from 1 to ${limits.partWindowMax}, with or without " questions"`;
+    throw meshError('header_invalid', { name: header.parts, why });
+  }
   const labels = draft.headers.get(header.labels);
   draft.labels = labels === undefined ? undefined : labelsOf(labels);
 }

@@ -10,10 +10,13 @@ import { meshError } from '../../wire/errors.js';
 import { dataFolder, runningState } from '../context.js';
 import { readState } from '../state.js';
 import { natsContext } from '../up/files.js';
+import { wholeNumber } from '../calls/ask.js';
 import { paint, say, sayJson, table } from '../output.js';
+import { readCapability, registerPlain, type PlainOptions, type PlainReply } from './plain.js';
 
-interface AddOptions {
+interface AddOptions extends PlainOptions {
   readonly caller?: boolean;
+  readonly serves?: readonly string[];
   readonly data?: string;
   readonly json?: boolean;
 }
@@ -27,6 +30,16 @@ export function register(agents: Command): void {
       'Make credentials and permissions for a name and tell the server. A server that is not ours must be told by its owner: the block to install is printed.',
     )
     .option('--caller', 'a caller: it may call, and serves nothing')
+    .option(
+      '--serves <capability...>',
+      'register it as a plain responder (an agent without the SDK) that serves these: name or name@major.minor',
+    )
+    .option('--idempotent', 'a second dispatch of what a plain responder serves is harmless')
+    .option(
+      '--concurrency <n>',
+      'tasks a plain responder works on at once (default: 16)',
+      wholeNumber(1, 10_000),
+    )
     .option('--data <folder>', 'data folder (default: $MESH_DATA or .mesh)')
     .option('--json', 'print one JSON line')
     .addHelpText('after', HELP)
@@ -37,14 +50,18 @@ const HELP = `
 Examples:
   $ mesh agents add inventory            an agent
   $ mesh agents add shop --caller        a caller
-  $ XDG_CONFIG_HOME=$PWD/.mesh nats --context inventory sub '…' --queue mesh      is then this agent
+  $ mesh agents add clock --serves clock.now clock.zone@1.2 --idempotent
+                                         an agent without the SDK; prints the subjects to answer on
 
-Adding a name again changes nothing and prints where its credentials are.`;
+Adding a name again changes nothing and prints where its credentials are. The policy must let a plain responder
+serve what it is registered for.`;
 
-async function add(name: string, { caller, data, json }: AddOptions): Promise<void> {
-  const dir = dataFolder(data);
+async function add(name: string, options: AddOptions): Promise<void> {
+  checkTogether(options);
+  const dir = dataFolder(options.data);
   const server = serverOf(dir);
-  await mintUser(dir, { name, role: caller === true ? 'caller' : 'agent' });
+  const serves = options.serves?.map(readCapability);
+  await mintUser(dir, { name, role: options.caller === true ? 'caller' : 'agent' });
   const user = readUsers(dir).find((one) => one.name === name);
   if (user === undefined) {
     throw meshError('internal', { where: 'agents add' });
@@ -53,11 +70,30 @@ async function add(name: string, { caller, data, json }: AddOptions): Promise<vo
     await reloadServer(server.pid, join(dir, places.serverLog));
   }
   natsContext(dir, server.url, name);
-  if (json === true) {
-    sayJson(facts(dir, server, user));
+  const context = { data: dir, url: server.url };
+  const plain = serves && (await registerPlain(context, name, user.publicKey, serves, options));
+  if (options.json === true) {
+    sayJson({ ...facts(dir, server, user), ...plain });
   } else {
-    say(...report(dir, server, user));
+    say(...report(dir, server, user), ...(plain === undefined ? mayNothing(server, user) : where(plain)));
   }
+}
+
+function checkTogether({ caller, serves, idempotent, concurrency }: AddOptions): void {
+  if (caller === true && serves !== undefined) {
+    throw meshError('usage', { why: 'a --caller has nothing it --serves' });
+  }
+  if (serves === undefined && (idempotent !== undefined || concurrency !== undefined)) {
+    throw meshError('usage', { why: '--idempotent and --concurrency belong to --serves' });
+  }
+}
+
+function where({ queue, subjects }: PlainReply): string[] {
+  return [
+    '',
+    `It counts as alive while it listens, in the queue group ${paint.bold(queue)}, to`,
+    ...table(subjects.map(({ capability, subject }) => [capability, subject])).map((line) => `  ${line}`),
+  ];
 }
 
 interface Server {
@@ -93,7 +129,6 @@ function facts(dir: string, server: Server, user: User): object {
 
 function report(dir: string, server: Server, user: User): string[] {
   const here = (file: string): string => relative(process.cwd(), file);
-  const role = user.role === 'agent' ? 'worker' : 'everyone';
   const installed =
     server.pid === undefined
       ? [
@@ -111,8 +146,14 @@ function report(dir: string, server: Server, user: User): string[] {
       ['nats command', `XDG_CONFIG_HOME='${dir}' nats --context ${user.name} …`],
     ]).map((line) => `  ${line}`),
     ...installed,
+  ];
+}
+
+function mayNothing(server: Server, user: User): string[] {
+  const role = user.role === 'agent' ? 'worker' : 'everyone';
+  return [
     '',
-    `It may do nothing until ${here(server.policy)} gives it a role, for example:`,
+    `It may do nothing until ${relative(process.cwd(), server.policy)} gives it a role, for example:`,
     '  members:',
     `    ${user.name}: [${role}]`,
   ];

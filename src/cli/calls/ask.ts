@@ -6,7 +6,7 @@ import { InvalidArgumentError } from 'commander';
 import { connectBroker, type Msg } from '../../fabric/connection.js';
 import { headersOf } from '../../fabric/raw.js';
 import { fromBody, meshError } from '../../wire/errors.js';
-import type { ErrorBody, View } from '../../wire/generated/messages.js';
+import type { Admin, ErrorBody, View } from '../../wire/generated/messages.js';
 import { subject } from '../../wire/generated/subjects.js';
 import { header } from '../../wire/headers.js';
 import { asToken, type Token } from '../../wire/names.js';
@@ -28,13 +28,22 @@ export function viewOptions(command: Command): Command {
 }
 
 /** Ask for a view. Throws what control answers, `unavailable`, `permission_denied`, and what a connection throws. */
-export async function askView<T>(options: ContextOptions, what: What, view: View): Promise<T> {
+export function askView<T>(options: ContextOptions, what: What, view: View): Promise<T> {
+  return ask<T>(options, (from) => subject.view({ from, what: what as Token }), view);
+}
+
+/** Give an operator command. Throws the same. */
+export function askAdmin<T>(options: ContextOptions, what: 'plain' | 'forget', admin: Admin): Promise<T> {
+  return ask<T>(options, (from) => subject.admin({ from, what: what as Token }), admin);
+}
+
+async function ask<T>(options: ContextOptions, address: (from: Token) => string, body: object): Promise<T> {
   const { url, credentials } = openContext(options, 'operator');
   const from = asToken(credentials.name, 'the name in the credentials');
   const nc = await connectBroker({ url, name: from, seed: credentials.seed });
-  const to = subject.view({ from, what: what as Token });
+  const to = address(from);
   try {
-    const msg = await nc.request(to, JSON.stringify(view), { timeout: ANSWER_MS });
+    const msg = await nc.request(to, JSON.stringify(body), { timeout: ANSWER_MS });
     return answerOf<T>(msg);
   } catch (err) {
     throw requestError(err, to);

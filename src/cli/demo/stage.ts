@@ -2,28 +2,35 @@
  * The stage of the demo: a mesh in a temporary folder and the processes that play on it. Whatever was started is
  * stopped in reverse order, also when the start itself is interrupted.
  */
-import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { packageFile } from '../../fabric/package.js';
+import { tempFolder } from '../../fabric/temp-folder.js';
 import { credentialsFile } from '../../fabric/users.js';
 import { meshError } from '../../wire/errors.js';
-import { startMesh, type RunningMesh } from '../up/mesh.js';
+import { startMesh, type MeshOptions, type RunningMesh } from '../up/mesh.js';
 import { startActor, type Actor, type ActorOptions } from './actor.js';
 import { demoAgents, demoPolicy } from './policy.js';
 
 const FILE_SERVER = '@modelcontextprotocol/server-filesystem/dist/index.js';
 
+/** How the server of the stage is found. */
+export type StageOptions = Pick<MeshOptions, 'offline' | 'say'>;
+
 /** Where everything happens. */
 export class Stage {
-  readonly folder = mkdtempSync(join(tmpdir(), 'mesh-demo-'));
+  readonly #temp = tempFolder('mesh-demo-');
+  readonly folder = this.#temp.dir;
   readonly effects = join(this.folder, 'effects.ndjson');
   readonly #closers: (() => Promise<void>)[] = [];
   #closing: Promise<void> | undefined;
 
-  constructor() {
+  readonly #hears: StageOptions;
+
+  constructor(options: StageOptions) {
+    this.#hears = options;
     closeSync(openSync(this.effects, 'a', 0o600));
   }
 
@@ -48,7 +55,7 @@ export class Stage {
   async startMesh(): Promise<RunningMesh> {
     const policy = join(this.folder, 'mesh.policy.yaml');
     writeFileSync(policy, demoPolicy, { mode: 0o600 });
-    const starting = startMesh({ dir: join(this.folder, 'mesh'), gateways: 2, policy });
+    const starting = startMesh({ dir: this.#temp.data, gateways: 2, policy, ...this.#hears });
     const mesh = await this.use(starting, (one) => one.stop());
     await mesh.addUsers(demoAgents.map((name) => ({ name, role: 'agent' })));
     return mesh;
@@ -110,6 +117,6 @@ export class Stage {
     for (const close of this.#closers.toReversed()) {
       await close().catch(() => undefined);
     }
-    rmSync(this.folder, { recursive: true, force: true });
+    this.#temp.remove();
   }
 }

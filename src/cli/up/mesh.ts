@@ -38,7 +38,9 @@ export interface MeshOptions {
   readonly restart?: boolean;
   /** Let stderr of the children go to ours; otherwise it goes to `logs/` in the folder. */
   readonly inheritLogs?: boolean;
-  /** Hears one sentence when something ends by itself. */
+  /** Fetch no server when none is found; default: as MESH_OFFLINE says. */
+  readonly offline?: boolean;
+  /** Hears one sentence when something ends by itself, and when a server must be fetched. */
   readonly say?: (sentence: string) => void;
 }
 
@@ -150,10 +152,12 @@ class Parts {
   }
 
   async #startServer(): Promise<string> {
-    const { sync = 'default' } = this.#options;
+    const { sync = 'default', offline, say } = this.#options;
+    const fetching = { ...(offline === undefined ? {} : { offline }), ...(say === undefined ? {} : { say }) };
     let port = this.#options.port;
     const launch = async (): Promise<ServerHandle> => {
-      const server = await startServer({ dir: this.dir, sync, ...(port === undefined ? {} : { port }) });
+      const at = port === undefined ? {} : { port };
+      const server = await startServer({ dir: this.dir, sync, ...fetching, ...at });
       port = server.port; // clients know this one: a restart keeps it
       return server;
     };

@@ -21,16 +21,23 @@ const STATES: ReadonlySet<string> = new Set(CALL_STATES);
 const UNDECIDED: ReadonlySet<string> = new Set<CallState>(['parked', 'accepted']);
 
 /** The newest calls, of one caller or in one state if so asked. Throws schema_violation for an unknown state. */
-export async function viewCalls(control: Control, { from, status, limit = ROWS }: View): Promise<CallsPage> {
+export async function viewCalls(
+  control: Control,
+  { from, context, status, limit = ROWS }: View,
+): Promise<CallsPage> {
   if (status !== undefined && !STATES.has(status)) {
     const errors = [`/status: must be one of ${[...STATES].join(', ')}`];
     throw meshError('schema_violation', { capability: 'view.calls', errors });
   }
   const budget = new Budget();
   const undecided = status === undefined || UNDECIDED.has(status);
-  const waiting = undecided ? await waitingCalls(control, budget, from) : [];
+  const waiting = undecided
+    ? (await waitingCalls(control, budget, from)).filter((one) => (context ?? one.context) === one.context)
+    : [];
   const decided =
-    status !== undefined && undecided ? [] : await decidedRows(control, budget, { from, status, limit });
+    status !== undefined && undecided
+      ? []
+      : await decidedRows(control, budget, { from, context, status, limit });
   const known = new Set(decided.map(({ from: who, call }) => `${who}.${call}`));
   const all = [
     ...decided,
@@ -44,6 +51,7 @@ export async function viewCalls(control: Control, { from, status, limit = ROWS }
 
 interface Wanted {
   readonly from: string | undefined;
+  readonly context: string | undefined;
   readonly status: string | undefined;
   readonly limit: number;
 }
@@ -51,10 +59,12 @@ interface Wanted {
 async function decidedRows(
   control: Control,
   budget: Budget,
-  { from, status, limit }: Wanted,
+  { from, context, status, limit }: Wanted,
 ): Promise<CallRow[]> {
   const rows: CallRow[] = [];
-  const fits = (call: Recent) => (status ?? rowOf(call).status) === rowOf(call).status;
+  const fits = (call: Recent) =>
+    (context ?? call.record.context) === call.record.context &&
+    (status ?? rowOf(call).status) === rowOf(call).status;
   for await (const window of recentCalls(control, budget, from)) {
     const fitting = window.filter(fits);
     for (let i = 0; i < fitting.length && rows.length < limit; i += CHUNK) {
@@ -82,7 +92,7 @@ async function confirmed(control: Control, calls: readonly Recent[]): Promise<Re
 }
 
 function rowOf({ record, outcome }: Recent): CallRow {
-  const { from, call, capability, root, parent, at } = record;
+  const { from, call, capability, root, parent, context, at } = record;
   const code = outcome?.code ?? record.error?.code;
   const agent = outcome?.agent ?? record.agent;
   const instance = outcome?.instance ?? record.instance;
@@ -97,12 +107,23 @@ function rowOf({ record, outcome }: Recent): CallRow {
     attempt: record.attempt,
     root,
     ...(parent === undefined ? {} : { parent }),
+    ...(context === undefined ? {} : { context }),
     at,
     ...(outcome === undefined ? {} : { tookMs: Math.max(0, outcome.at - at) }),
   };
 }
 
-function waitingRow({ status, from, call, capability, root, parent, since, why }: WaitingCall): CallRow {
+function waitingRow({
+  status,
+  from,
+  call,
+  capability,
+  root,
+  parent,
+  context,
+  since,
+  why,
+}: WaitingCall): CallRow {
   return {
     from,
     call,
@@ -111,6 +132,7 @@ function waitingRow({ status, from, call, capability, root, parent, since, why }
     attempt: 0,
     root,
     ...(parent === undefined ? {} : { parent }),
+    ...(context === undefined ? {} : { context }),
     at: since,
     why,
     since,

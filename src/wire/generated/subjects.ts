@@ -102,8 +102,7 @@ export const subject = {
 
   /**
    * `mesh.v1.progress.{agent}.{gateway}.{seq}.{mac}`
-   * A numbered partial output of a decision this agent was given; never the outcome.
-   * Reserved: nothing speaks on it yet, and nobody has a permission for it.
+   * A numbered partial output, or a question, of a decision this agent was given; never the outcome.
    */
   progress({ agent, gateway, seq, mac }: { agent: Token; gateway: Token; seq: number; mac: Token }): string {
     return `mesh.v1.progress.${agent}.${gateway}.${seq}.${mac}`;
@@ -111,11 +110,26 @@ export const subject = {
 
   /**
    * `mesh.v1.stream.{from}.{call}`
-   * A partial output that passed the gateway; never the outcome.
-   * Reserved: nothing speaks on it yet, and nobody has a permission for it.
+   * A partial output or a question that passed the gateway; never the outcome.
    */
   stream({ from, call }: { from: Token; call: Token }): string {
     return `mesh.v1.stream.${from}.${call}`;
+  },
+
+  /**
+   * `mesh.v1.credit.{from}.{call}`
+   * The caller has used the partial outputs up to Mesh-Part and takes more; with a body it answers that question.
+   */
+  credit({ from, call }: { from: Token; call: Token }): string {
+    return `mesh.v1.credit.${from}.${call}`;
+  },
+
+  /**
+   * `mesh.v1.flow.{agent}.{call}`
+   * What the caller said by credit, passed on to the agent that works on the call.
+   */
+  flow({ agent, call }: { agent: Token; call: Token }): string {
+    return `mesh.v1.flow.${agent}.${call}`;
   },
 
   /**
@@ -140,6 +154,22 @@ export const subject = {
    */
   bye({ agent, instance }: { agent: Token; instance: Token }): string {
     return `mesh.v1.bye.${agent}.${instance}`;
+  },
+
+  /**
+   * `mesh.v1.measure.{agent}.{instance}`
+   * Control asks the instance what it has counted.
+   */
+  measure({ agent, instance }: { agent: Token; instance: Token }): string {
+    return `mesh.v1.measure.${agent}.${instance}`;
+  },
+
+  /**
+   * `mesh.v1.stats.{agent}.{instance}`
+   * What this instance counted since it started: its own word, believed of itself only.
+   */
+  stats({ agent, instance }: { agent: Token; instance: Token }): string {
+    return `mesh.v1.stats.${agent}.${instance}`;
   },
 
   /**
@@ -255,9 +285,13 @@ export const pattern = {
   stop: 'mesh.v1.stop.*.*',
   progress: 'mesh.v1.progress.*.*.*.*',
   stream: 'mesh.v1.stream.*.*',
+  credit: 'mesh.v1.credit.*.*',
+  flow: 'mesh.v1.flow.*.*',
   hello: 'mesh.v1.hello.*.*',
   beat: 'mesh.v1.beat.*.*',
   bye: 'mesh.v1.bye.*.*',
+  measure: 'mesh.v1.measure.*.*',
+  stats: 'mesh.v1.stats.*.*',
   find: 'mesh.v1.find.*',
   view: 'mesh.v1.view.*.*',
   parked: 'mesh.v1.parked.*.*.*',
@@ -388,8 +422,7 @@ export const parse = {
 
   /**
    * `mesh.v1.progress.{agent}.{gateway}.{seq}.{mac}`
-   * A numbered partial output of a decision this agent was given; never the outcome.
-   * Reserved: nothing speaks on it yet, and nobody has a permission for it.
+   * A numbered partial output, or a question, of a decision this agent was given; never the outcome.
    */
   progress(subject: string): { agent: string; gateway: string; seq: string; mac: string } | undefined {
     const t = split(subject, 'mesh.v1.progress.', 4, false);
@@ -400,12 +433,29 @@ export const parse = {
 
   /**
    * `mesh.v1.stream.{from}.{call}`
-   * A partial output that passed the gateway; never the outcome.
-   * Reserved: nothing speaks on it yet, and nobody has a permission for it.
+   * A partial output or a question that passed the gateway; never the outcome.
    */
   stream(subject: string): { from: string; call: string } | undefined {
     const t = split(subject, 'mesh.v1.stream.', 2, false);
     return t === undefined ? undefined : { from: t[0] as string, call: t[1] as string };
+  },
+
+  /**
+   * `mesh.v1.credit.{from}.{call}`
+   * The caller has used the partial outputs up to Mesh-Part and takes more; with a body it answers that question.
+   */
+  credit(subject: string): { from: string; call: string } | undefined {
+    const t = split(subject, 'mesh.v1.credit.', 2, false);
+    return t === undefined ? undefined : { from: t[0] as string, call: t[1] as string };
+  },
+
+  /**
+   * `mesh.v1.flow.{agent}.{call}`
+   * What the caller said by credit, passed on to the agent that works on the call.
+   */
+  flow(subject: string): { agent: string; call: string } | undefined {
+    const t = split(subject, 'mesh.v1.flow.', 2, false);
+    return t === undefined ? undefined : { agent: t[0] as string, call: t[1] as string };
   },
 
   /**
@@ -432,6 +482,24 @@ export const parse = {
    */
   bye(subject: string): { agent: string; instance: string } | undefined {
     const t = split(subject, 'mesh.v1.bye.', 2, false);
+    return t === undefined ? undefined : { agent: t[0] as string, instance: t[1] as string };
+  },
+
+  /**
+   * `mesh.v1.measure.{agent}.{instance}`
+   * Control asks the instance what it has counted.
+   */
+  measure(subject: string): { agent: string; instance: string } | undefined {
+    const t = split(subject, 'mesh.v1.measure.', 2, false);
+    return t === undefined ? undefined : { agent: t[0] as string, instance: t[1] as string };
+  },
+
+  /**
+   * `mesh.v1.stats.{agent}.{instance}`
+   * What this instance counted since it started: its own word, believed of itself only.
+   */
+  stats(subject: string): { agent: string; instance: string } | undefined {
+    const t = split(subject, 'mesh.v1.stats.', 2, false);
     return t === undefined ? undefined : { agent: t[0] as string, instance: t[1] as string };
   },
 

@@ -67,7 +67,7 @@ export const muted: Rule = {
   seenAt: ['test/cheap/a.test.ts:1', 'test/cheap/a.test.ts:3'],
 };
 
-/** The repository stands on its own, on every machine. */
+/** The repository stands on its own, on every machine. A package may have a folder of any name. */
 export const machine: Rule = {
   name: 'traces of a machine',
   check: (files) =>
@@ -77,7 +77,7 @@ export const machine: Rule = {
         matchLines(
           file,
           file.text,
-          /(?<![\w-])(shared|knowledge)\/|(?<![\w.-])\/(work|root|home|Users)\/|\b[A-Z]:\\\\?\w/,
+          /(?<![\w-]|sdk\/)(shared|knowledge)\/|(?<![\w.-])\/(work|root|home|Users)\/|\b[A-Z]:\\\\?\w/,
           'name only what is in the repository, by its path from the root',
         ),
       ),

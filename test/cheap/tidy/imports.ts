@@ -12,7 +12,8 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   'src/gateway': ['src/chain', 'src/domain', 'src/fabric', 'src/wire'],
   'src/control': ['src/domain', 'src/fabric', 'src/wire'],
   'src/agent': ['src/domain', 'src/fabric', 'src/wire'],
-  'src/adapters': ['src/agent'],
+  'src/adapters': ['src/agent', 'src/wire'],
+  'src/testing': ['src/agent', 'src/control', 'src/domain', 'src/fabric', 'src/gateway', 'src/wire'],
   'src/cli': ['src'],
 };
 

@@ -9,14 +9,18 @@ import {
 } from './rule.js';
 
 const FILE_MAX = 300;
+/** Tables of data: all bounds, and all subjects, are each in one place so that nobody has to look in two. */
+const TABLES = new Set(['src/wire/limits.ts', 'subjects/table.ts']);
 const FILE_MEDIAN = 150;
 const FUNCTION_MAX = 40;
 
-/** No file is longer than 300 lines, and half of src stays within 150. */
+/** No file but a table of data is longer than 300 lines, and half of src stays within 150. */
 export const fileSizes: Rule = {
   name: 'file sizes',
   check: (files) => {
-    const ours = files.filter(({ path }) => /^(src|bin|bench|subjects)\//.test(path) && !isGenerated(path));
+    const ours = files.filter(
+      ({ path }) => /^(src|bin|bench|subjects)\//.test(path) && !isGenerated(path) && !TABLES.has(path),
+    );
     const long = ours
       .filter((file) => lines(file) > FILE_MAX)
       .map(

@@ -1,0 +1,216 @@
+/**
+ * The MCP clients of a door over HTTP, and their sessions. What one of them does is counted and bounded for it alone.
+ */
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js';
+import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
+import { isInitializeRequest } from '@modelcontextprotocol/sdk/types.js';
+import { meshError, type MeshError } from '../../agent/index.js';
+import { limits } from '../../wire/limits.js';
+import type { Held } from './http-gate.js';
+import type { Member } from './member.js';
+
+/** Who may come in. */
+export interface GuestsOptions {
+  /** The user of the mesh that a token stands for; asked again and again, so that a token can be taken back. */
+  readonly who: (bearer: string) => string | undefined;
+  /** Join the mesh as that user. */
+  readonly join: (user: string) => Promise<Member>;
+}
+
+const SWEEP_MS = 500;
+
+/** Everybody who is here. */
+export class Guests {
+  readonly #options: GuestsOptions;
+  readonly #guests = new Map<string, Guest>();
+  readonly #sweep: NodeJS.Timeout;
+
+  constructor(options: GuestsOptions) {
+    this.#options = options;
+    this.#sweep = setInterval(() => this.#guests.forEach((guest) => guest.sweep(options.who)), SWEEP_MS);
+  }
+
+  /** Let a request in; it counts until its response is over. Throws token_unknown, client_busy. */
+  admit(bearer: string, res: ServerResponse): Guest {
+    const name = bearer === '' ? undefined : this.#options.who(bearer);
+    if (name === undefined) {
+      throw meshError('token_unknown');
+    }
+    const guest = this.#guests.get(name) ?? new Guest(name, this.#options.join);
+    this.#guests.set(name, guest);
+    guest.count(bearer, res);
+    return guest;
+  }
+
+  /** End all sessions, those that work after a moment. */
+  async close(): Promise<void> {
+    const all = [...this.#guests.values()];
+    const until = Date.now() + limits.mcpLeaveMs;
+    while (all.some((guest) => guest.working) && Date.now() < until) {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    clearInterval(this.#sweep);
+    await Promise.all(all.map((guest) => guest.close()));
+  }
+}
+
+/** One client. */
+export class Guest {
+  readonly name: string;
+  readonly held: Held = { bytes: 0 };
+  readonly #join: (user: string) => Promise<Member>;
+  readonly #sessions = new Map<string, Session>();
+  #member: Promise<Member> | undefined;
+  /** Sessions that are there or being made: while there are any, the connection to the mesh stays. */
+  #joined = 0;
+  #bearer = '';
+  readonly #open = new Set<ServerResponse>();
+
+  constructor(name: string, join: (user: string) => Promise<Member>) {
+    this.name = name;
+    this.#join = join;
+  }
+
+  /** Some request has no answer yet; streams that only listen do not count. */
+  get working(): boolean {
+    return [...this.#open].some(({ req }) => req.method === 'POST');
+  }
+
+  /** Count a request until its response is over. Throws client_busy. */
+  count(bearer: string, res: ServerResponse): void {
+    const unread = [...this.#open].reduce((sum, one) => sum + one.writableLength, 0);
+    const busy = (max: number, what: string): MeshError =>
+      meshError('client_busy', { who: this.name, max, what });
+    if (this.#open.size >= limits.mcpRequests) {
+      throw busy(limits.mcpRequests, 'requests');
+    }
+    if (unread > limits.mcpUnreadBytes) {
+      throw busy(limits.mcpUnreadBytes, 'unread bytes');
+    }
+    this.#bearer = bearer;
+    this.#open.add(res);
+    res.once('close', () => this.#open.delete(res));
+  }
+
+  /** The session a request belongs to; `body` that initializes makes one. Throws client_busy, and what joining throws. */
+  async session(id: string | undefined, body?: unknown): Promise<Session | undefined> {
+    if (id !== undefined) {
+      return this.#sessions.get(id);
+    }
+    return isInitializeRequest(body) ? await this.#begin() : undefined;
+  }
+
+  /** End what nobody uses, and everything if the token is gone. */
+  sweep(who: (bearer: string) => string | undefined): void {
+    const revoked = this.#sessions.size > 0 && who(this.#bearer) !== this.name;
+    const old = performance.now() - limits.mcpSessionIdleMs;
+    for (const session of this.#sessions.values()) {
+      if (revoked || session.unusedSince < old) {
+        void session.close();
+      }
+    }
+  }
+
+  /** End all. */
+  async close(): Promise<void> {
+    await Promise.all([...this.#sessions.values()].map((session) => session.close()));
+    await (await this.#member?.catch(() => undefined))?.close();
+  }
+
+  async #begin(): Promise<Session> {
+    await this.#makeRoom();
+    this.#joined++;
+    try {
+      this.#member ??= this.#join(this.name);
+      const member = await this.#member;
+      const session = new Session(
+        (made) => this.#sessions.set(made.id, made),
+        (ended) => {
+          this.#sessions.delete(ended.id);
+          this.#leave();
+        },
+      );
+      await session.join(member);
+      return session;
+    } catch (err) {
+      this.#leave();
+      throw err;
+    }
+  }
+
+  async #makeRoom(): Promise<void> {
+    if (this.#joined < limits.mcpSessions) {
+      return;
+    }
+    const [oldest] = [...this.#sessions.values()].sort((a, b) => a.unusedSince - b.unusedSince);
+    if (oldest === undefined || oldest.unusedSince === Infinity) {
+      throw meshError('client_busy', { who: this.name, max: limits.mcpSessions, what: 'sessions' });
+    }
+    await oldest.close();
+  }
+
+  #leave(): void {
+    if (--this.#joined === 0) {
+      const member = this.#member;
+      this.#member = undefined;
+      void member?.then((one) => one.close()).catch(() => undefined);
+    }
+  }
+}
+
+/** One session. */
+export class Session {
+  readonly #transport: StreamableHTTPServerTransport;
+  readonly #onEnd: (session: this) => void;
+  #open = 0;
+  #usedMs = performance.now();
+  #ended = false;
+
+  constructor(onBegin: (session: Session) => void, onEnd: (session: Session) => void) {
+    this.#onEnd = onEnd;
+    this.#transport = new StreamableHTTPServerTransport({
+      sessionIdGenerator: () => randomUUID(),
+      onsessioninitialized: () => onBegin(this),
+    });
+  }
+
+  /** Its id; empty before it is initialized. */
+  get id(): string {
+    return this.#transport.sessionId ?? '';
+  }
+
+  /** When its last request ended, in ms of the process; infinite while one is open. */
+  get unusedSince(): number {
+    return this.#open > 0 ? Infinity : this.#usedMs;
+  }
+
+  /** Begin it as this member. */
+  async join(member: Member): Promise<void> {
+    await member.join(this.#transport as Transport, () => {
+      if (!this.#ended) {
+        this.#ended = true;
+        this.#onEnd(this);
+      }
+    });
+  }
+
+  /** Answer a request of it. One that did not even initialize it ends it. */
+  async handle(req: IncomingMessage, res: ServerResponse, body?: unknown): Promise<void> {
+    this.#open++;
+    res.once('close', () => {
+      this.#open--;
+      this.#usedMs = performance.now();
+      if (this.id === '') {
+        void this.close();
+      }
+    });
+    await this.#transport.handleRequest(req, res, body);
+  }
+
+  /** End it. */
+  async close(): Promise<void> {
+    await this.#transport.close();
+  }
+}

@@ -1,0 +1,160 @@
+/**
+ * What a call says: its subject, its body, its headers, and how long it has.
+ */
+import { contentTypeOf } from '../wire/content.js';
+import { meshError, type MeshError } from '../wire/errors.js';
+import { subject } from '../wire/generated/subjects.js';
+import { header, headerText } from '../wire/headers.js';
+import { limits } from '../wire/limits.js';
+import { asCapability, isToken, type Capability, type Token } from '../wire/names.js';
+import { partsText, type PartsWish } from '../wire/parts.js';
+import { isCallId } from '../wire/ulid.js';
+import type { TransferBounds } from './bodies.js';
+import type { SentBody } from './large.js';
+import type { CallOptions, Outcome } from './options.js';
+import type { PartsIn } from './parts-in.js';
+import type { Pending } from './pending.js';
+
+/** What a child call carries of its task. */
+export interface ParentTask {
+  readonly ticket: string;
+  readonly deadline: number;
+  readonly signal: AbortSignal;
+  nextChild(): number;
+}
+
+/** A call as it is asked for. */
+export interface Request {
+  readonly id: string;
+  readonly capability: string;
+  readonly body: unknown;
+  readonly options: CallOptions;
+  readonly parent: ParentTask | undefined;
+  /** Who takes its partial outputs, if anybody does. */
+  readonly parts?: PartsIn | undefined;
+  /** Partial outputs that are taken later, by `watch`. */
+  readonly wish?: PartsWish | undefined;
+  readonly onAccepted?: () => void;
+}
+
+/** How its end is told. */
+export interface Ending {
+  readonly resolve: (outcome: Outcome<never>) => void;
+  readonly reject: (error: MeshError) => void;
+}
+
+/** How long there is for it. Throws call_id_invalid, name_invalid. */
+export function boundsOf({ id, capability, options, parent }: Request): TransferBounds {
+  checkId(id);
+  asCapability(capability);
+  const now = Date.now();
+  const own = now + (options.timeoutMs ?? limits.deadlineDefaultMs);
+  return {
+    deadline: parent === undefined ? own : Math.min(own, parent.deadline - limits.childReserveMs),
+    acceptUntil: now + (options.acceptMs ?? (parent === undefined ? limits.acceptMs : Infinity)),
+    signal: options.signal ?? parent?.signal,
+  };
+}
+
+/** The call with its body as it is sent. Throws header_invalid. */
+export function pendingOf(
+  me: Token,
+  request: Request,
+  { deadline, acceptUntil }: TransferBounds,
+  sent: SentBody,
+  { resolve, reject }: Ending,
+): Pending {
+  const { id, capability, options, parts, onAccepted } = request;
+  return {
+    id,
+    chosen: options.id !== undefined,
+    capability,
+    deadline,
+    graceMs: limits.recallGraceMs,
+    acceptUntil: acceptUntil + (sent.tookMs ?? 0),
+    to: subject.call({ from: me, capability: capability as Capability }),
+    body: sent.bytes,
+    bodyDigest: sent.digest,
+    headers: headersOf(request, deadline, sent),
+    resolve: resolve as Pending['resolve'],
+    reject,
+    accepted: false,
+    tries: 0,
+    looks: 0,
+    nextMs: 0,
+    cleanUp: undefined,
+    parts,
+    onAccepted,
+  };
+}
+
+/** A call that was made before: only its outcome is waited for. Throws call_id_invalid. */
+export function awaited(
+  id: string,
+  timeoutMs: number,
+  parts: PartsIn | undefined,
+  { resolve, reject }: Ending,
+): Pending {
+  checkId(id);
+  return {
+    id,
+    chosen: false,
+    capability: '',
+    deadline: Date.now() + timeoutMs,
+    graceMs: 0,
+    acceptUntil: 0,
+    to: '',
+    body: new Uint8Array(0),
+    bodyDigest: undefined,
+    headers: '',
+    resolve: resolve as Pending['resolve'],
+    reject,
+    accepted: true,
+    tries: 0,
+    looks: 0,
+    nextMs: 0,
+    cleanUp: undefined,
+    parts,
+    onAccepted: undefined,
+  };
+}
+
+/** Throws call_id_invalid. */
+export function checkId(id: string): void {
+  if (!isCallId(id)) {
+    throw meshError('call_id_invalid', { value: JSON.stringify(id.slice(0, 64)) });
+  }
+}
+
+function headersOf(
+  { id, options: o, parent, parts, wish = parts?.wish }: Request,
+  deadline: number,
+  sent: SentBody,
+): string {
+  const labels = o.labels === undefined ? undefined : Object.entries(o.labels).map(labelOf);
+  return headerText([
+    [header.call, id],
+    [header.deadline, Math.floor(deadline)],
+    [header.ticket, parent?.ticket],
+    [header.child, parent?.nextChild()],
+    [header.major, o.major],
+    [header.context, o.context],
+    [header.intent, o.intent],
+    [header.labels, labels?.join(',')],
+    [header.parts, wish === undefined ? undefined : partsText(wish)],
+    [header.contentType, contentTypeOf(sent.type)],
+    [header.bodyRef, sent.ref],
+  ]);
+}
+
+const LABEL = /^[\x20-\x2b\x2d-\x7e]{1,128}$/;
+
+function labelOf([key, value]: [string, string]): string {
+  if (!isToken(key) || !LABEL.test(value)) {
+    throw meshError('header_invalid', {
+      name: header.labels,
+      why: `${key} is not a name with an ASCII value without commas`,
+    });
+  }
+  return `${key}=${value}`;
+}

@@ -1,0 +1,109 @@
+/**
+ * The parts of a mesh for tests: a real nats-server on a free port, control and gateways in this process, and users.
+ */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { runControl, type RunningControl } from '../control/run.js';
+import { places } from '../fabric/folder.js';
+import { startServer, type ServerHandle } from '../fabric/server.js';
+import { tempFolder } from '../fabric/temp-folder.js';
+import { mintUsers, type Credentials, type NewUser } from '../fabric/users.js';
+import { runGateway, type RunningGateway } from '../gateway/run.js';
+import { meshError } from '../wire/errors.js';
+import { silent } from '../wire/log.js';
+import { openPolicy, type TestMeshOptions } from './options.js';
+
+/** Where a part connects, and as whom. */
+export interface PartOptions {
+  readonly url: string;
+  readonly name: string;
+  readonly seed: string;
+  readonly policyFile: string;
+  readonly log: NonNullable<TestMeshOptions['log']>;
+}
+
+/** Running parts. */
+export interface Parts {
+  readonly dir: string;
+  readonly url: string;
+  readonly policyFile: string;
+  readonly server: ServerHandle;
+  /** What is started again takes the place of what was stopped. */
+  control: RunningControl;
+  readonly gateways: RunningGateway[];
+  /** Credentials of a user. Throws `not_found`. */
+  credentials(name: string): Credentials;
+  /** What a further gateway or control is started with. */
+  as(name: 'gateway' | 'control'): PartOptions;
+  /** Stop everything and remove the folder. */
+  readonly stop: () => Promise<void>;
+}
+
+const SERVICES: readonly NewUser[] = [
+  { name: 'gateway', role: 'gateway' },
+  { name: 'control', role: 'control' },
+  { name: 'operator', role: 'operator' },
+];
+const DRAIN_MS = 200;
+
+/** Start them; what was started is stopped again when one of them fails. */
+export async function startParts(options: TestMeshOptions): Promise<Parts> {
+  const folder = tempFolder('capmesh-test-');
+  const closers: (() => Promise<void> | void)[] = [() => folder.remove()];
+  const stop = async (): Promise<void> => {
+    for (const close of closers.splice(0).toReversed()) {
+      await close();
+    }
+  };
+  try {
+    return await start(folder.data, options, closers, stop);
+  } catch (err) {
+    await stop();
+    throw err;
+  }
+}
+
+async function start(
+  dir: string,
+  options: TestMeshOptions,
+  closers: (() => Promise<void> | void)[],
+  stop: () => Promise<void>,
+): Promise<Parts> {
+  const users = options.users ?? {};
+  const list = [...SERVICES, ...Object.entries(users).map(([name, role]) => ({ name, role }))];
+  const minted = new Map((await mintUsers(dir, list)).map((one) => [one.name, one]));
+  const credentials = (name: string): Credentials => {
+    const found = minted.get(name);
+    if (found === undefined) {
+      throw meshError('not_found', { what: 'the user', name });
+    }
+    return found;
+  };
+  const policyFile = join(dir, places.policy);
+  writeFileSync(policyFile, policyText(options), { mode: 0o600 });
+  const server = await startServer(
+    options.offline === undefined ? { dir } : { dir, offline: options.offline },
+  );
+  closers.push(() => server.stop());
+  const { url } = server;
+  const as = (name: string): PartOptions => {
+    const { seed } = credentials(name);
+    return { url, name, seed, policyFile, log: options.log ?? silent };
+  };
+  const control = await runControl(as('control'));
+  const gateways: RunningGateway[] = [];
+  const parts: Parts = { dir, url, policyFile, server, control, gateways, credentials, as, stop };
+  closers.push(() => parts.control.stop());
+  closers.push(async () => void (await Promise.all(gateways.map((gateway) => gateway.stop(DRAIN_MS)))));
+  for (let i = 0; i < (options.gateways ?? 1); i++) {
+    gateways.push(await runGateway(as('gateway')));
+  }
+  return parts;
+}
+
+function policyText({ policy, users = {} }: TestMeshOptions): string {
+  if (policy === undefined) {
+    return openPolicy(users);
+  }
+  return typeof policy === 'string' ? policy : JSON.stringify(policy); // JSON is YAML
+}

@@ -1,0 +1,99 @@
+/**
+ * The tutorial and the how-tos are followed to the letter. The tutorial packs and installs the real package; for the
+ * how-tos the repository is linked, as npm would. The port is a free one.
+ */
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { afterAll, afterEach, describe, expect, test } from 'vitest';
+import { readPage } from '../support/markdown.js';
+import { Reader } from '../support/reader.js';
+
+const repository = resolve('.');
+const folder = mkdtempSync(join(tmpdir(), 'capmesh-docs-'));
+const { NATS_URL: _url, MESH_DATA: _data, MESH_URL: _mesh, MESH_CREDS: _creds, ...inherited } = process.env;
+const env = { ...inherited, NO_COLOR: '1', XDG_CACHE_HOME: join(folder, 'cache') };
+const SLOW = 240_000;
+let reader: Reader | undefined;
+
+afterEach(() => reader?.stop());
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+test('the tutorial', { timeout: SLOW }, async () => {
+  symlinkSync(repository, join(folder, 'capmesh'));
+  reader = new Reader({
+    folder,
+    env,
+    stays: [
+      ['npx mesh up', 'The mesh is up'],
+      ['node out/inventory.js\n', 'inventory serves inventory.query'],
+      ['node out/quotes.js', 'quotes serves quote.make'],
+    ],
+    done: ['npm ci --prefix capmesh'], // it would take the tests their tools away
+    stepMs: 120_000,
+  });
+  const said = await reader.follow(readPage('docs/tutorial.md'));
+  expect(said).toMatch(/"sku": "lamp",\s+"inStock": 12/);
+  expect(said).toMatch(
+    /\[schema_violation\][^]*exit code 3[^]*\[(not_granted|capability_unknown)\][^]*exit code 3/,
+  );
+  expect(said).toMatch(/"total": 75,\s+"deliverable": true/);
+  expect(said).toMatch(/nobody knows what a boat costs[^]*exit code 1/);
+  expect(said).toContain("{ sku: 'lamp', count: 2, total: 50, deliverable: true }");
+  expect(said).toContain('boat: handler_failed');
+  expect(said).toMatch(/"sku": "piano"[^]*"deliverable": true/);
+  expect(said).toMatch(/# pass 1|pass 1/);
+});
+
+/** What a how-to takes for granted, and what its commands print. */
+const HOWTOS: Readonly<Record<string, { readonly before?: string; readonly says: readonly RegExp[] }>> = {
+  'instances.md': {
+    before: "npx mesh agents add inventory\necho '  inventory: [worker]' >> .mesh/mesh.policy.yaml",
+    says: [/"by": "i-\w+"/, /2? ?live instances/],
+  },
+  'mcp.md': { says: [/list_directory/, /package\.json/] },
+  'shell.md': {
+    says: [
+      /"text": "hello"/,
+      /"from a pipe"/,
+      /exit code [34]/,
+      /"text": "once"[^]*"text": "once"/,
+      /echo\.say.*completed/,
+    ],
+  },
+  'policy.md': { says: [] },
+};
+
+describe('how to', () => {
+  const pages = readdirSync('docs/howto').filter((name) => name !== 'test-your-agents.md'); // by package.test.ts
+
+  test('every page is followed', () => {
+    expect(pages.toSorted()).toEqual(Object.keys(HOWTOS).toSorted());
+  });
+
+  test.each(Object.entries(HOWTOS))('%s', { timeout: SLOW }, async (name, { before, says }) => {
+    const own = join(folder, name);
+    const bin = join(own, 'node_modules', '.bin');
+    mkdirSync(bin, { recursive: true });
+    symlinkSync(repository, join(own, 'node_modules', 'capmesh'));
+    symlinkSync('../capmesh/bin/mesh.js', join(bin, 'mesh'));
+    symlinkSync('../capmesh/node_modules/.bin/mcp-server-filesystem', join(bin, 'mcp-server-filesystem'));
+    writeFileSync(join(own, 'package.json'), '{"name":"own","private":true}\n');
+    reader = new Reader({
+      folder: own,
+      env,
+      stays: [
+        ['npx mesh up', 'The mesh is up'],
+        ['node echo.mjs', 'echo serves echo.say'],
+        ['mesh mount mcp', 'tools'],
+      ],
+      done: ['npm install @modelcontextprotocol/server-filesystem'],
+    });
+    await reader.type('npx mesh up --port 4222');
+    await reader.type(before ?? 'true');
+    const said = await reader.follow(readPage(`docs/howto/${name}`));
+    for (const what of says) {
+      expect(said).toMatch(what);
+    }
+  });
+});

@@ -1,0 +1,140 @@
+/**
+ * Somebody who follows a page to the letter: code is written to the file it names, commands are typed into terminals
+ * of one folder, in the order of the page. A terminal whose command stays open is left open, and the next block is
+ * typed into another one.
+ */
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
+import { dirname, join } from 'node:path';
+import { compilePolicy } from '../../src/domain/policy.js';
+import { connectBroker } from '../../src/fabric/connection.js';
+import { places, textIfAny } from '../../src/fabric/folder.js';
+import { credentialsFile, loadCredentials } from '../../src/fabric/users.js';
+import type { Fence, Page } from './markdown.js';
+import { until } from './mesh.js';
+import { Terminal } from './terminal.js';
+
+/** The port that all pages use; the reader takes a free one. */
+const PORT = '4222';
+
+export interface ReaderOptions {
+  /** Where the first terminal stands. */
+  readonly folder: string;
+  readonly env: NodeJS.ProcessEnv;
+  /** Commands that stay open, and what they print when they are ready. */
+  readonly stays: readonly (readonly [command: string, says: string])[];
+  /** Lines that were done for the reader. */
+  readonly done?: readonly string[];
+  /** How long a block may take. */
+  readonly stepMs?: number;
+}
+
+const FILE = /^(?:\/\/|#) ([\w./-]+\.(?:mjs|ts|json|ya?ml|py))\n/;
+
+/** Follows pages. Stop it at the end. */
+export class Reader {
+  readonly #options: ReaderOptions;
+  readonly #terminals: Terminal[] = [];
+  /** `cd` and `export` lines so far: every further terminal is opened in the same place. */
+  readonly #before: string[] = [];
+  #port = '';
+
+  constructor(options: ReaderOptions) {
+    this.#options = options;
+  }
+
+  /** Go through a section of a page; what its commands printed. */
+  async follow(page: Page, section?: string): Promise<string> {
+    const fences = page.fences.filter((fence) => section === undefined || fence.section === section);
+    if (fences.length === 0) {
+      throw new Error(`${page.path} has no code under "${section}"`);
+    }
+    let said = '';
+    for (const fence of fences) {
+      said += await this.#step(page, fence);
+    }
+    return said;
+  }
+
+  /** Type lines into a terminal; what they printed. */
+  async type(script: string): Promise<string> {
+    this.#port ||= await freePort();
+    const { done = [], stays, folder, env, stepMs = 60_000 } = this.#options;
+    const lines = script.split('\n').filter((line) => !done.includes(line));
+    const own = lines.join('\n').replaceAll(PORT, this.#port);
+    const terminal = new Terminal([...this.#before, own].join('\n'), { cwd: folder, env });
+    this.#terminals.push(terminal); // also one that should end, and does not
+    const stay = stays.find(([command]) => `${script}\n`.includes(command));
+    this.#before.push(
+      ...own.split('\n').flatMap((line) => /^export .*|^cd .*|(?<=^mkdir \S+ && )cd .*/.exec(line) ?? []),
+    );
+    if (stay === undefined) {
+      const said = await terminal.ends(stepMs);
+      await this.#policyInForce();
+      return said;
+    }
+    await terminal.shows(stay[1], stepMs);
+    return terminal.said;
+  }
+
+  /** Ctrl-C in every terminal, last opened first. */
+  async stop(): Promise<void> {
+    for (const terminal of this.#terminals.toReversed()) {
+      await terminal.interrupt();
+    }
+  }
+
+  async #step(page: Page, { language, text, line }: Fence): Promise<string> {
+    if (language === 'sh') {
+      return await this.type(text.trimEnd());
+    }
+    const name = FILE.exec(text)?.[1];
+    if (name === undefined) {
+      if (language === 'text' || language === '') {
+        return ''; // what is shown, not done
+      }
+      throw new Error(`${page.path}:${line} the code names no file in its first line`);
+    }
+    const file = join(this.#folder(), name);
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(file, text);
+    await this.#policyInForce();
+    return '';
+  }
+
+  /** Where a terminal opened now would stand. */
+  #folder(): string {
+    const steps = this.#before.map((line) => /^cd (\S+)/.exec(line)?.[1] ?? '');
+    return join(this.#options.folder, ...steps);
+  }
+
+  /** A reader is slower than the mesh, which looks at the policy twice a second; a test is not. */
+  async #policyInForce(): Promise<void> {
+    const dir = this.#options.env['MESH_DATA'] ?? join(this.#folder(), '.mesh');
+    const text = textIfAny(join(dir, places.policy));
+    if (text === undefined || textIfAny(join(dir, places.state)) === undefined) {
+      return;
+    }
+    const { policy } = JSON.parse(readFileSync(join(dir, places.state), 'utf8')) as { policy: string };
+    const { digest } = compilePolicy(readFileSync(policy, 'utf8'), 'the policy');
+    const { name, seed } = loadCredentials(credentialsFile(dir, 'operator'));
+    const nc = await connectBroker({ url: `nats://127.0.0.1:${this.#port}`, name, seed });
+    try {
+      await until(async () => {
+        const state = await nc.request('mesh.v1.view.operator.state', '{}', { timeout: 5_000 });
+        return state.json<{ policy: string }>().policy === digest;
+      });
+    } finally {
+      await nc.close();
+    }
+  }
+}
+
+function freePort(): Promise<string> {
+  return new Promise((done) => {
+    const server = createServer().listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as AddressInfo;
+      server.close(() => done(String(port)));
+    });
+  });
+}

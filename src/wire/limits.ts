@@ -4,6 +4,7 @@
  */
 import { bodyLimits } from './body-limits.js';
 
+/** The table: value, unit and reason of each bound. */
 export const limitTable = {
   bodyBytes: {
     value: 1_000_000,

@@ -65,7 +65,7 @@ test('large bodies', { timeout: 120_000 }, async () => {
 test('many calls, and finding', { timeout: 120_000 }, async () => {
   const said = await follow('docs/howto/many-calls.md', 'agent.mjs', 'worker serves translate.text');
   expect(said).toContain("[ [ 'translate.text', 'worker' ] ]");
-  expect(said).toMatch(/translate\.text v1 +worker +1 +expert/);
+  expect(said).toMatch(/translate\.text v1 +worker +\d +expert +region=eu gpu=true/);
   expect(said).toContain('990 done, 10 failed');
   expect(said).toContain('1\t{"text":"A"}\n2\t{"text":"B"}\n');
   expect(said.match(/"status":"completed"/g)).toHaveLength(2);

@@ -8,7 +8,7 @@ import { backoffMs } from '../domain/backoff.js';
 import { parseBodyRef, type BodyRef } from '../domain/body-ref.js';
 import { readBody, type EncodedBody } from '../wire/content.js';
 import { bytesDigest } from '../wire/digest.js';
-import { fromBody, MeshError, meshError } from '../wire/errors.js';
+import { fromBody, meshError, type MeshError } from '../wire/errors.js';
 import type { ErrorBody, UploadReply } from '../wire/generated/messages.js';
 import { subject } from '../wire/generated/subjects.js';
 import { encodeHeaders, header, type HeaderLines } from '../wire/headers.js';

@@ -66,10 +66,10 @@ export async function runGateway(options: GatewayOptions): Promise<RunningGatewa
   const taken = new Taken(core);
   const open = new OpenSet((call) => attempts.due(call));
   const settler = new Settler(core, open, taken);
-  const decider = new Decider(core, open, settler);
+  const cancels = new Cancels();
+  const decider = new Decider(core, open, settler, cancels);
   cork(core.nc, () => open.size + decider.inAir);
   const attempts = new Attempts(core, open, decider, settler);
-  const cancels = new Cancels();
   const admitter = new Admitter(core, decider, cancels);
   const waiting = new WaitingRoom(
     (w) => admitter.retry(w),

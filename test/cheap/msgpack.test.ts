@@ -108,9 +108,8 @@ describe('hostile msgpack', () => {
       fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
         const code = codeOf(() => decodeMsgpack(bytes));
         expect(code).toMatch(/^(taken|body_\w+)$/);
-        if (code === 'taken') {
-          expect(codeOf(() => decodeJson(encodeJson(decodeMsgpack(bytes))))).toBe('taken');
-        }
+        const asJson = () => (code === 'taken' ? decodeJson(encodeJson(decodeMsgpack(bytes))) : undefined);
+        expect(codeOf(asJson)).toBe('taken');
       }),
       { numRuns: 5_000 },
     );

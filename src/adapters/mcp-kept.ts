@@ -2,7 +2,7 @@
  * An MCP server that is started again when it ends by itself, until it is stopped or has ended too often.
  */
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js';
-import type { MeshError } from '../agent/index.js';
+import type { MeshError, TaskContext } from '../agent/index.js';
 import { mountFailed, wordsOf } from './mcp-error.js';
 import { McpProcess, type McpCommand } from './mcp-process.js';
 
@@ -18,6 +18,9 @@ export interface KeepOptions {
   /** Hears one sentence at every end. */
   readonly say: (sentence: string) => void;
 }
+
+/** What a tool call takes from the task it is part of. */
+export type TaskPart = Pick<TaskContext, 'signal' | 'deadline' | 'traceparent'>;
 
 /** Keeps one server running. */
 export class KeptMcp {
@@ -40,9 +43,9 @@ export class KeptMcp {
   }
 
   /** Call a tool; while the server is started again the call waits. */
-  async call(tool: string, args: unknown, signal: AbortSignal, deadline: number): Promise<CallToolResult> {
-    const server = await unlessAborted(this.#current, signal);
-    return await server.call(tool, args, signal, deadline - Date.now());
+  async call(tool: string, args: unknown, of: TaskPart): Promise<CallToolResult> {
+    const server = await unlessAborted(this.#current, of.signal);
+    return await server.call(tool, args, of.signal, of.deadline - Date.now(), of.traceparent);
   }
 
   /** End the server for good. */

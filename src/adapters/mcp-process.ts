@@ -100,8 +100,19 @@ export class McpProcess {
   }
 
   /** Call a tool. An abort cancels it; rejects when it says so itself, and when the process ends meanwhile. */
-  async call(tool: string, args: unknown, signal: AbortSignal, leftMs: number): Promise<CallToolResult> {
-    const params = { name: tool, arguments: (args ?? {}) as Record<string, unknown> };
+  async call(
+    tool: string,
+    args: unknown,
+    signal: AbortSignal,
+    leftMs: number,
+    traceparent?: string,
+  ): Promise<CallToolResult> {
+    const params = {
+      name: tool,
+      arguments: (args ?? {}) as Record<string, unknown>,
+      // Where MCP hands on a trace.
+      ...(traceparent === undefined ? {} : { _meta: { traceparent } }),
+    };
     const timeout = Math.min(Math.max(leftMs, 1), MAX_TIMER_MS);
     try {
       return await this.#client.request({ method: 'tools/call', params }, CallToolResultSchema, {

@@ -17,6 +17,7 @@ import { asCapability, isToken, type Token } from '../wire/names.js';
 import { isCallId, newCallId } from '../wire/ulid.js';
 import type { CallOptions, Outcome } from './options.js';
 import { PendingCalls, type Pending } from './pending.js';
+import type { Running, Spans, TraceHeaders } from './spans.js';
 
 const EMPTY = new Uint8Array(0);
 
@@ -25,6 +26,7 @@ export interface ParentTask {
   readonly ticket: string;
   readonly deadline: number;
   readonly signal: AbortSignal;
+  readonly trace: TraceHeaders;
   nextChild(): number;
 }
 
@@ -34,8 +36,10 @@ export class Caller {
   readonly #me: Token;
   readonly #pub: LightPublisher;
   readonly #pending: PendingCalls;
+  readonly #spans: Spans;
 
-  constructor(nc: NatsConnection, me: Token) {
+  constructor(nc: NatsConnection, me: Token, spans: Spans) {
+    this.#spans = spans;
     this.#nc = nc;
     this.#me = me;
     this.#pub = new LightPublisher(nc, freshInbox(nc), limits.callAckMs);
@@ -67,15 +71,19 @@ export class Caller {
       const now = Date.now();
       const own = now + (options.timeoutMs ?? limits.deadlineDefaultMs);
       const deadline = parent === undefined ? own : Math.min(own, parent.deadline - limits.childReserveMs);
+      const to = subject.call({ from: this.#me, capability: asCapability(capability) });
+      const bytes = encodeJson(body);
+      const span = this.#spans.call(id, capability, { 'mesh.from': this.#me }, parent?.trace);
       const pending: Pending = {
         id,
         chosen: options.id !== undefined,
         capability,
         deadline,
         acceptUntil: now + (options.acceptMs ?? (parent === undefined ? limits.acceptMs : Infinity)),
-        to: subject.call({ from: this.#me, capability: asCapability(capability) }),
-        body: encodeJson(body),
-        headers: this.#headers(id, deadline, options, parent),
+        to,
+        body: bytes,
+        headers: this.#headers(id, deadline, options, parent, span),
+        span,
         resolve: resolve as (o: Outcome<unknown>) => void,
         reject,
         accepted: false,
@@ -118,7 +126,13 @@ export class Caller {
     this.#pub.close();
   }
 
-  #headers(id: string, deadline: number, o: CallOptions, parent: ParentTask | undefined): string {
+  #headers(
+    id: string,
+    deadline: number,
+    o: CallOptions,
+    parent: ParentTask | undefined,
+    span: Running,
+  ): string {
     const labels = o.labels === undefined ? undefined : Object.entries(o.labels).map(labelOf);
     return headerText([
       [header.call, id],
@@ -129,6 +143,8 @@ export class Caller {
       [header.context, o.context],
       [header.intent, o.intent],
       [header.labels, labels?.join(',')],
+      [header.traceparent, span.traceparent],
+      [header.tracestate, span.tracestate],
     ]);
   }
 
@@ -178,6 +194,7 @@ export class Caller {
       return this.#reject(p, outcomeError(record, body));
     }
     this.#pending.remove(p);
+    p.span.end();
     p.resolve({
       value: body.length === 0 ? null : JSON.parse(Buffer.from(body).toString()),
       call: record.call,
@@ -190,6 +207,7 @@ export class Caller {
   #reject(p: Pending, error: MeshError): void {
     error.call ??= p.id;
     this.#pending.remove(p);
+    p.span.end(error.code);
     p.reject(error);
   }
 

@@ -5,11 +5,13 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { cork } from '../fabric/cork.js';
 import { connectBroker, deniedSubject, leaveBroker, type NatsConnection } from '../fabric/connection.js';
+import { openTracing } from '../sight/tracing.js';
 import { meshError } from '../wire/errors.js';
 import type { Json } from '../wire/json.js';
 import { asToken, type Token } from '../wire/names.js';
 import { Caller } from './caller.js';
 import { Server, type Served } from './server.js';
+import { Spans } from './spans.js';
 import type { CallOptions, CapabilityOptions, ConnectOptions, Handler, Outcome } from './options.js';
 
 const DRAIN_MS = 5_000;
@@ -23,15 +25,16 @@ export class Mesh {
   readonly #nc: NatsConnection;
   readonly #caller: Caller;
   readonly #server: Server;
+  readonly #spans: Spans;
 
   /** Use `connect()`. */
-  constructor(nc: NatsConnection, name: Token, options: ConnectOptions) {
-    const instance = `i-${randomBytes(6).toString('hex')}` as Token;
+  constructor(nc: NatsConnection, name: Token, instance: Token, options: ConnectOptions, spans: Spans) {
     this.name = name;
     this.instance = instance;
     this.#nc = nc;
-    this.#caller = new Caller(nc, name);
-    this.#server = new Server(nc, name, instance, this.#caller, options);
+    this.#spans = spans;
+    this.#caller = new Caller(nc, name, spans);
+    this.#server = new Server(nc, name, instance, this.#caller, options, spans);
     cork(nc, () => this.#caller.inFlight + this.#server.inFlight);
     void this.#watch();
   }
@@ -72,6 +75,7 @@ export class Mesh {
   async close(drainMs: number = DRAIN_MS): Promise<void> {
     await this.#server.drain(drainMs);
     this.#caller.close();
+    await this.#spans.flush();
     await leaveBroker(this.#nc);
   }
 
@@ -98,7 +102,10 @@ export async function connect(options: ConnectOptions = {}): Promise<Mesh> {
   }
   const name = asToken(creds.name, 'name in the credentials');
   const nc = await connectBroker({ url, name, seed: creds.seed });
-  return new Mesh(nc, name, options);
+  const instance = `i-${randomBytes(6).toString('hex')}` as Token;
+  const onTrouble = (why: string) => options.log?.warn({ why }, 'spans do not reach the collector');
+  const spans = new Spans(await openTracing({ service: name, instance, onTrouble }));
+  return new Mesh(nc, name, instance, options, spans);
 }
 
 function readCreds(creds: ConnectOptions['creds']): { name: string; seed: string; url?: string } {

@@ -3,6 +3,7 @@
  */
 import type { MeshError } from '../wire/errors.js';
 import type { Outcome } from './options.js';
+import type { Running } from './spans.js';
 
 /** One waiting call. */
 export interface Pending {
@@ -16,6 +17,7 @@ export interface Pending {
   readonly to: string;
   readonly body: Uint8Array;
   readonly headers: string;
+  readonly span: Running;
   readonly resolve: (outcome: Outcome<unknown>) => void;
   readonly reject: (error: MeshError) => void;
   /** The publish was acknowledged: exactly one outcome will follow. */
@@ -79,6 +81,7 @@ export class PendingCalls {
     clearInterval(this.#timer);
     for (const p of this.values()) {
       this.remove(p);
+      p.span.end(error.code);
       p.reject(error);
     }
   }

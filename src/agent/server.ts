@@ -13,6 +13,7 @@ import { asCapability, isToken, type Token } from '../wire/names.js';
 import type { Caller } from './caller.js';
 import type { CapabilityOptions, ConnectOptions, Handler } from './options.js';
 import { Results, seqOf, toGateway } from './results.js';
+import type { Spans } from './spans.js';
 import { Stop } from './stop.js';
 import { readTicket, runTask } from './task.js';
 
@@ -35,12 +36,21 @@ export class Server {
   readonly #handlers = new Map<string, { handler: Handler; options: CapabilityOptions }>();
   readonly #running = new Map<string, { readonly stop: Stop; readonly reply: string }>();
   readonly #results: Results;
+  readonly #spans: Spans;
   readonly #presence: ReturnType<typeof rawHeaders>;
   #timer: NodeJS.Timeout | undefined;
   #state: Beat['state'] = 'ready';
   #card = '';
 
-  constructor(nc: NatsConnection, me: Token, instance: Token, caller: Caller, options: ConnectOptions) {
+  constructor(
+    nc: NatsConnection,
+    me: Token,
+    instance: Token,
+    caller: Caller,
+    options: ConnectOptions,
+    spans: Spans,
+  ) {
+    this.#spans = spans;
     this.#nc = nc;
     this.#me = me;
     this.#instance = instance;
@@ -190,7 +200,12 @@ export class Server {
     const stop = new Stop(ticket.deadline);
     const { reply } = msg;
     this.#running.set(key, { stop, reply });
-    const input = { handler, ticketText, ticket, key, body: msg.data, stop, caller: this.#caller };
+    const trace = {
+      traceparent: headers.get(header.traceparent),
+      tracestate: headers.get(header.tracestate),
+    };
+    const common = { stop, caller: this.#caller, trace, spans: this.#spans };
+    const input = { handler, ticketText, ticket, key, body: msg.data, ...common };
     void runTask(input).then((result) => {
       this.#running.delete(key);
       if (result === undefined) {

@@ -7,6 +7,7 @@ import { header, headerText } from '../wire/headers.js';
 import { encodeJson, type Json } from '../wire/json.js';
 import type { Caller, ParentTask } from './caller.js';
 import type { CallOptions, Handler, TaskContext } from './options.js';
+import type { Spans, TraceHeaders } from './spans.js';
 import type { Stop } from './stop.js';
 
 /** A result on its way: body and header block (empty: none). */
@@ -25,6 +26,9 @@ export interface TaskInput {
   readonly body: Uint8Array;
   readonly stop: Stop;
   readonly caller: Caller;
+  /** The trace that came with it. */
+  readonly trace: TraceHeaders;
+  readonly spans: Spans;
 }
 
 const MAX_TIMEOUT_MS = 2_147_483_647;
@@ -39,16 +43,22 @@ export async function runTask(input: TaskInput): Promise<TaskResult | undefined>
   if (input.ticket.deadline <= Date.now()) {
     return undefined;
   }
-  const context = new Context(input);
+  const { ticket, spans } = input;
+  const facts = { 'mesh.call': ticket.call, 'mesh.from': ticket.from, 'mesh.attempt': ticket.attempt };
+  const span = spans.handle(ticket.chain.at(-1) ?? '', input.trace, facts);
+  const context = new Context(input, span);
+  let failed: string | undefined;
   try {
     const body = (input.body.length === 0 ? null : JSON.parse(Buffer.from(input.body).toString())) as never;
-    const value: unknown = await input.handler(body, context);
+    const value: unknown = await span.in(() => input.handler(body, context));
     const used = context.used;
     const headers = used === undefined ? '' : headerText([[header.usage, JSON.stringify(used)]]);
     return { body: encodeJson(value), headers };
   } catch (err) {
+    failed = 'handler_failed';
     return failure(err, input.stop);
   } finally {
+    span.end(failed);
     input.stop.end();
   }
 }
@@ -65,11 +75,13 @@ function failure(err: unknown, stop: Stop): TaskResult {
 /** The context of one task. */
 class Context implements TaskContext {
   readonly #input: TaskInput;
+  readonly #trace: TraceHeaders;
   #children = 0;
   used: Readonly<Record<string, number>> | undefined;
 
-  constructor(input: TaskInput) {
+  constructor(input: TaskInput, trace: TraceHeaders) {
     this.#input = input;
+    this.#trace = trace;
     // Handlers like to take their context apart: these two must not lose it.
     this.call = this.call.bind(this);
     this.usage = this.usage.bind(this);
@@ -103,11 +115,16 @@ class Context implements TaskContext {
     return this.#input.stop.signal;
   }
 
+  get traceparent(): string | undefined {
+    return this.#trace.traceparent;
+  }
+
   async call<T = Json>(capability: string, body: unknown = null, options: CallOptions = {}): Promise<T> {
     const parent: ParentTask = {
       ticket: this.#input.ticketText,
       deadline: this.deadline,
       signal: this.signal,
+      trace: this.#trace,
       nextChild: () => this.#children++,
     };
     const own = { timeoutMs: MAX_TIMEOUT_MS, ...options };

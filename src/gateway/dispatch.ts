@@ -36,7 +36,9 @@ export function dispatch(core: Core, call: OpenCall, instance: Instance): void {
     headerLine(header.call, r.call) +
       headerLine(header.deadline, r.deadline) +
       headerLine(header.key, call.key) +
-      headerLine(header.ticket, sealed.text),
+      headerLine(header.ticket, sealed.text) +
+      (r.trace === undefined ? '' : headerLine(header.traceparent, r.trace)) +
+      (r.traceState === undefined ? '' : headerLine(header.tracestate, r.traceState)),
   );
   send(core.nc, to, call.body, headers, reply);
 }

@@ -39,6 +39,10 @@ export interface OpenCall extends Timed {
   readonly history: AttemptEnd[];
   /** Adopted, and its agent has given no sign of it yet. */
   unproven: boolean;
+  /** When it came in, was decided first, and began to be settled: monotonic ms, 0 when this gateway did not see it. */
+  enteredMs: number;
+  decidedMs: number;
+  settlingMs: number;
   /** Dispatches that ended with the death of their gateway, not of their agent. */
   innocent: number;
 }

@@ -115,6 +115,12 @@ export function deliveryOf(msg: Msg): Delivery {
   return { deliveries: Number(t[at]), streamSeq: Number(t[at + 1]), pending: Number(t[at + 4]) };
 }
 
+/** When the server stored a pulled message: epoch ms, with fractions. */
+export function storedAtOf(msg: Msg): number {
+  const t = (msg.reply ?? '').split('.');
+  return Number(t[t.length >= 11 ? 9 : 7]) / 1e6;
+}
+
 const ACK = new TextEncoder().encode('+ACK');
 
 /** Acknowledge a pulled message; not confirmed: a lost ack means a redelivery, which the path survives. */

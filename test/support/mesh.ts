@@ -10,6 +10,7 @@ import { connectBroker, type NatsConnection } from '../../src/fabric/connection.
 import { startServer, type ServerHandle } from '../../src/fabric/server.js';
 import { mintUsers, type Credentials, type NewUser } from '../../src/fabric/users.js';
 import { runGateway, type RunningGateway } from '../../src/gateway/run.js';
+import type { SightOptions } from '../../src/gateway/sight.js';
 import { silent, type Log } from '../../src/wire/log.js';
 
 /** Roles by user name. */
@@ -21,6 +22,7 @@ export interface TestMeshOptions {
   readonly policy?: string;
   readonly gateways?: number;
   readonly log?: Log;
+  readonly sight?: SightOptions;
 }
 
 export interface TestMesh {
@@ -62,9 +64,10 @@ export async function startTestMesh(options: TestMeshOptions = {}): Promise<Test
   const server = await startServer({ dir });
   const log = options.log ?? silent;
   const as = (name: string) => ({ url: server.url, name, seed: credentials(name).seed, policyFile, log });
+  const sight = options.sight ?? {};
   const control = await runControl(as('control'));
   const gateways = await Promise.all(
-    Array.from({ length: options.gateways ?? 1 }, () => runGateway(as('gateway'))),
+    Array.from({ length: options.gateways ?? 1 }, () => runGateway({ ...as('gateway'), sight })),
   );
   const open: { close(): Promise<void> }[] = [];
   const broker = async (name: string) => {

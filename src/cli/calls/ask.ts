@@ -16,7 +16,14 @@ import { openContext, type ContextOptions } from '../context.js';
 const ANSWER_MS = 10_000;
 
 /** Which view. */
-export type What = 'agents' | 'agent' | 'calls' | 'call' | 'state';
+export type What = 'agents' | 'agent' | 'calls' | 'call' | 'state' | 'traffic';
+
+/** Views over one connection. */
+export interface Views {
+  /** Ask for a view. Throws what control answers, `unavailable`, `permission_denied`. */
+  ask<T>(what: What, view: View): Promise<T>;
+  close(): Promise<void>;
+}
 
 /** Options of all commands that show a view. */
 export function viewOptions(command: Command): Command {
@@ -29,18 +36,30 @@ export function viewOptions(command: Command): Command {
 
 /** Ask for a view. Throws what control answers, `unavailable`, `permission_denied`, and what a connection throws. */
 export async function askView<T>(options: ContextOptions, what: What, view: View): Promise<T> {
+  const views = await openViews(options);
+  try {
+    return await views.ask<T>(what, view);
+  } finally {
+    await views.close();
+  }
+}
+
+/** Connect to ask for several views. Throws what a connection throws. */
+export async function openViews(options: ContextOptions): Promise<Views> {
   const { url, credentials } = openContext(options, 'operator');
   const from = asToken(credentials.name, 'the name in the credentials');
   const nc = await connectBroker({ url, name: from, seed: credentials.seed });
-  const to = subject.view({ from, what: what as Token });
-  try {
-    const msg = await nc.request(to, JSON.stringify(view), { timeout: ANSWER_MS });
-    return answerOf<T>(msg);
-  } catch (err) {
-    throw requestError(err, to);
-  } finally {
-    await nc.close();
-  }
+  return {
+    async ask<T>(what: What, view: View): Promise<T> {
+      const to = subject.view({ from, what: what as Token });
+      try {
+        return answerOf<T>(await nc.request(to, JSON.stringify(view), { timeout: ANSWER_MS }));
+      } catch (err) {
+        throw requestError(err, to);
+      }
+    },
+    close: () => nc.close(),
+  };
 }
 
 function answerOf<T>(msg: Msg): T {

@@ -144,6 +144,6 @@ async function queues({ nc }: Control, supervisor: Supervisor): Promise<TrafficP
     accepted: accepted.messages,
     parked: parked.messages,
     open: peers.reduce((sum, peer) => sum + peer.open, 0),
-    waiting: peers.reduce((sum, peer) => sum + peer.waiting, 0),
+    waiting: peers.reduce((sum, peer) => sum + (peer.waiting ?? 0), 0),
   };
 }

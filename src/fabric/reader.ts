@@ -62,8 +62,14 @@ export async function getLast(
     subject: m.subject,
     headers: new HeaderBlock(Buffer.from(m.hdrs ?? '', 'base64')),
     body: Buffer.from(m.data ?? '', 'base64'),
-    storedAt: Date.parse(m.time),
+    storedAt: instantOf(m.time),
   };
+}
+
+/** An instant of the server in epoch ms, with its fractions. */
+function instantOf(time: string): number {
+  const fraction = /\.\d+/.exec(time)?.[0] ?? '';
+  return Date.parse(time.replace(fraction, '')) + Number(`0${fraction}`) * 1000;
 }
 
 /** Delete one message of PARKED. */

@@ -9,7 +9,7 @@ const MARGIN = 28;
 const HEAD = 30;
 const ROW = 24;
 const PAD = 14;
-const LAYER_GAP = 120;
+const LAYER_GAP = 96;
 const TITLE = 44;
 const FOOT = 34;
 /** Mean width of a letter, as a share of its size: enough for boxes that fit their text. */
@@ -136,8 +136,8 @@ function factsOf({ calls, errors, refused, p95Ms }: Port): string {
   const parts = [
     short(calls),
     ...(p95Ms === undefined ? [] : [`p95 ${duration(Math.round(p95Ms))}`]),
-    ...(errors > 0 ? [`${short(errors)} failed`] : []),
-    ...(refused > 0 ? [`${short(refused)} refused`] : []),
+    ...(errors > 0 ? [`${errors} failed`] : []),
+    ...(refused > 0 ? [`${refused} refused`] : []),
   ];
   return parts.join(' · ');
 }

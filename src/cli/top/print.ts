@@ -16,7 +16,7 @@ export function printTop(page: TrafficPage, columns: number, rows: number): stri
   const lines = [
     ...summary(page, narrow),
     ...section('traffic', matrix(page, narrow, columns)),
-    ...section('slowest', slowest(page, narrow, columns)),
+    ...section('slowest, child calls included', slowest(page, narrow, columns)),
     ...section('errors and refusals', errors(page, narrow, columns)),
     ...section('agents', agents(page, columns)),
   ];

@@ -158,9 +158,13 @@ function where(trees: readonly Timed[], total: number, columns: number): string[
   const slowest = slowestOf(trees);
   return [
     '',
-    ...wrap([`${all.length} calls in ${duration(Math.round(total))}:`, ...said], ' · ', columns),
+    ...wrap([`${count(all.length)} in ${duration(Math.round(total))}`, ...said], ' · ', columns),
     ...(slowest === undefined ? [] : wrap(wordsOf(slowest), ' ', columns)),
   ];
+}
+
+function count(calls: number): string {
+  return calls === 1 ? '1 call' : `${calls} calls`;
 }
 
 function wordsOf({ capability, agent, hop, ms, share }: Slowest): string[] {

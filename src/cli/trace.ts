@@ -10,7 +10,7 @@ import { askView, viewOptions } from './calls/ask.js';
 import type { ContextOptions } from './context.js';
 import { columns, note, paint, say, sayJson } from './output.js';
 import { agentOf, flat, round, slowestOf, timeTree, totalMs, type Timed } from './trace/hops.js';
-import { printTrace } from './trace/print.js';
+import { printTrace, wrap } from './trace/print.js';
 
 interface TraceOptions extends ContextOptions {
   readonly below?: boolean;
@@ -44,8 +44,8 @@ async function trace(name: string, options: TraceOptions): Promise<void> {
     return sayJson(facts(page, trees));
   }
   const id = page.calls.find(({ trace: one }) => one !== undefined)?.trace;
-  const sampled = page.calls.some((node) => node.sampled === true) ? ', sampled' : '';
-  say(...(id === undefined ? [] : [paint.dim(`trace ${id}${sampled}`)]));
+  const sampled = page.calls.some((node) => node.sampled === true) ? ['(sampled)'] : [];
+  say(...(id === undefined ? [] : wrap(['trace', id, ...sampled], ' ', columns()).map(paint.dim)));
   say(...printTrace(trees, columns()));
   if (page.truncated === true) {
     note('This is not all: a view reads and says only so much.');

@@ -62,6 +62,16 @@ export function ownTrace(rootCall: string, ratio: number): Trace | undefined {
 
 /** The trace id that a call id makes, or undefined when it is no call id. */
 export function traceIdOf(call: string): string | undefined {
+  if (call !== last.call) {
+    last = { call, id: hexOf(call) };
+  }
+  return last.id;
+}
+
+/** The same id is asked for several times in a row while a call is decided. */
+let last: { readonly call: string; readonly id: string | undefined } = { call: '', id: undefined };
+
+function hexOf(call: string): string | undefined {
   if (!isCallId(call)) {
     return undefined;
   }

@@ -191,7 +191,7 @@ function verdicts(all: readonly Timed[], columns: number): string[] {
 }
 
 /** Parts in as few lines as the width allows. */
-function wrap(parts: readonly string[], between: string, columns: number): string[] {
+export function wrap(parts: readonly string[], between: string, columns: number): string[] {
   const lines: string[] = [];
   for (const part of parts) {
     const last = lines.at(-1);

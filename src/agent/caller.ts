@@ -19,6 +19,7 @@ import type { OnQuestion } from './parts-in.js';
 import { streamOf, Streams } from './streams.js';
 import { PendingCalls, type Pending } from './pending.js';
 import { awaited, checkId, pendingOf, type Ending, type ParentTask, type Request } from './request.js';
+import type { Spans } from './spans.js';
 
 const EMPTY = new Uint8Array(0);
 /** What lies in CALLS is not seen by recalls: only after about eight seconds nobody knows the call. */
@@ -31,8 +32,10 @@ export class Caller {
   readonly #pub: LightPublisher;
   readonly #pending: PendingCalls;
   readonly #streams: Streams;
+  readonly #spans: Spans;
 
-  constructor(nc: NatsConnection, me: Token) {
+  constructor(nc: NatsConnection, me: Token, spans: Spans) {
+    this.#spans = spans;
     this.#nc = nc;
     this.#me = me;
     this.#pub = new LightPublisher(nc, freshInbox(nc), limits.callAckMs);
@@ -143,7 +146,7 @@ export class Caller {
     if (this.#pending.size >= limits.pendingCalls) {
       throw meshError('overloaded', { what: 'this connection', percent: 100 });
     }
-    const p = pendingOf(this.#me, request, ending);
+    const p = pendingOf(this.#me, request, ending, this.#spans);
     this.#watchAbort(p, request.options.signal, parent);
     // A chosen id may have its outcome already, and nothing is said twice: then it is asked for soon.
     const firstMs = p.chosen ? Date.now() + limits.recallFirstMs : p.deadline + limits.silenceMs;
@@ -209,6 +212,7 @@ export class Caller {
     }
     this.#pending.remove(p);
     p.parts?.end(record.parts ?? 0);
+    p.span?.end();
     p.resolve({
       value: body.length === 0 ? null : JSON.parse(Buffer.from(body).toString()),
       call: record.call,
@@ -222,6 +226,7 @@ export class Caller {
     error.call ??= p.id;
     this.#pending.remove(p);
     p.parts?.fail(error);
+    p.span?.end(error.code);
     p.reject(error);
   }
 

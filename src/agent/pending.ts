@@ -4,6 +4,7 @@
 import type { MeshError } from '../wire/errors.js';
 import type { Outcome } from './options.js';
 import type { PartsIn } from './parts-in.js';
+import type { Running } from './spans.js';
 
 /** One waiting call. */
 export interface Pending {
@@ -19,6 +20,7 @@ export interface Pending {
   readonly to: string;
   readonly body: Uint8Array;
   readonly headers: string;
+  readonly span: Running | undefined;
   readonly resolve: (outcome: Outcome<unknown>) => void;
   readonly reject: (error: MeshError) => void;
   /** The publish was acknowledged: exactly one outcome will follow. */
@@ -86,6 +88,7 @@ export class PendingCalls {
     clearInterval(this.#timer);
     for (const p of this.values()) {
       this.remove(p);
+      p.span?.end(error.code);
       p.reject(error);
     }
   }

@@ -12,12 +12,14 @@ import { isCallId } from '../wire/ulid.js';
 import type { CallOptions, Outcome } from './options.js';
 import type { PartsIn } from './parts-in.js';
 import type { Pending } from './pending.js';
+import type { Running, Spans, TraceHeaders } from './spans.js';
 
 /** What a child call carries of its task. */
 export interface ParentTask {
   readonly ticket: string;
   readonly deadline: number;
   readonly signal: AbortSignal;
+  readonly trace: TraceHeaders;
   nextChild(): number;
 }
 
@@ -42,12 +44,15 @@ export interface Ending {
 }
 
 /** Throws call_id_invalid, name_invalid, body_undecodable, body_too_large, header_invalid. */
-export function pendingOf(me: Token, request: Request, { resolve, reject }: Ending): Pending {
+export function pendingOf(me: Token, request: Request, { resolve, reject }: Ending, spans: Spans): Pending {
   const { id, capability, options, parent, parts, wish, onAccepted } = request;
   checkId(id);
   const now = Date.now();
   const own = now + (options.timeoutMs ?? limits.deadlineDefaultMs);
   const deadline = parent === undefined ? own : Math.min(own, parent.deadline - limits.childReserveMs);
+  const to = subject.call({ from: me, capability: asCapability(capability) });
+  const body = encodeJson(request.body);
+  const span = spans.call(id, capability, { 'mesh.from': me }, parent?.trace);
   return {
     id,
     chosen: options.id !== undefined,
@@ -55,9 +60,10 @@ export function pendingOf(me: Token, request: Request, { resolve, reject }: Endi
     deadline,
     graceMs: limits.recallGraceMs,
     acceptUntil: now + (options.acceptMs ?? (parent === undefined ? limits.acceptMs : Infinity)),
-    to: subject.call({ from: me, capability: asCapability(capability) }),
-    body: encodeJson(request.body),
-    headers: headersOf(id, deadline, options, parent, wish ?? parts?.wish),
+    to,
+    body,
+    headers: headersOf(id, deadline, options, parent, wish ?? parts?.wish, span),
+    span,
     resolve: resolve as Pending['resolve'],
     reject,
     accepted: false,
@@ -88,6 +94,7 @@ export function awaited(
     to: '',
     body: new Uint8Array(0),
     headers: '',
+    span: undefined,
     resolve: resolve as Pending['resolve'],
     reject,
     accepted: true,
@@ -113,6 +120,7 @@ function headersOf(
   o: CallOptions,
   parent: ParentTask | undefined,
   wish: PartsWish | undefined,
+  span: Running,
 ): string {
   const labels = o.labels === undefined ? undefined : Object.entries(o.labels).map(labelOf);
   return headerText([
@@ -125,6 +133,8 @@ function headersOf(
     [header.intent, o.intent],
     [header.labels, labels?.join(',')],
     [header.parts, wish === undefined ? undefined : partsText(wish)],
+    [header.traceparent, span.traceparent],
+    [header.tracestate, span.tracestate],
   ]);
 }
 

@@ -18,6 +18,7 @@ import { Counts } from './counts.js';
 import type { CapabilityOptions, ConnectOptions, Handler, Served } from './options.js';
 import { PartsOut, type SayPart } from './parts-out.js';
 import { progressOf, Results, seqOf, toGateway } from './results.js';
+import type { Spans } from './spans.js';
 import { Stop } from './stop.js';
 import { readTicket, runTask } from './task.js';
 
@@ -43,12 +44,21 @@ export class Server {
   readonly #running = new Map<string, Running>();
   readonly #results: Results;
   readonly #counts = new Counts();
+  readonly #spans: Spans;
   readonly #presence: ReturnType<typeof rawHeaders>;
   #timer: NodeJS.Timeout | undefined;
   #state: Beat['state'] = 'ready';
   #card = '';
 
-  constructor(nc: NatsConnection, me: Token, instance: Token, caller: Caller, options: ConnectOptions) {
+  constructor(
+    nc: NatsConnection,
+    me: Token,
+    instance: Token,
+    caller: Caller,
+    options: ConnectOptions,
+    spans: Spans,
+  ) {
+    this.#spans = spans;
     this.#nc = nc;
     this.#me = me;
     this.#instance = instance;
@@ -204,9 +214,13 @@ export class Server {
     running.parts = this.#partsOf(running, headers.get(header.parts));
     this.#running.set(key, running);
     const { parts } = running;
-    const input = { handler, capability, ticketText, ticket, key, body: msg.data, stop, parts };
+    const trace = {
+      traceparent: headers.get(header.traceparent),
+      tracestate: headers.get(header.tracestate),
+    };
+    const input = { handler, capability, ticketText, ticket, key, body: msg.data, stop, parts, trace };
     const startMs = performance.now();
-    void runTask(input, this.#caller).then((result) => {
+    void runTask(input, this.#caller, this.#spans).then((result) => {
       this.#running.delete(key);
       if (result === undefined) {
         this.#nc.publish(running.reply, '', { headers: BUSY }); // it was late and did not start

@@ -9,6 +9,7 @@ import type { Caller } from './caller.js';
 import type { ParentTask } from './request.js';
 import type { PartsOut } from './parts-out.js';
 import type { CallOptions, CallStream, Handler, StreamOptions, TaskContext } from './options.js';
+import type { Spans, TraceHeaders } from './spans.js';
 import type { Stop } from './stop.js';
 
 /** A result on its way: body and header block (empty: none). */
@@ -31,6 +32,8 @@ export interface TaskInput {
   readonly stop: Stop;
   /** Set when the caller wants to hear of it before its result. */
   readonly parts: PartsOut | undefined;
+  /** The trace that came with it. */
+  readonly trace: TraceHeaders;
 }
 
 const MAX_TIMEOUT_MS = 2_147_483_647;
@@ -41,23 +44,33 @@ export function readTicket(text: string): Ticket {
 }
 
 /** Run it. Undefined when the deadline has passed before it could start: nobody waits, and nothing was done (D6). */
-export async function runTask(input: TaskInput, caller: Caller): Promise<TaskResult | undefined> {
+export async function runTask(
+  input: TaskInput,
+  caller: Caller,
+  spans: Spans,
+): Promise<TaskResult | undefined> {
   if (input.ticket.deadline <= Date.now()) {
     return undefined;
   }
-  const context = new Context(input, caller);
+  const { ticket } = input;
+  const facts = { 'mesh.call': ticket.call, 'mesh.from': ticket.from, 'mesh.attempt': ticket.attempt };
+  const span = spans.handle(ticket.chain.at(-1) ?? '', input.trace, facts);
+  const context = new Context(input, caller, span);
+  let failed: string | undefined;
   try {
     const body = (input.body.length === 0 ? null : JSON.parse(Buffer.from(input.body).toString())) as never;
-    const value: unknown = await input.handler(body, context);
+    const value: unknown = await span.in(() => input.handler(body, context));
     const result = { body: encodeJson(value), headers: headersFor(context.used, input.parts?.count) };
     if (input.parts !== undefined && input.parts.count > 0) {
       await input.parts.finish();
     }
     return result;
   } catch (err) {
+    failed = 'handler_failed';
     return failure(err, input.stop);
   } finally {
     input.parts?.end();
+    span.end(failed);
     input.stop.end();
   }
 }
@@ -84,12 +97,14 @@ function failure(err: unknown, stop: Stop): TaskResult {
 class Context implements TaskContext {
   readonly #input: TaskInput;
   readonly #caller: Caller;
+  readonly #trace: TraceHeaders;
   #children = 0;
   used: Readonly<Record<string, number>> | undefined;
 
-  constructor(input: TaskInput, caller: Caller) {
+  constructor(input: TaskInput, caller: Caller, trace: TraceHeaders) {
     this.#input = input;
     this.#caller = caller;
+    this.#trace = trace;
     // Handlers like to take their context apart: these must not lose it.
     this.call = this.call.bind(this);
     this.usage = this.usage.bind(this);
@@ -127,6 +142,10 @@ class Context implements TaskContext {
     return this.#input.stop.signal;
   }
 
+  get traceparent(): string | undefined {
+    return this.#trace.traceparent;
+  }
+
   async call<T = Json>(capability: string, body: unknown = null, options: CallOptions = {}): Promise<T> {
     const own = { timeoutMs: MAX_TIMEOUT_MS, ...options };
     return (await this.#caller.call<T>(capability, body, own, this.#parent())).value;
@@ -159,6 +178,7 @@ class Context implements TaskContext {
       ticket: this.#input.ticketText,
       deadline: this.deadline,
       signal: this.signal,
+      trace: this.#trace,
       nextChild: () => this.#children++,
     };
   }

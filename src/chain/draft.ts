@@ -4,6 +4,7 @@
 import type { HeaderBlock } from '../wire/headers.js';
 import type { Json } from '../wire/json.js';
 import type { Capability, Token } from '../wire/names.js';
+import type { Trace } from '../wire/trace.js';
 import type { Ticket } from '../wire/generated/messages.js';
 import type { Policy } from '../domain/policy.js';
 import type { Entry, Registry } from '../domain/registry.js';
@@ -26,6 +27,12 @@ export interface Incoming {
 /** Facts about the call, filled in guard by guard. */
 export interface Draft extends Incoming {
   readonly nowMs: number;
+  // sight: what the call brings of a trace, when it came in (monotonic ms), and, when it is timed, what each guard took
+  trace: Trace | undefined;
+  enteredMs: number;
+  guardUs: number[] | undefined;
+  /** The guard that ended the chain. */
+  guard: string | undefined;
   // decode
   id: string;
   who: Token;
@@ -70,6 +77,10 @@ export function draftOf(incoming: Incoming, nowMs: number): Draft {
     headerBytes: incoming.headerBytes ?? 0,
     ...(incoming.mintedId === undefined ? {} : { mintedId: incoming.mintedId }),
     nowMs,
+    trace: undefined,
+    enteredMs: 0,
+    guardUs: undefined,
+    guard: undefined,
     id: '',
     who: '' as Token,
     what: '' as Capability,

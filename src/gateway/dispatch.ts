@@ -37,7 +37,9 @@ export function dispatch(core: Core, call: OpenCall, instance: Instance): void {
       headerLine(header.deadline, r.deadline) +
       headerLine(header.key, call.key) +
       headerLine(header.ticket, sealed.text) +
-      (r.parts === undefined ? '' : headerLine(header.parts, r.parts)),
+      (r.parts === undefined ? '' : headerLine(header.parts, r.parts)) +
+      (r.trace === undefined ? '' : headerLine(header.traceparent, r.trace)) +
+      (r.traceState === undefined ? '' : headerLine(header.tracestate, r.traceState)),
   );
   send(core.nc, to, call.body, headers, reply);
 }

@@ -26,7 +26,7 @@ export function serveRecalls(core: Core, open: OpenSet, waiting: WaitingRoom): (
       if (p !== undefined && isOwnInbox(msg.reply, p.from)) {
         const { reply } = msg;
         recall(core, open, waiting, p.from, p.call, reply).catch((cause: unknown) => {
-          core.log.warn({ call: p.call, err: String(cause) }, 'a recall failed');
+          core.log.warn({ call: `${p.from}.${p.call}`, err: String(cause) }, 'a recall failed');
           replyError(
             core,
             reply,

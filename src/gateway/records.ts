@@ -55,6 +55,7 @@ export function allowRecord(core: Core, call: AdmittedCall, reply: string | unde
   if (reply !== undefined) {
     record.reply = reply;
   }
+  core.sight.trace(record, call);
   return withWireFields(record, call);
 }
 
@@ -122,6 +123,10 @@ export function refuseRecord(
   if (reply !== undefined) {
     record.reply = reply;
   }
+  if (draft.guard !== undefined && status !== 'cancelled') {
+    record.guard = draft.guard;
+  }
+  core.sight.trace(record, draft);
   return record;
 }
 
@@ -147,6 +152,9 @@ export function outcomeRecord(call: OpenCall, status: OutcomeRecord['status'], c
   }
   if (r.instance !== undefined) {
     record.instance = r.instance;
+  }
+  if (r.trace !== undefined) {
+    record.trace = r.trace.slice(3, 35);
   }
   return record;
 }

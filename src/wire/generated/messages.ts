@@ -376,6 +376,28 @@ export interface DecisionRecord {
    * Status the call is settled with when the verdict is refuse.
    */
   status?: 'refused' | 'expired' | 'cancelled' | 'failed' | 'unknown';
+  /**
+   * The guard that refused.
+   */
+  guard?: string;
+  /**
+   * Microseconds of each guard, in the order of the chain; only of sampled calls.
+   *
+   * @maxItems 32
+   */
+  guardUs?: number[];
+  /**
+   * The traceparent that its task carries: trace id, span of this call, flags.
+   */
+  trace?: string;
+  /**
+   * The span of the caller, when it told one.
+   */
+  traceFrom?: string;
+  /**
+   * The tracestate of the caller.
+   */
+  traceState?: string;
 }
 
 /**
@@ -697,6 +719,10 @@ export interface OutcomeRecord {
    * Instant in epoch ms.
    */
   at: number;
+  /**
+   * Trace id of the call.
+   */
+  trace?: string;
 }
 
 /**
@@ -932,6 +958,10 @@ export interface View {
    * Only calls in this state.
    */
   status?: string;
+  /**
+   * Only the newest seconds.
+   */
+  seconds?: number;
 }
 
 /**

@@ -27,7 +27,10 @@ export function register(program: Command): void {
     )
     .option('--seconds <n>', 'how far back to look', wholeNumber(1, 86_400), 3_600)
     .addOption(
-      new Option('--format <what>', 'svg or dot (default: what --out ends in, else dot)').choices(['svg', 'dot']),
+      new Option('--format <what>', 'svg or dot (default: what --out ends in, else dot)').choices([
+        'svg',
+        'dot',
+      ]),
     )
     .option('--out <file>', 'write it there')
     .addHelpText('after', HELP)
@@ -53,7 +56,9 @@ async function graph(options: GraphOptions): Promise<void> {
   } else {
     write(options.out, text);
     const facts = { file: options.out, names: drawn.boxes.length, arrows: drawn.arrows.length };
-    return options.json === true ? sayJson(facts) : note(`${facts.file}: ${facts.names} names, ${facts.arrows} arrows`);
+    return options.json === true
+      ? sayJson(facts)
+      : note(`${facts.file}: ${facts.names} names, ${facts.arrows} arrows`);
   }
   if (drawn.arrows.length === 0) {
     note('There were no calls; --seconds looks further back.');

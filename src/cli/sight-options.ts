@@ -22,7 +22,10 @@ const LEVELS = ['debug', 'info', 'warn', 'error', 'silent'];
 export function sightOptions(command: Command): Command {
   return command
     .option('--log <level>', 'debug, info, warn, error or silent (default: $MESH_LOG or warn)')
-    .option('--metrics <where>', 'port, host:port or off (default: $MESH_METRICS or a free port on 127.0.0.1)')
+    .option(
+      '--metrics <where>',
+      'port, host:port or off (default: $MESH_METRICS or a free port on 127.0.0.1)',
+    )
     .option('--trace-ratio <0-1>', 'share of traces that are sampled (default: $MESH_TRACE_RATIO or 0.1)');
 }
 
@@ -68,7 +71,10 @@ export function openLog(flags: SightFlags, name: string): { log: Log; calls: boo
     serializers: { err: (err: unknown) => err },
     hooks: {
       logMethod(this: unknown, args: unknown[], method: (...args: unknown[]) => void) {
-        method.apply(this, args.map((arg) => (typeof arg === 'string' ? scrubText(arg) : arg)));
+        method.apply(
+          this,
+          args.map((arg) => (typeof arg === 'string' ? scrubText(arg) : arg)),
+        );
       },
     },
   };

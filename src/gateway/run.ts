@@ -129,9 +129,7 @@ export async function runGateway(options: GatewayOptions): Promise<RunningGatewa
   };
 }
 
-async function startCore(
-  options: GatewayOptions,
-): Promise<{ core: Core; tracing: Tracing | undefined }> {
+async function startCore(options: GatewayOptions): Promise<{ core: Core; tracing: Tracing | undefined }> {
   const policy = compilePolicy(readText(options.policyFile), options.policyFile);
   const nc = await connectBroker({ url: options.url, name: options.name, seed: options.seed });
   const secrets = await readSecrets(nc);

@@ -40,7 +40,8 @@ function missing({ core, taker, connected }: Shown): string[] {
   }
   if (!taker.pulling) {
     const { overload } = core;
-    const why = overload === undefined ? '' : ` (${overload.stream} is ${Math.round(overload.percent)} % full)`;
+    const why =
+      overload === undefined ? '' : ` (${overload.stream} is ${Math.round(overload.percent)} % full)`;
     list.push(`it takes no calls${why}`);
   }
   return list;
@@ -69,7 +70,11 @@ function meterOf({ core, open, waiting, decider, taker, tracing }: Shown): Meter
     () => Object.entries(core.fill).map(([stream, value]) => ({ labels: { stream }, value })),
   );
   one('mesh_stream_high_percent', 'From here on new calls are refused.', () => limits.streamHighPercent);
-  const spans = { name: 'mesh_spans_total', help: 'Spans: exported, dropped (too many), failed.', labels: ['result'] };
+  const spans = {
+    name: 'mesh_spans_total',
+    help: 'Spans: exported, dropped (too many), failed.',
+    labels: ['result'],
+  };
   meter.counter(spans, () => spanSamples(tracing));
   return meter;
 }

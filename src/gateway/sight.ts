@@ -137,11 +137,7 @@ export class Sight {
     const { record } = call;
     const [, traceId = '', span = ''] = (record.trace ?? '').split('-');
     const at = (ms: number): number => (ms > 0 ? epochMs + ms : record.at);
-    const [enteredAt, decidedAt, settlingAt] = [
-      at(call.enteredMs),
-      at(call.decidedMs),
-      at(call.settlingMs),
-    ];
+    const [enteredAt, decidedAt, settlingAt] = [at(call.enteredMs), at(call.decidedMs), at(call.settlingMs)];
     const bad = outcome.status === 'completed' ? {} : { error: outcome.code ?? outcome.status };
     tracing.record({
       name: `call ${record.capability}`,

@@ -6,7 +6,8 @@
 /** Instead of what was there. */
 export const GONE = '[redacted]';
 
-const NAMES = /^(body|payload|value|ticket|mesh-ticket|seed|secret|ingress|password|pass|token|authorization|creds|credentials|key|keys|mac)$/i;
+const NAMES =
+  /^(body|payload|value|ticket|mesh-ticket|seed|secret|ingress|password|pass|token|authorization|creds|credentials|key|keys|mac)$/i;
 /** An nkey seed; a secret ingress; user and password in a url; a ticket; the mac of a result subject. */
 const LOOKS: readonly (readonly [RegExp, string])[] = [
   [/\bS[ACNOUX][A-Z2-7]{40,}\b/g, GONE],

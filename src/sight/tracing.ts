@@ -154,7 +154,9 @@ export async function openTracing(options: TracingOptions): Promise<Tracing | un
   } catch (err) {
     spool = undefined;
     const why = err instanceof Error ? err.message : String(err);
-    options.onTrouble(`no spans are made: ${why} (install @opentelemetry/sdk-trace-base, resources and exporter-trace-otlp-http)`);
+    options.onTrouble(
+      `no spans are made: ${why} (install @opentelemetry/sdk-trace-base, resources and exporter-trace-otlp-http)`,
+    );
     return undefined;
   }
 }

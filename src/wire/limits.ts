@@ -278,7 +278,11 @@ export const limitTable = {
     unit: 'spans',
     reason: 'Spans one process makes; more are dropped and counted, so that tracing never eats the mesh.',
   },
-  exportTimeoutMs: { value: 5_000, unit: 'ms', reason: 'After this an export has failed and its spans are dropped.' },
+  exportTimeoutMs: {
+    value: 5_000,
+    unit: 'ms',
+    reason: 'After this an export has failed and its spans are dropped.',
+  },
   exportFlushMs: {
     value: 1_000,
     unit: 'ms',

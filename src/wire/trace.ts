@@ -45,7 +45,8 @@ export function parseTraceparent(text: string | undefined): Trace | undefined {
 export function readTrace(headers: Pick<HeaderBlock, 'get'>): Trace | undefined {
   // Some clients write every header with a capital.
   const trace = parseTraceparent(headers.get(header.traceparent) ?? headers.get('Traceparent'));
-  const state = trace === undefined ? undefined : (headers.get(header.tracestate) ?? headers.get('Tracestate'));
+  const state =
+    trace === undefined ? undefined : (headers.get(header.tracestate) ?? headers.get('Tracestate'));
   return trace === undefined || state === undefined || !STATE.test(state) ? trace : { ...trace, state };
 }
 

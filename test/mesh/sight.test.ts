@@ -180,7 +180,9 @@ describe('the pages of a process', () => {
     );
     expect(text).toMatch(/mesh_calls_total\{from="web",capability="chain.s1",agent="none",outcome="refused"/);
     for (const hop of ['queue', 'decide', 'work', 'settle']) {
-      expect(Number(new RegExp(`mesh_hop_seconds_count{hop="${hop}".*} (\\d+)`).exec(text)?.[1])).toBeGreaterThan(99);
+      expect(
+        Number(new RegExp(`mesh_hop_seconds_count{hop="${hop}".*} (\\d+)`).exec(text)?.[1]),
+      ).toBeGreaterThan(99);
     }
     expect(text).toMatch(/mesh_guard_seconds_count\{guard="granted".*\} [1-9]/);
     expect(text).toMatch(/mesh_live_instances\{.*\} 13/);

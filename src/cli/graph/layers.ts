@@ -162,9 +162,7 @@ function place(layers: readonly Slot[][], slots: ReadonlyMap<string, Slot>): voi
 function middleOfNeighbours(slot: Slot, slots: ReadonlyMap<string, Slot>): number {
   const near = [...slot.before, ...slot.after].flatMap((id) => slots.get(id) ?? []);
   const middle = ({ y, height }: Slot): number => y + height / 2;
-  return near.length === 0
-    ? middle(slot)
-    : near.reduce((sum, one) => sum + middle(one), 0) / near.length;
+  return near.length === 0 ? middle(slot) : near.reduce((sum, one) => sum + middle(one), 0) / near.length;
 }
 
 /** As near to the wanted places as the order and the gaps allow: down once, up once, and the mean of both. */

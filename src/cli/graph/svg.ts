@@ -40,7 +40,10 @@ export function svgOf(graph: Graph, title: string): string {
   const layers = layOut(graph, (name) => heightOf(boxNamed(graph, name)));
   const { places, columns, width } = placesOf(graph, layers);
   const inner = Math.max(0, ...[...layers.slots.values()].map(({ y, height }) => y + height));
-  const full = { width: Math.max(width, textWidth(title) + 2 * MARGIN, 420), height: inner + TITLE + FOOT + 2 * MARGIN };
+  const full = {
+    width: Math.max(width, textWidth(title) + 2 * MARGIN, 420),
+    height: inner + TITLE + FOOT + 2 * MARGIN,
+  };
   const most = Math.max(1, ...graph.arrows.map(({ calls }) => calls));
   const arrows = graph.arrows.map((arrow, i) =>
     arrowOf(arrow, layers.ways[i] ?? [], { places, columns, slots: layers.slots, most }),
@@ -160,8 +163,7 @@ function arrowOf(arrow: Arrow, way: readonly string[], scene: Scene): string {
   const end = { x: b.x - 1, y: b.y + HEAD + port * ROW + ROW / 2 + 2 };
   const forward = b.x > a.x;
   const path = forward ? along(start, end, way, scene) : around(start, end, a, b);
-  const [colour, head] =
-    errors > 0 ? [WORST, 'worst'] : refused > 0 ? [WORSE, 'worse'] : [GOOD, 'good'];
+  const [colour, head] = errors > 0 ? [WORST, 'worst'] : refused > 0 ? [WORSE, 'worse'] : [GOOD, 'good'];
   const width = 1.2 + 3 * (Math.log1p(calls) / Math.log1p(scene.most));
   const dash = forward ? '' : ' stroke-dasharray="6 4"';
   const took = p50Ms === undefined ? '' : `, p50 ${duration(Math.round(p50Ms))}`;
@@ -207,7 +209,8 @@ function around(start: Point, end: Point, a: Place, b: Place): string {
 }
 
 function foot(height: number): string {
-  const words = 'Thicker: more calls. Red: some failed. Amber: some refused. Dashed: back to somebody further left.';
+  const words =
+    'Thicker: more calls. Red: some failed. Amber: some refused. Dashed: back to somebody further left.';
   return `<text class="muted" x="${MARGIN}" y="${n(height - MARGIN)}" font-size="11" fill="#6b7280">${words}</text>`;
 }
 

@@ -36,7 +36,12 @@ function summary(page: TrafficPage, narrow: boolean): string[] {
   ].join(', ');
   const waiting = `accepted ${queues.accepted}, waiting ${queues.waiting}, parked ${queues.parked}, open ${queues.open}`;
   return narrow
-    ? [first, bad, `accepted ${queues.accepted}  waiting ${queues.waiting}`, `parked ${queues.parked}  open ${queues.open}`]
+    ? [
+        first,
+        bad,
+        `accepted ${queues.accepted}  waiting ${queues.waiting}`,
+        `parked ${queues.parked}  open ${queues.open}`,
+      ]
     : [`${first}   ${bad}`, paint.dim(`queues: ${waiting}   gateways: ${page.gateways}`)];
 }
 
@@ -55,7 +60,10 @@ function matrix({ rows, sinceAt, untilAt }: TrafficPage, narrow: boolean, column
     return [
       ...shown.flatMap((row) => [
         clip(way(row), columns),
-        clip(`  ${rate(row.calls / seconds)}, p50 ${duration(row.p50Ms) || '–'}, p95 ${duration(row.p95Ms) || '–'}`, columns),
+        clip(
+          `  ${rate(row.calls / seconds)}, p50 ${duration(row.p50Ms) || '–'}, p95 ${duration(row.p95Ms) || '–'}`,
+          columns,
+        ),
       ]),
       ...more,
     ];

@@ -39,9 +39,7 @@ export function printTrace(trees: readonly Timed[], columns: number): string[] {
   const nameWidth = Math.min(NAME_MAX, Math.max(...heads.slice(0, ROWS_MAX).map((head) => head.length)));
   const rows = shown.flatMap((one, i) => {
     const head = heads[i] ?? '';
-    return narrow
-      ? narrowRow(one, head, total, columns)
-      : [wideRow(one, head, total, nameWidth, columns)];
+    return narrow ? narrowRow(one, head, total, columns) : [wideRow(one, head, total, nameWidth, columns)];
   });
   const more = all.length - shown.length;
   return [
@@ -152,9 +150,7 @@ function where(trees: readonly Timed[], total: number, columns: number): string[
     ["agents' own work", sum(({ ownMs }) => ownMs)],
     ['settle', sum(({ hops }) => hops.settle)],
   ];
-  const said = parts
-    .filter(([, ms]) => ms >= 0.5)
-    .map(([name, ms]) => `${name} ${duration(Math.round(ms))}`);
+  const said = parts.filter(([, ms]) => ms >= 0.5).map(([name, ms]) => `${name} ${duration(Math.round(ms))}`);
   const slowest = slowestOf(trees);
   return [
     '',

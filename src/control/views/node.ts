@@ -92,7 +92,15 @@ function outcomeRow(
 
 function attemptRow({ seq, record, storedAt }: Decided): AttemptRow {
   const { attempt, gateway, agent, instance, at } = record;
-  return { attempt, seq, gateway, agent, ...(instance === undefined ? {} : { instance }), at, ...(storedAt === undefined ? {} : { storedAt }) };
+  return {
+    attempt,
+    seq,
+    gateway,
+    agent,
+    ...(instance === undefined ? {} : { instance }),
+    at,
+    ...(storedAt === undefined ? {} : { storedAt }),
+  };
 }
 
 /** How long it waited and took. The birth is by the caller's clock, the rest by the gateways'. */

@@ -19,7 +19,9 @@ export interface Decided {
 /** The decision in a stored message. Only gateways can write there, so it is trusted. */
 export function decisionIn(m: Stored): Decided | undefined {
   const text = m.headers.get(header.record);
-  return text === undefined ? undefined : { seq: m.seq, record: JSON.parse(text) as DecisionRecord, storedAt: m.storedAt };
+  return text === undefined
+    ? undefined
+    : { seq: m.seq, record: JSON.parse(text) as DecisionRecord, storedAt: m.storedAt };
 }
 
 /** The outcome in a stored message. */

@@ -38,7 +38,7 @@ export async function compareSight(options: BenchOptions, modes: readonly SightM
     }
     note(`sight ${mode}: starting`);
     const rig = { sync: 'default' as const, gateways: 1, agents: AGENTS, profile: options.profile };
-    return withRig({ ...rig, sight: mode, collector: mode === 'full' }, (it: Rig) => {
+    return withRig({ ...rig, sight: mode, collector: mode !== 'off' }, (it: Rig) => {
       sides.set(mode, meshSide(it));
       return inner(others);
     });

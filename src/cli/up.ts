@@ -9,7 +9,7 @@ import type { Sync } from '../fabric/server-conf.js';
 import { MeshError } from '../wire/errors.js';
 import { dataFolder } from './context.js';
 import { note, paint, say, sayJson, table } from './output.js';
-import { FIRST_USERS, startMesh, type RunningMesh } from './up/mesh.js';
+import { FIRST_USERS, prepareMesh, startMesh, type RunningMesh } from './up/mesh.js';
 
 interface UpOptions {
   readonly data?: string;
@@ -18,6 +18,7 @@ interface UpOptions {
   readonly sync: Sync;
   readonly policy?: string;
   readonly offline?: boolean;
+  readonly prepare?: boolean;
   readonly json?: boolean;
 }
 
@@ -39,6 +40,7 @@ export function register(program: Command): void {
     )
     .option('--policy <file>', 'policy (default: mesh.policy.yaml in the data folder, made when missing)')
     .option('--offline', 'fetch no nats-server when none is found (or MESH_OFFLINE=1)')
+    .option('--prepare', 'only write keys, users and a first policy into the data folder, and start nothing')
     .option('--json', 'print one JSON line when ready')
     .addHelpText('after', HELP)
     .action(up);
@@ -48,9 +50,13 @@ const HELP = `
 Examples:
   $ mesh up
   $ mesh up --gateways 2 --sync always --port 4222 --data ./prod
+  $ mesh up --prepare --data /data                 for a server that something else starts (see deploy/)
   $ NATS_URL=nats://nats.example:4222 mesh up      on a server that is not ours; prints the users it needs`;
 
 async function up(options: UpOptions): Promise<void> {
+  if (options.prepare === true) {
+    return prepare(options);
+  }
   const stopped = stopSignal();
   const mesh = await start(options);
   if (options.json === true) {
@@ -61,6 +67,16 @@ async function up(options: UpOptions): Promise<void> {
   await stopped;
   await mesh.stop();
   process.exit(); // what a signal has ended must not linger
+}
+
+async function prepare({ data, json }: UpOptions): Promise<void> {
+  const dir = dataFolder(data);
+  const policy = await prepareMesh(dir);
+  if (json === true) {
+    sayJson({ ready: false, dir, policy, users: FIRST_USERS.map(({ name }) => name) });
+  } else {
+    say(`${dir} holds users, their keys and a policy. The server includes users.conf from there.`);
+  }
 }
 
 async function start({ data, port, gateways, sync, policy, offline }: UpOptions): Promise<RunningMesh> {

@@ -94,7 +94,7 @@ function headOf(lines: readonly string[]): { head: string; length: number } {
     const text = lines.slice(0, i + 1);
     return /\{\}?$/.test(line)
       ? isBalanced([...text.slice(0, -1), line.replace(/\{\}?$/, '')])
-      : /;$/.test(line) && isBalanced(text);
+      : line.endsWith(';') && isBalanced(text);
   });
   return { head: lines.slice(0, end + 1).join('\n'), length: end + 1 };
 }

@@ -10,7 +10,7 @@ import { MeshError } from '../wire/errors.js';
 import { dataFolder } from './context.js';
 import { note, paint, say, sayJson, table } from './output.js';
 import { checkSight, sightArgs, sightOptions, type SightFlags } from './sight-options.js';
-import { FIRST_USERS, startMesh, type MeshProcess, type RunningMesh } from './up/mesh.js';
+import { FIRST_USERS, prepareMesh, startMesh, type MeshProcess, type RunningMesh } from './up/mesh.js';
 
 interface UpOptions extends SightFlags {
   readonly data?: string;
@@ -19,6 +19,7 @@ interface UpOptions extends SightFlags {
   readonly sync: Sync;
   readonly policy?: string;
   readonly offline?: boolean;
+  readonly prepare?: boolean;
   readonly json?: boolean;
 }
 
@@ -39,6 +40,7 @@ export function register(program: Command): void {
     )
     .option('--policy <file>', 'policy (default: mesh.policy.yaml in the data folder, made when missing)')
     .option('--offline', 'fetch no nats-server when none is found (or MESH_OFFLINE=1)')
+    .option('--prepare', 'only write keys, users and a first policy into the data folder, and start nothing')
     .option('--json', 'print one JSON line when ready')
     .addHelpText('after', HELP)
     .action(up);
@@ -49,9 +51,13 @@ Examples:
   $ mesh up
   $ mesh up --gateways 2 --sync always --port 4222 --data ./prod
   $ mesh up --metrics 9464 --log info              control shows its metrics at 9464, gateways from 9465 on
+  $ mesh up --prepare --data /data                 for a server that something else starts (see deploy/)
   $ NATS_URL=nats://nats.example:4222 mesh up      on a server that is not ours; prints the users it needs`;
 
 async function up(options: UpOptions): Promise<void> {
+  if (options.prepare === true) {
+    return prepare(options);
+  }
   const stopped = stopSignal();
   const mesh = await start(options);
   if (options.json === true) {
@@ -62,6 +68,16 @@ async function up(options: UpOptions): Promise<void> {
   await stopped;
   await mesh.stop();
   process.exit(); // what a signal has ended must not linger
+}
+
+async function prepare({ data, json }: UpOptions): Promise<void> {
+  const dir = dataFolder(data);
+  const policy = await prepareMesh(dir);
+  if (json === true) {
+    sayJson({ ready: false, dir, policy, users: FIRST_USERS.map(({ name }) => name) });
+  } else {
+    say(`${dir} holds users, their keys and a policy. The server includes users.conf from there.`);
+  }
 }
 
 async function start(options: UpOptions): Promise<RunningMesh> {

@@ -91,6 +91,12 @@ export async function startMesh(options: MeshOptions): Promise<RunningMesh> {
   return await locked(join(dir, places.upLock), () => startLocked(dir, options));
 }
 
+/** Make the folder with its users and a first policy, for a server that somebody else starts. Returns the policy. */
+export async function prepareMesh(dir: string): Promise<string> {
+  await mintUsers(dir, FIRST_USERS);
+  return starterPolicy(dir);
+}
+
 async function startLocked(dir: string, options: MeshOptions): Promise<RunningMesh> {
   const other = readState(dir);
   if (other !== undefined) {

@@ -13,6 +13,7 @@ const parts: Readonly<Record<PartSettings['part'], () => Promise<{ start: Start 
   gateway: () => import('./parts/service.js'),
   agents: () => import('./parts/agents.js'),
   caller: () => import('./parts/caller.js'),
+  collector: () => import('./parts/collector.js'),
   'floor-worker': () => import('./parts/floor-worker.js'),
   'floor-caller': () => import('./parts/floor-caller.js'),
 };
@@ -28,7 +29,7 @@ async function obey(order: Order): Promise<void> {
     case 'start': {
       const { start } = await parts[order.settings.part]();
       running = await start(order.settings as never);
-      return tell({ said: 'ready' });
+      return tell({ said: 'ready', ...(running.url === undefined ? {} : { url: running.url }) });
     }
     case 'sample':
       return tell({ said: 'sample', sample: sampleSelf(), completed: completedCalls() });

@@ -3,16 +3,16 @@
  */
 import { startRig, type Rig, type RigOptions } from './rig.js';
 
-let current: Rig | undefined;
+const current = new Set<Rig>();
 
 /** Start a rig, work with it, stop it. */
 export async function withRig<T>(options: RigOptions, work: (rig: Rig) => Promise<T>): Promise<T> {
   const rig = await startRig(options);
-  current = rig;
+  current.add(rig);
   try {
     return await work(rig);
   } finally {
-    current = undefined;
+    current.delete(rig);
     await rig.stop();
   }
 }
@@ -28,7 +28,7 @@ export async function runProgram(name: string, program: () => Promise<number>): 
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.once(signal, () => {
       note(`${name}: stopping`);
-      void Promise.resolve(current?.stop()).finally(() => process.exit(130));
+      void Promise.all([...current].map((rig) => rig.stop())).finally(() => process.exit(130));
     });
   }
   let code = 1;

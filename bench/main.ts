@@ -8,6 +8,7 @@ import { readOptions, setupsOf, type BenchOptions, type Setup } from './options.
 import type { Window } from './protocol.js';
 import { lineOf, summaryOf, tableOf, type Line, type Summary } from './report.js';
 import type { Rig } from './rig.js';
+import { compareSight } from './sight.js';
 import { bothSides, fasterPuller, type Puller } from './sides.js';
 import { versionOf } from './version.js';
 
@@ -20,6 +21,10 @@ const options = readOptions(process.argv.slice(2));
 let puller: Puller | undefined = options.floorPuller === 'fastest' ? undefined : options.floorPuller;
 
 await runProgram('bench', async () => {
+  if (options.sight !== undefined) {
+    await compareSight(options, options.sight);
+    return 0;
+  }
   const summaries: Summary[] = [];
   for (const setup of setupsOf(options)) {
     note(`sync ${setup.sync}, gateways ${setup.gateways}, agents ${setup.agents}: starting`);

@@ -3,6 +3,7 @@
  */
 import { Command, InvalidArgumentError } from 'commander';
 import type { Sync } from '../src/fabric/server-conf.js';
+import type { SightMode } from './protocol.js';
 
 /** The puller of the floor's worker: the client's own `consume()`, ours, or whichever is faster here. */
 export type FloorPuller = 'fastest' | 'client' | 'light';
@@ -21,6 +22,8 @@ export interface BenchOptions {
   readonly gateways: readonly number[];
   readonly sync: readonly Sync[];
   readonly floorPuller: FloorPuller;
+  /** Compare the mesh with itself, looking at more or less; then there is no floor. */
+  readonly sight: readonly SightMode[] | undefined;
   /** Folder for CPU profiles of every process. */
   readonly profile: string | undefined;
   /** File that the summary lines are appended to. */
@@ -44,6 +47,7 @@ interface Given {
   gateways?: number[];
   sync?: Sync[];
   floorPuller: FloorPuller;
+  sight?: SightMode[];
   profile?: string;
   history?: string;
 }
@@ -55,6 +59,7 @@ and --agents gets a fresh server; there floor and mesh take turns, round by roun
 Examples:
   $ mesh bench --quick
   $ mesh bench --json > bench.ndjson
+  $ mesh bench --sight off,on,full --in-flight 64     what metrics, logs and traces cost
   $ mesh bench --agents 1 --gateways 1 --sync default --in-flight 256 --rounds 9 --profile ./profiles`;
 
 /** Read the command line. Prints help or the mistake and ends the process when there is nothing to run. */
@@ -70,6 +75,7 @@ export function readOptions(argv: readonly string[]): BenchOptions {
     .option('--gateways <list>', 'gateway processes (default 1,2)', wholes)
     .option('--sync <list>', 'default, always (default: both)', syncs)
     .option('--floor-puller <which>', 'fastest, client or light', puller, 'fastest')
+    .option('--sight <list>', 'instead of the floor: off, on, full beside the first of them', sights)
     .option('--profile <folder>', 'write a CPU profile of every process there')
     .option('--history <file>', 'append the summary lines to this file')
     .addHelpText('after', HELP)
@@ -90,6 +96,7 @@ function fill(given: Given): BenchOptions {
     gateways: given.gateways ?? (quick ? [1] : [1, 2]),
     sync: given.sync ?? (quick ? ['default'] : ['default', 'always']),
     floorPuller: given.floorPuller,
+    sight: given.sight,
     profile: given.profile,
     history: given.history,
   };
@@ -126,6 +133,15 @@ function syncs(text: string): Sync[] {
   return text.split(',').map((word) => {
     if (word !== 'default' && word !== 'always') {
       throw new InvalidArgumentError('It must be default, always, or both with a comma.');
+    }
+    return word;
+  });
+}
+
+function sights(text: string): SightMode[] {
+  return text.split(',').map((word) => {
+    if (word !== 'off' && word !== 'on' && word !== 'full') {
+      throw new InvalidArgumentError('It must be off, on, full, or several with commas.');
     }
     return word;
   });

@@ -7,5 +7,7 @@ import type { Begin } from './load.js';
 export interface Part {
   /** How this part begins a call, if it is one that calls. */
   readonly begin?: Begin;
+  /** Where it listens, if others must know. */
+  readonly url?: string;
   stop(): Promise<void>;
 }

@@ -12,13 +12,17 @@ const CHILD = fileURLToPath(new URL('./child.js', import.meta.url));
 const START_MS = 120_000;
 const SLACK_MS = 40_000;
 
+type Env = NodeJS.ProcessEnv;
+
 /** A process that plays a part. */
 export class PartProcess {
   readonly part: PartSettings['part'];
+  /** Where it listens, if it said so. */
+  url: string | undefined;
   readonly #child: ChildProcess;
   #waiting: { said: Report['said']; resolve: (report: Report) => void; reject: (err: Error) => void }[] = [];
 
-  private constructor(part: PartSettings['part'], profile: string | undefined) {
+  private constructor(part: PartSettings['part'], profile: string | undefined, env: Env) {
     this.part = part;
     // Gateways and control run with the flags that mesh up gives them; callers and agents are the user's own.
     const flags = part === 'gateway' || part === 'control' ? serviceFlags : [];
@@ -27,18 +31,18 @@ export class PartProcess {
       ...(profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`]),
     ];
     // Our stdout is for results; what a child prints goes to stderr.
-    this.#child = fork(CHILD, [part], { execArgv, stdio: ['ignore', 2, 2, 'ipc'] });
+    this.#child = fork(CHILD, [part], { execArgv, stdio: ['ignore', 2, 2, 'ipc'], env });
     this.#child.on('message', (report: Report) => this.#heard(report));
     this.#child.once('exit', (code) => this.#fail(new Error(`${part} ended with code ${code}`)));
   }
 
   /** Start one; resolves when it is ready. */
-  static async start(settings: PartSettings, profile?: string): Promise<PartProcess> {
-    const started = new PartProcess(settings.part, profile);
+  static async start(settings: PartSettings, profile?: string, env: Env = process.env): Promise<PartProcess> {
+    const started = new PartProcess(settings.part, profile, env);
     try {
       const ready = started.#hear('ready', START_MS);
       started.#tell({ do: 'start', settings });
-      await ready;
+      started.url = (await ready).url;
       return started;
     } catch (err) {
       await started.stop();

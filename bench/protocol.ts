@@ -10,6 +10,7 @@ export type PartSettings =
       readonly user: User;
       readonly url: string;
       readonly policy: string;
+      readonly sight: SightMode;
     }
   | {
       readonly part: 'agents';
@@ -17,6 +18,7 @@ export type PartSettings =
       readonly url: string;
       readonly concurrency: number;
     }
+  | { readonly part: 'collector' }
   | { readonly part: 'caller'; readonly user: User; readonly url: string }
   | {
       readonly part: 'floor-worker';
@@ -25,6 +27,12 @@ export type PartSettings =
       readonly puller: 'client' | 'light';
     }
   | { readonly part: 'floor-caller'; readonly user: User; readonly url: string };
+
+/**
+ * How much gateways and control look at: `off` nothing; `on` metrics, logs at level info, and one trace in ten;
+ * `full` every trace. Spans go to a collector of the bench.
+ */
+export type SightMode = 'off' | 'on' | 'full';
 
 /** A user of the broker. */
 export interface User {
@@ -60,7 +68,7 @@ export type Order =
 
 /** From a process to the bench. */
 export type Report =
-  | { readonly said: 'ready' }
+  | { readonly said: 'ready'; readonly url?: string }
   | { readonly said: 'error'; readonly text: string }
   | { readonly said: 'sample'; readonly sample: ProcessSample; readonly completed: number }
   | { readonly said: 'open' }

@@ -8,7 +8,7 @@ import { startServer, type ServerHandle } from '../src/fabric/server.js';
 import type { Sync } from '../src/fabric/server-conf.js';
 import { mintUsers, type Credentials, type NewUser } from '../src/fabric/users.js';
 import { PartProcess } from './processes.js';
-import type { PartSettings, User } from './protocol.js';
+import type { PartSettings, SightMode, User } from './protocol.js';
 
 /** What a rig consists of. */
 export interface RigOptions {
@@ -16,6 +16,9 @@ export interface RigOptions {
   readonly gateways: number;
   readonly agents: number;
   readonly profile?: string | undefined;
+  /** Default `on`, which is what the product does unasked; spans are made only with a collector. */
+  readonly sight?: SightMode;
+  readonly collector?: boolean;
 }
 
 /** A running rig. */
@@ -26,6 +29,8 @@ export interface Rig {
   readonly gateways: readonly PartProcess[];
   readonly agents: PartProcess;
   readonly caller: PartProcess;
+  /** The collector, if there is one. */
+  readonly extra: readonly PartProcess[];
   /** As whom the floor connects, and a user who may look at everything: the role of control. */
   readonly floorUser: { readonly user: User; readonly url: string };
   /** Start one more process; it is stopped with the rig. */
@@ -67,19 +72,26 @@ async function build(
   const server = await startServer({ dir, sync: options.sync });
   ends.push(() => server.stop());
   const { url } = server;
+  const { sight = 'on' } = options;
+  const env: NodeJS.ProcessEnv = { ...process.env, MESH_TRACE_RATIO: sight === 'full' ? '1' : '0.1' };
   const start = async (settings: PartSettings): Promise<PartProcess> => {
-    const started = await PartProcess.start(settings, options.profile);
+    const started = await PartProcess.start(settings, options.profile, env);
     ends.push(() => started.stop());
     return started;
   };
-  const service = (part: 'control' | 'gateway') => start({ part, user: users(part), url, policy });
+  const collector = options.collector === true ? await start({ part: 'collector' }) : undefined;
+  if (collector?.url !== undefined) {
+    env['OTEL_EXPORTER_OTLP_ENDPOINT'] = collector.url;
+  }
+  const service = (part: 'control' | 'gateway') => start({ part, user: users(part), url, policy, sight });
   const control = await service('control');
   const gateways = await Promise.all(Array.from({ length: options.gateways }, () => service('gateway')));
   const concurrency = Math.max(CONCURRENCY_EACH, Math.ceil(CONCURRENCY / options.agents));
   const agents = await start({ part: 'agents', users: names.map(users), url, concurrency });
   const caller = await start({ part: 'caller', user: users('caller'), url });
   const floorUser = { user: users('floor'), url };
-  return { dir, server, control, gateways, agents, caller, floorUser, start, stop };
+  const extra = collector === undefined ? [] : [collector];
+  return { dir, server, control, gateways, agents, caller, extra, floorUser, start, stop };
 }
 
 async function mint(dir: string, agents: readonly string[]): Promise<(name: string) => Credentials> {

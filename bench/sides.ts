@@ -23,7 +23,7 @@ export function meshSide(rig: Rig): Side {
     worker: rig.agents,
     gateways: rig.gateways,
     control: [rig.control],
-    idle: [],
+    idle: rig.extra,
   };
 }
 

@@ -2,6 +2,8 @@
 import { runControl } from '../../src/control/run.js';
 import { runGateway } from '../../src/gateway/run.js';
 import type { Log } from '../../src/wire/log.js';
+import { openLog } from '../../src/cli/sight-options.js';
+import { servePage } from '../../src/sight/page.js';
 import type { Part } from '../part.js';
 import type { PartSettings } from '../protocol.js';
 
@@ -15,8 +17,20 @@ const complain = (facts: object, message: string): void => {
 const log: Log = { debug: () => undefined, info: () => undefined, warn: complain, error: complain };
 
 /** Start it. */
-export async function start({ part, user, url, policy }: Settings): Promise<Part> {
-  const options = { url, name: user.name, seed: user.seed, policyFile: policy, log };
+export async function start({ part, user, url, policy, sight: mode }: Settings): Promise<Part> {
+  const on = mode !== 'off';
+  const options = {
+    ...{ url, name: user.name, seed: user.seed, policyFile: policy },
+    log: on ? openLog({ log: 'info' }, part).log : log,
+    sight: { on, ratio: mode === 'full' ? 1 : 0.1 },
+  };
+  const page = on ? await servePage({ host: '127.0.0.1', port: 0 }) : undefined;
   const service = part === 'control' ? await runControl(options) : await runGateway(options);
-  return { stop: () => service.stop() };
+  page?.show(service.sight);
+  return {
+    stop: async () => {
+      await service.stop();
+      await page?.close();
+    },
+  };
 }

@@ -22,7 +22,11 @@ export function usage(why: string): MeshError {
   return new MeshError('usage', why, { why });
 }
 
-/** What a thrown value says. */
+/** What a thrown value says; a failed fetch keeps its reason in its cause. */
 export function wordsOf(err: unknown): string {
-  return err instanceof Error ? err.message : String(err);
+  if (!(err instanceof Error)) {
+    return String(err);
+  }
+  const cause = err instanceof TypeError && err.cause instanceof Error ? err.cause.message : '';
+  return cause === '' ? err.message : `${err.message}: ${cause}`;
 }

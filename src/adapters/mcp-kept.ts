@@ -2,7 +2,7 @@
  * An MCP server whose session is opened again when it ends by itself, until it is stopped or has ended too often.
  */
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js';
-import type { MeshError } from '../agent/index.js';
+import type { MeshError, TaskContext } from '../agent/index.js';
 import { mountFailed, wordsOf } from './mcp-error.js';
 import { McpSession, NeverRan, type McpTarget } from './mcp-session.js';
 
@@ -18,6 +18,9 @@ export interface KeepOptions {
   /** Hears one sentence at every end. */
   readonly say: (sentence: string) => void;
 }
+
+/** What a tool call takes from the task it is part of. */
+export type TaskPart = Pick<TaskContext, 'signal' | 'deadline' | 'traceparent'>;
 
 /** Keeps one server running. */
 export class KeptMcp {
@@ -40,11 +43,11 @@ export class KeptMcp {
   }
 
   /** Call a tool; while the server is started again, or not there, the call waits. */
-  async call(tool: string, args: unknown, signal: AbortSignal, deadline: number): Promise<CallToolResult> {
+  async call(tool: string, args: unknown, of: TaskPart): Promise<CallToolResult> {
     for (;;) {
-      const server = await unlessAborted(this.#current, signal);
+      const server = await unlessAborted(this.#current, of.signal);
       try {
-        return await server.call(tool, args, signal, deadline - Date.now());
+        return await server.call(tool, args, of.signal, of.deadline - Date.now(), of.traceparent);
       } catch (err) {
         if (!(err instanceof NeverRan)) {
           throw err;

@@ -109,8 +109,19 @@ export class McpSession {
    * Call a tool. An abort cancels it. Rejects when the server says so itself, when the session ends meanwhile, and with
    * NeverRan when the server was not there; then the session has ended too.
    */
-  async call(tool: string, args: unknown, signal: AbortSignal, leftMs: number): Promise<CallToolResult> {
-    const params = { name: tool, arguments: (args ?? {}) as Record<string, unknown> };
+  async call(
+    tool: string,
+    args: unknown,
+    signal: AbortSignal,
+    leftMs: number,
+    traceparent?: string,
+  ): Promise<CallToolResult> {
+    const params = {
+      name: tool,
+      arguments: (args ?? {}) as Record<string, unknown>,
+      // Where MCP hands on a trace.
+      ...(traceparent === undefined ? {} : { _meta: { traceparent } }),
+    };
     const timeout = Math.min(Math.max(leftMs, 1), MAX_TIMER_MS);
     this.#begin();
     try {

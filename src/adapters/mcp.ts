@@ -77,7 +77,7 @@ export async function mountMcp(mesh: Mesh, options: MountOptions): Promise<Mount
 
 function handle(kept: KeptMcp, tool: MountedTool) {
   return async (body: unknown, ctx: TaskContext): Promise<unknown> =>
-    resultOf(tool, await kept.call(tool.tool, body, ctx.signal, ctx.deadline));
+    resultOf(tool, await kept.call(tool.tool, body, ctx));
 }
 
 function mountedOf(

@@ -20,7 +20,7 @@ import { sendLarge, type SentBody } from './large.js';
 import type { CallOptions, CallStream, Outcome, SendOptions, StreamOptions } from './options.js';
 import type { OnQuestion } from './parts-in.js';
 import { streamOf, Streams } from './streams.js';
-import { PendingCalls, type Pending } from './pending.js';
+import { cancelOnAbort, PendingCalls, type Pending } from './pending.js';
 import {
   awaited,
   boundsOf,
@@ -30,6 +30,7 @@ import {
   type ParentTask,
   type Request,
 } from './request.js';
+import type { Spans } from './spans.js';
 
 const EMPTY = new Uint8Array(0);
 /** What lies in CALLS is not seen by recalls: only after about eight seconds nobody knows the call. */
@@ -42,10 +43,12 @@ export class Caller {
   readonly #pub: LightPublisher;
   readonly #pending: PendingCalls;
   readonly #streams: Streams;
+  readonly #spans: Spans;
   /** The way of bodies that are too large for a message. */
   readonly bodies: Bodies;
 
-  constructor(nc: NatsConnection, me: Token) {
+  constructor(nc: NatsConnection, me: Token, spans: Spans) {
+    this.#spans = spans;
     this.#nc = nc;
     this.#me = me;
     this.bodies = new Bodies(nc, me);
@@ -173,8 +176,8 @@ export class Caller {
     if (this.#pending.size >= limits.pendingCalls) {
       throw meshError('overloaded', { what: 'this connection', percent: 100 });
     }
-    const p = pendingOf(this.#me, request, bounds, sent, ending);
-    this.#watchAbort(p, request.options.signal, request.parent?.signal);
+    const p = pendingOf(this.#me, request, { bounds, sent, ending, spans: this.#spans });
+    cancelOnAbort(p, () => this.cancel(p.id), [request.options.signal, request.parent?.signal]);
     // A chosen id may have its outcome already, and nothing is said twice: then it is asked for soon.
     const firstMs = p.chosen ? Date.now() + limits.recallFirstMs : p.deadline + limits.silenceMs;
     this.#pending.add(p, firstMs);
@@ -240,6 +243,7 @@ export class Caller {
     this.#pending.remove(p);
     const tell = (value: unknown) => {
       p.parts?.end(record.parts ?? 0);
+      p.span?.end();
       p.resolve(outcomeOf(record, value));
     };
     if (record.bodyRef === undefined) {
@@ -255,6 +259,7 @@ export class Caller {
     error.call ??= p.id;
     this.#pending.remove(p);
     p.parts?.fail(error);
+    p.span?.end(error.code);
     p.reject(error);
   }
 
@@ -288,18 +293,6 @@ export class Caller {
       } else {
         const wait = Math.min(limits.silenceMs, limits.recallFirstMs * 2 ** p.looks++);
         this.#pending.again(p, now + wait);
-      }
-    }
-  }
-
-  #watchAbort(p: Pending, ...signals: (AbortSignal | undefined)[]): void {
-    const live = signals.filter((s) => s !== undefined);
-    if (live.length > 0) {
-      const cancel = () => this.cancel(p.id);
-      live.forEach((s) => s.addEventListener('abort', cancel, { once: true }));
-      p.cleanUp = () => live.forEach((s) => s.removeEventListener('abort', cancel));
-      if (live.some((s) => s.aborted)) {
-        cancel();
       }
     }
   }

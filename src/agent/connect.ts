@@ -5,6 +5,7 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { cork } from '../fabric/cork.js';
 import { connectBroker, deniedSubject, leaveBroker, type NatsConnection } from '../fabric/connection.js';
+import { openTracing } from '../sight/tracing.js';
 import { meshError } from '../wire/errors.js';
 import type { Json } from '../wire/json.js';
 import { limits } from '../wire/limits.js';
@@ -14,6 +15,7 @@ import { Caller } from './caller.js';
 import { ask } from './find.js';
 import { callEach } from './many.js';
 import { Server } from './server.js';
+import { Spans } from './spans.js';
 import type {
   CallOptions,
   CallStream,
@@ -41,18 +43,19 @@ export class Mesh {
   readonly #nc: NatsConnection;
   readonly #caller: Caller;
   readonly #server: Server;
+  readonly #spans: Spans;
 
   /**
    * Use `connect()`. Not in the published types, which thereby stay free of the types of the NATS client.
    * @internal
    */
-  constructor(nc: NatsConnection, name: Token, options: ConnectOptions) {
-    const instance = `i-${randomBytes(6).toString('hex')}` as Token;
+  constructor(nc: NatsConnection, name: Token, instance: Token, options: ConnectOptions, spans: Spans) {
     this.name = name;
     this.instance = instance;
     this.#nc = nc;
-    this.#caller = new Caller(nc, name);
-    this.#server = new Server(nc, name, instance, this.#caller, options);
+    this.#spans = spans;
+    this.#caller = new Caller(nc, name, spans);
+    this.#server = new Server(nc, name, instance, this.#caller, options, spans);
     cork(nc, () => this.#caller.inFlight + this.#server.inFlight);
     void this.#watch();
   }
@@ -155,6 +158,7 @@ export class Mesh {
   async close(drainMs: number = DRAIN_MS): Promise<void> {
     await this.#server.drain(drainMs);
     this.#caller.close();
+    await this.#spans.flush();
     await leaveBroker(this.#nc);
   }
 
@@ -181,7 +185,10 @@ export async function connect(options: ConnectOptions = {}): Promise<Mesh> {
   }
   const name = asToken(creds.name, 'name in the credentials');
   const nc = await connectBroker({ url, name, seed: creds.seed });
-  return new Mesh(nc, name, options);
+  const instance = `i-${randomBytes(6).toString('hex')}` as Token;
+  const onTrouble = (why: string) => options.log?.warn({ why }, 'spans do not reach the collector');
+  const spans = new Spans(await openTracing({ service: name, instance, onTrouble }));
+  return new Mesh(nc, name, instance, options, spans);
 }
 
 function readCreds(creds: ConnectOptions['creds']): { name: string; seed: string; url?: string } {

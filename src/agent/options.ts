@@ -155,6 +155,8 @@ export interface TaskContext {
   readonly deadline: number;
   /** Aborted at the deadline, when the caller cancels, and when this instance closes. */
   readonly signal: AbortSignal;
+  /** W3C trace context of this task, for what the handler does outside the mesh. */
+  readonly traceparent: string | undefined;
   /** Call another capability as part of this task: it carries the ticket and a shorter deadline. */
   call<T = Json>(capability: string, body?: unknown, options?: CallOptions): Promise<T>;
   /** The same with the partial outputs of the child call. */

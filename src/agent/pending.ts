@@ -4,6 +4,7 @@
 import type { MeshError } from '../wire/errors.js';
 import type { Outcome } from './options.js';
 import type { PartsIn } from './parts-in.js';
+import type { Running } from './spans.js';
 
 /** One waiting call. */
 export interface Pending {
@@ -21,6 +22,7 @@ export interface Pending {
   /** Digest of a body that lies in the store. */
   readonly bodyDigest: string | undefined;
   readonly headers: string;
+  readonly span: Running | undefined;
   readonly resolve: (outcome: Outcome<unknown>) => void;
   readonly reject: (error: MeshError) => void;
   /** The publish was acknowledged: exactly one outcome will follow. */
@@ -88,6 +90,7 @@ export class PendingCalls {
     clearInterval(this.#timer);
     for (const p of this.values()) {
       this.remove(p);
+      p.span?.end(error.code);
       p.reject(error);
     }
   }
@@ -98,6 +101,22 @@ export class PendingCalls {
         p.nextMs = Number.POSITIVE_INFINITY; // until the recall says when to look again
         this.#onSilence(p);
       }
+    }
+  }
+}
+
+/** Call `cancel` when one of the signals is aborted, as long as the call waits. */
+export function cancelOnAbort(
+  p: Pending,
+  cancel: () => void,
+  signals: readonly (AbortSignal | undefined)[],
+): void {
+  const live = signals.filter((s) => s !== undefined);
+  if (live.length > 0) {
+    live.forEach((s) => s.addEventListener('abort', cancel, { once: true }));
+    p.cleanUp = () => live.forEach((s) => s.removeEventListener('abort', cancel));
+    if (live.some((s) => s.aborted)) {
+      cancel();
     }
   }
 }

@@ -14,12 +14,14 @@ import type { SentBody } from './large.js';
 import type { CallOptions, Outcome } from './options.js';
 import type { PartsIn } from './parts-in.js';
 import type { Pending } from './pending.js';
+import type { Running, Spans, TraceHeaders } from './spans.js';
 
 /** What a child call carries of its task. */
 export interface ParentTask {
   readonly ticket: string;
   readonly deadline: number;
   readonly signal: AbortSignal;
+  readonly trace: TraceHeaders;
   nextChild(): number;
 }
 
@@ -56,28 +58,32 @@ export function boundsOf({ id, capability, options, parent }: Request): Transfer
   };
 }
 
+/** What a request is sent with. */
+export interface Sending {
+  readonly bounds: TransferBounds;
+  readonly sent: SentBody;
+  readonly ending: Ending;
+  readonly spans: Spans;
+}
+
 /** The call with its body as it is sent. Throws header_invalid. */
-export function pendingOf(
-  me: Token,
-  request: Request,
-  { deadline, acceptUntil }: TransferBounds,
-  sent: SentBody,
-  { resolve, reject }: Ending,
-): Pending {
-  const { id, capability, options, parts, onAccepted } = request;
+export function pendingOf(me: Token, request: Request, { bounds, sent, ending, spans }: Sending): Pending {
+  const { id, capability, options, parent, parts, onAccepted } = request;
+  const span = spans.call(id, capability, { 'mesh.from': me }, parent?.trace);
   return {
     id,
     chosen: options.id !== undefined,
     capability,
-    deadline,
+    deadline: bounds.deadline,
     graceMs: limits.recallGraceMs,
-    acceptUntil: acceptUntil + (sent.tookMs ?? 0),
+    acceptUntil: bounds.acceptUntil + (sent.tookMs ?? 0),
     to: subject.call({ from: me, capability: capability as Capability }),
     body: sent.bytes,
     bodyDigest: sent.digest,
-    headers: headersOf(request, deadline, sent),
-    resolve: resolve as Pending['resolve'],
-    reject,
+    headers: headersOf(request, bounds.deadline, sent, span),
+    span,
+    resolve: ending.resolve as Pending['resolve'],
+    reject: ending.reject,
     accepted: false,
     tries: 0,
     looks: 0,
@@ -107,6 +113,7 @@ export function awaited(
     body: new Uint8Array(0),
     bodyDigest: undefined,
     headers: '',
+    span: undefined,
     resolve: resolve as Pending['resolve'],
     reject,
     accepted: true,
@@ -130,6 +137,7 @@ function headersOf(
   { id, options: o, parent, parts, wish = parts?.wish }: Request,
   deadline: number,
   sent: SentBody,
+  span: Running,
 ): string {
   const labels = o.labels === undefined ? undefined : Object.entries(o.labels).map(labelOf);
   return headerText([
@@ -144,6 +152,8 @@ function headersOf(
     [header.parts, wish === undefined ? undefined : partsText(wish)],
     [header.contentType, contentTypeOf(sent.type)],
     [header.bodyRef, sent.ref],
+    [header.traceparent, span.traceparent],
+    [header.tracestate, span.tracestate],
   ]);
 }
 

@@ -4,7 +4,6 @@
  */
 import type { Msg, NatsConnection } from '../fabric/connection.js';
 import { headersOf, rawHeaders } from '../fabric/raw.js';
-import { bodyTypeOf } from '../wire/content.js';
 import { send } from '../fabric/sender.js';
 import { fromBody, meshError } from '../wire/errors.js';
 import { parse, subject } from '../wire/generated/subjects.js';
@@ -19,8 +18,9 @@ import { Counts } from './counts.js';
 import type { CapabilityOptions, ConnectOptions, Handler, Served } from './options.js';
 import { PartsOut, type SayPart } from './parts-out.js';
 import { progressOf, Results, seqOf, toGateway } from './results.js';
+import type { Spans } from './spans.js';
 import { Stop } from './stop.js';
-import { readTicket, runTask } from './task.js';
+import { carriedBy, readTicket, runTask } from './task.js';
 
 const QUEUE = 'mesh';
 /** What every instance of the SDK reads, unless its user says otherwise. */
@@ -46,12 +46,21 @@ export class Server {
   readonly #running = new Map<string, Running>();
   readonly #results: Results;
   readonly #counts = new Counts();
+  readonly #spans: Spans;
   readonly #presence: ReturnType<typeof rawHeaders>;
   #timer: NodeJS.Timeout | undefined;
   #state: Beat['state'] = 'ready';
   #card = '';
 
-  constructor(nc: NatsConnection, me: Token, instance: Token, caller: Caller, options: ConnectOptions) {
+  constructor(
+    nc: NatsConnection,
+    me: Token,
+    instance: Token,
+    caller: Caller,
+    options: ConnectOptions,
+    spans: Spans,
+  ) {
+    this.#spans = spans;
     this.#nc = nc;
     this.#me = me;
     this.#instance = instance;
@@ -215,13 +224,12 @@ export class Server {
       ticket,
       key,
       body: msg.data,
-      type: bodyTypeOf(headers.get(header.contentType)),
-      bodyRef: headers.get(header.bodyRef),
       stop,
       parts: running.parts,
+      ...carriedBy(headers),
     };
     const startMs = performance.now();
-    void runTask(input, this.#caller).then((result) => {
+    void runTask(input, this.#caller, this.#spans).then((result) => {
       this.#running.delete(key);
       if (result === undefined) {
         this.#nc.publish(running.reply, '', { headers: BUSY }); // it was late and did not start

@@ -1,16 +1,17 @@
 /**
  * One task: run the handler within its deadline and turn what it gives into a result.
  */
-import { contentTypeOf, encodeBody, readBody, type BodyType } from '../wire/content.js';
+import { bodyTypeOf, contentTypeOf, encodeBody, readBody, type BodyType } from '../wire/content.js';
 import { asMeshError, meshError } from '../wire/errors.js';
 import type { Ticket } from '../wire/generated/messages.js';
-import { header, headerText } from '../wire/headers.js';
+import { header, headerText, type HeaderBlock } from '../wire/headers.js';
 import { encodeJson, type Json } from '../wire/json.js';
 import { limits } from '../wire/limits.js';
 import type { Caller } from './caller.js';
 import type { ParentTask } from './request.js';
 import type { PartsOut } from './parts-out.js';
 import type { CallOptions, CallStream, Handler, StreamOptions, TaskContext } from './options.js';
+import type { Spans, TraceHeaders } from './spans.js';
 import type { Stop } from './stop.js';
 
 /** A result on its way: body and header block (empty: none). */
@@ -36,6 +37,8 @@ export interface TaskInput {
   readonly stop: Stop;
   /** Set when the caller wants to hear of it before its result. */
   readonly parts: PartsOut | undefined;
+  /** The trace that came with it. */
+  readonly trace: TraceHeaders;
 }
 
 const EMPTY = new Uint8Array(0);
@@ -46,13 +49,29 @@ export function readTicket(text: string): Ticket {
   return JSON.parse(text.slice(0, text.lastIndexOf('.'))) as Ticket;
 }
 
+/** What a task carries beside its ticket. */
+export function carriedBy(headers: HeaderBlock): Pick<TaskInput, 'type' | 'bodyRef' | 'trace'> {
+  return {
+    type: bodyTypeOf(headers.get(header.contentType)),
+    bodyRef: headers.get(header.bodyRef),
+    trace: { traceparent: headers.get(header.traceparent), tracestate: headers.get(header.tracestate) },
+  };
+}
+
 /** Run it. Undefined when the deadline has passed before it could start: nobody waits, and nothing was done (D6). */
-export async function runTask(input: TaskInput, caller: Caller): Promise<TaskResult | undefined> {
+export async function runTask(
+  input: TaskInput,
+  caller: Caller,
+  spans: Spans,
+): Promise<TaskResult | undefined> {
   if (input.ticket.deadline <= Date.now()) {
     return undefined;
   }
-  const context = new Context(input, caller);
   const { bodyRef, ticket, stop, parts } = input;
+  const facts = { 'mesh.call': ticket.call, 'mesh.from': ticket.from, 'mesh.attempt': ticket.attempt };
+  const span = spans.handle(ticket.chain.at(-1) ?? '', input.trace, facts);
+  const context = new Context(input, caller, span);
+  let failed: string | undefined;
   try {
     let body: unknown;
     if (bodyRef === undefined) {
@@ -61,19 +80,22 @@ export async function runTask(input: TaskInput, caller: Caller): Promise<TaskRes
       try {
         body = await caller.bodies.download(bodyRef, ticket.deadline);
       } catch (err) {
+        failed = asMeshError(err, 'a large body').code;
         return unread(err);
       }
     }
-    const value: unknown = await input.handler(body as never, context);
+    const value: unknown = await span.in(() => input.handler(body as never, context));
     const result = await resultOf(input, caller, value, context.used);
     if (parts !== undefined && parts.count > 0) {
       await parts.finish();
     }
     return result;
   } catch (err) {
+    failed = 'handler_failed';
     return failure(err, stop);
   } finally {
     parts?.end();
+    span.end(failed);
     stop.end();
   }
 }
@@ -122,12 +144,14 @@ function failure(err: unknown, stop: Stop): TaskResult {
 class Context implements TaskContext {
   readonly #input: TaskInput;
   readonly #caller: Caller;
+  readonly #trace: TraceHeaders;
   #children = 0;
   used: Readonly<Record<string, number>> | undefined;
 
-  constructor(input: TaskInput, caller: Caller) {
+  constructor(input: TaskInput, caller: Caller, trace: TraceHeaders) {
     this.#input = input;
     this.#caller = caller;
+    this.#trace = trace;
     // Handlers like to take their context apart: these must not lose it.
     this.call = this.call.bind(this);
     this.usage = this.usage.bind(this);
@@ -165,6 +189,10 @@ class Context implements TaskContext {
     return this.#input.stop.signal;
   }
 
+  get traceparent(): string | undefined {
+    return this.#trace.traceparent;
+  }
+
   async call<T = Json>(capability: string, body: unknown = null, options: CallOptions = {}): Promise<T> {
     const own = { timeoutMs: MAX_TIMEOUT_MS, ...options };
     return (await this.#caller.call<T>(capability, body, own, this.#parent())).value;
@@ -197,6 +225,7 @@ class Context implements TaskContext {
       ticket: this.#input.ticketText,
       deadline: this.deadline,
       signal: this.signal,
+      trace: this.#trace,
       nextChild: () => this.#children++,
     };
   }

@@ -30,6 +30,8 @@ export type ChainVerdict = { readonly verdict: 'allow'; readonly call: AdmittedC
 
 /** Run the chain. A guard that throws is a no (D10): its own error, or `internal`. */
 export function runChain(draft: Draft, world: World, list: readonly Guard[] = guards): ChainVerdict {
+  const { guardUs } = draft;
+  let began = guardUs === undefined ? 0 : performance.now();
   for (const guard of list) {
     let verdict;
     try {
@@ -37,7 +39,13 @@ export function runChain(draft: Draft, world: World, list: readonly Guard[] = gu
     } catch (err) {
       verdict = deny(asMeshError(err, `guard ${guard.name}`));
     }
+    if (guardUs !== undefined) {
+      const now = performance.now();
+      guardUs.push((now - began) * 1000);
+      began = now;
+    }
     if (verdict !== undefined) {
+      draft.guard = guard.name;
       return verdict;
     }
   }

@@ -5,6 +5,7 @@ import type { BodyType } from '../wire/content.js';
 import type { HeaderBlock } from '../wire/headers.js';
 import type { Json } from '../wire/json.js';
 import type { Capability, Token } from '../wire/names.js';
+import type { Trace } from '../wire/trace.js';
 import type { Ticket } from '../wire/generated/messages.js';
 import type { BodyRef } from '../domain/body-ref.js';
 import type { Policy } from '../domain/policy.js';
@@ -40,6 +41,12 @@ export interface Incoming {
 /** Facts about the call, filled in guard by guard. */
 export interface Draft extends Incoming {
   readonly nowMs: number;
+  // sight: what the call brings of a trace, when it came in (monotonic ms), and, when it is timed, what each guard took
+  trace: Trace | undefined;
+  enteredMs: number;
+  guardUs: number[] | undefined;
+  /** The guard that ended the chain. */
+  guard: string | undefined;
   // decode
   id: string;
   who: Token;
@@ -88,6 +95,10 @@ export function draftOf(incoming: Incoming, nowMs: number): Draft {
     ...(incoming.mintedId === undefined ? {} : { mintedId: incoming.mintedId }),
     ...(incoming.found === undefined ? {} : { found: incoming.found }),
     nowMs,
+    trace: undefined,
+    enteredMs: 0,
+    guardUs: undefined,
+    guard: undefined,
     id: '',
     who: '' as Token,
     what: '' as Capability,

@@ -28,6 +28,13 @@ const commands: readonly CommandRow[] = [
   { name: 'serve', summary: 'the mesh as a server for others', load: () => import('./serve.js') },
   { name: 'call', summary: 'call a capability', load: () => import('./call.js') },
   { name: 'calls', summary: 'what became of calls', load: () => import('./calls.js') },
+  {
+    name: 'trace',
+    summary: 'where the time of a call went',
+    load: () => import('./trace.js'),
+  },
+  { name: 'top', summary: 'who calls what, right now', load: () => import('./top.js') },
+  { name: 'graph', summary: 'a picture of who calls what', load: () => import('./graph.js') },
   { name: 'agents', summary: 'who is there; add a name', load: () => import('./agents.js') },
   { name: 'doctor', summary: 'what is wrong here, and how to mend it', load: () => import('./doctor.js') },
   { name: 'bench', summary: 'measure this machine against the floor', load: () => import('./bench.js') },

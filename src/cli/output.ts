@@ -95,6 +95,18 @@ export function sayError(thrown: unknown, json: boolean): void {
   }
 }
 
+/** Columns of the terminal: what it says, else COLUMNS, else 100. Never fewer than 20. */
+export function columns(): number {
+  const told = Number(process.env['COLUMNS']);
+  const own = process.stdout.columns ?? (Number.isInteger(told) && told > 0 ? told : 100);
+  return Math.max(20, own);
+}
+
+/** A text cut to a width, with a mark where it was cut. The text holds no colours. */
+export function clip(text: string, max: number): string {
+  return text.length <= max ? text : `${text.slice(0, Math.max(0, max - 1))}…`;
+}
+
 /** Rows in columns that line up; colour codes do not count as width. */
 export function table(rows: readonly (readonly string[])[], head?: readonly string[]): string[] {
   const all = head === undefined ? rows : [head.map((word) => paint.dim(word)), ...rows];
@@ -110,7 +122,8 @@ export function table(rows: readonly (readonly string[])[], head?: readonly stri
   );
 }
 
-function width(text: string): number {
+/** Width of a text on the terminal, colours aside. */
+export function width(text: string): number {
   // eslint-disable-next-line no-control-regex -- colour codes begin with ESC
   return text.replace(/\u001b\[\d+m/g, '').length;
 }

@@ -1,12 +1,13 @@
 /**
  * Commands that run until they are told to stop: `mesh gateway`, `mesh control`.
  */
-import { destination, pino } from 'pino';
 import type { Command } from 'commander';
 import { MeshError } from '../wire/errors.js';
+import type { Page, Sightly } from '../sight/page.js';
 import type { Log } from '../wire/log.js';
 import { openContext, type ContextOptions } from './context.js';
 import { exitOfError, say, sayError, sayJson } from './output.js';
+import { openLog, openPage, ratioOf, sightOptions, type SightFlags } from './sight-options.js';
 import { stopRequest } from './stop.js';
 
 /** What a service is started with. */
@@ -16,47 +17,59 @@ export interface ServiceOptions {
   readonly name: string;
   readonly policyFile: string;
   readonly log: Log;
+  readonly sight: { readonly ratio: number; readonly logCalls: boolean };
 }
 
 /** Something that runs and can be stopped. */
 export interface Service {
+  readonly sight: Sightly;
   stop(): Promise<void>;
 }
 
 /** Options of both commands. */
 export function serviceOptions(command: Command, user: string): Command {
-  return command
+  const own = command
     .option('--data <folder>', 'data folder (default: $MESH_DATA or .mesh)')
     .option('--as <name>', 'user whose credentials in the data folder to use', user)
     .option('--url <url>', 'server (default: the one of the data folder, else $NATS_URL)')
     .option('--policy <file>', 'policy (default: mesh.policy.yaml in the data folder)')
     .option('--json', 'print one JSON line when ready');
+  return sightOptions(own);
 }
 
 /** Start the service, report that it is ready, and keep it until a signal comes or the parent is gone. */
 export async function serveUntilStopped(
-  options: ContextOptions,
+  options: ContextOptions & SightFlags,
   user: string,
   start: (options: ServiceOptions) => Promise<Service>,
 ): Promise<void> {
   const stopped = stopRequest();
   const { url, credentials, policyFile } = openContext(options, user);
-  const log = pino({ level: process.env['MESH_LOG'] ?? 'warn', name: user }, destination(2));
-  const service = await start({ url, seed: credentials.seed, name: credentials.name, policyFile, log }).catch(
-    (err: unknown) => {
-      if (!(err instanceof MeshError)) {
-        log.error({ err }, 'did not start'); // the printed error does not carry its cause
-      }
-      sayError(err, options.json === true);
-      process.exit(exitOfError(err)); // a connection made on the way would keep the process
-    },
-  );
-  if (options.json === true) {
-    sayJson({ ready: true, service: user, pid: process.pid, url });
-  } else {
-    say(`${user} is ready (process ${process.pid}, ${url})`);
-  }
+  const { seed, name } = credentials;
+  const { log, calls } = openLog(options, user);
+  const page = await openPage(options);
+  const sight = { ratio: ratioOf(options), logCalls: calls };
+  const service = await start({ url, seed, name, policyFile, log, sight }).catch((err: unknown) => {
+    if (!(err instanceof MeshError)) {
+      log.error({ err }, 'did not start'); // the printed error does not carry its cause
+    }
+    sayError(err, options.json === true);
+    process.exit(exitOfError(err)); // a connection made on the way would keep the process
+  });
+  page?.show(service.sight);
+  sayReady(options, user, url, page);
   await stopped;
   await service.stop();
+  await page?.close();
   process.exit(); // whatever a library still holds must not keep a stopped service alive
+}
+
+function sayReady(options: ContextOptions, user: string, url: string, page: Page | undefined): void {
+  const { pid } = process;
+  if (options.json === true) {
+    sayJson({ ready: true, service: user, pid, url, ...(page === undefined ? {} : { metrics: page.url }) });
+  } else {
+    const shown = page === undefined ? '' : `, metrics at ${page.url}/metrics`;
+    say(`${user} is ready (process ${pid}, ${url}${shown})`);
+  }
 }

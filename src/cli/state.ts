@@ -10,6 +10,8 @@ import { serverPid } from '../fabric/server.js';
 /** A process of the mesh. */
 export interface ProcessState {
   readonly pid: number;
+  /** Where it shows its metrics. */
+  readonly metrics?: string;
 }
 
 /** What runs. */

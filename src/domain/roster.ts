@@ -111,6 +111,13 @@ export class Roster {
     }
   }
 
+  /** How many instances are alive. */
+  get size(): number {
+    let size = 0;
+    this.#agents.forEach((instances) => (size += instances.size));
+    return size;
+  }
+
   /** One instance. */
   get(agent: string, id: string): Instance | undefined {
     return this.#agents.get(agent as Token)?.get(id as Token);

@@ -80,6 +80,17 @@ function connectError(err: unknown, url: string, name: string): MeshError {
   return meshError('connection_failed', { url: withoutSecrets(url), why }, err);
 }
 
+/** Follow whether the connection is up. */
+export function followConnection(nc: NatsConnection): () => boolean {
+  let up = true;
+  void (async () => {
+    for await (const { type } of nc.status()) {
+      up = type === 'disconnect' ? false : type === 'reconnect' ? true : up;
+    }
+  })();
+  return () => up && !nc.isClosed();
+}
+
 /** Send what is on its way, then close; a server that is gone already is left at once. */
 export async function leaveBroker(nc: NatsConnection): Promise<void> {
   await nc.drain().catch(() => nc.close());

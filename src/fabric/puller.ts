@@ -32,6 +32,8 @@ export class LightPuller {
   #asked = 0;
   #askedUntilMs = 0;
   #stopped = false;
+  /** The server refused the last pull for another reason than that nothing is there. */
+  #refused = false;
 
   constructor(nc: NatsConnection, options: PullerOptions) {
     this.#nc = nc;
@@ -47,6 +49,11 @@ export class LightPuller {
     this.#timer = setInterval(() => this.pull(), CHECK_MS);
     this.#timer.unref();
     this.pull();
+  }
+
+  /** Does the server take the pulls? */
+  get works(): boolean {
+    return !this.#stopped && !this.#refused;
   }
 
   /** Ask for more if the window is half empty. Cheap; the owner may call it when it has room again. */
@@ -79,10 +86,12 @@ export class LightPuller {
       const status = headersOf(msg).statusCode;
       if (status !== 100) {
         this.#asked = 0; // 404, 408, 409: this pull has ended
+        this.#refused = status !== 404 && status !== 408;
       }
       return;
     }
     this.#asked--;
+    this.#refused = false;
     this.#o.onMessage(msg);
     if (this.#asked <= limits.pullBatch / 4) {
       this.pull();
@@ -104,6 +113,12 @@ export function deliveryOf(msg: Msg): Delivery {
   const t = (msg.reply ?? '').split('.');
   const at = t.length >= 11 ? 6 : 4;
   return { deliveries: Number(t[at]), streamSeq: Number(t[at + 1]), pending: Number(t[at + 4]) };
+}
+
+/** When the server stored a pulled message: epoch ms, with fractions. */
+export function storedAtOf(msg: Msg): number {
+  const t = (msg.reply ?? '').split('.');
+  return Number(t[t.length >= 11 ? 9 : 7]) / 1e6;
 }
 
 const ACK = new TextEncoder().encode('+ACK');

@@ -6,7 +6,7 @@ import { jetstream } from '@nats-io/jetstream';
 import { HeaderBlock } from '../wire/headers.js';
 import type { StreamName } from '../wire/generated/streams.js';
 import { freshInbox, headersOf } from './raw.js';
-import { deliveryOf } from './puller.js';
+import { deliveryOf, storedAtOf } from './puller.js';
 
 /** A message as it is stored. */
 export interface Stored {
@@ -14,6 +14,8 @@ export interface Stored {
   readonly subject: string;
   readonly headers: HeaderBlock;
   readonly body: Uint8Array;
+  /** When the server stored it (epoch ms), where it was told. */
+  readonly storedAt?: number;
 }
 
 const TIMEOUT_MS = 2_000;
@@ -46,7 +48,7 @@ export async function getLast(
   const msg = await nc.request(`$JS.API.STREAM.MSG.GET.${stream}`, request, { timeout: TIMEOUT_MS });
   const reply = msg.json<{
     error?: { code: number; description: string };
-    message?: { subject: string; seq: number; hdrs?: string; data?: string };
+    message?: { subject: string; seq: number; hdrs?: string; data?: string; time: string };
   }>();
   if (reply.message === undefined) {
     if (reply.error?.code === 404) {
@@ -60,6 +62,7 @@ export async function getLast(
     subject: m.subject,
     headers: new HeaderBlock(Buffer.from(m.hdrs ?? '', 'base64')),
     body: Buffer.from(m.data ?? '', 'base64'),
+    storedAt: instantOf(m.time),
   };
 }
 
@@ -75,6 +78,12 @@ export async function getBySubject(
     return undefined;
   }
   return { seq: Number(headers.get('Nats-Sequence') ?? 0), subject, headers, body: msg.data };
+}
+
+/** An instant of the server in epoch ms, with its fractions. */
+function instantOf(time: string): number {
+  const fraction = /\.\d+/.exec(time)?.[0] ?? '';
+  return Date.parse(time.replace(fraction, '')) + Number(`0${fraction}`) * 1000;
 }
 
 /** Delete one message of PARKED. */
@@ -170,9 +179,9 @@ function pullBatch(
         return headers.statusCode === 100 ? undefined : end();
       }
       count++;
-      stopped ||=
-        onMessage({ seq: deliveryOf(msg).streamSeq, subject: msg.subject, headers, body: msg.data }) ===
-        false;
+      const { streamSeq: seq } = deliveryOf(msg);
+      const stored = { seq, subject: msg.subject, headers, body: msg.data, storedAt: storedAtOf(msg) };
+      stopped ||= onMessage(stored) === false;
       return count === batch || stopped ? end() : undefined;
     };
     nc.publish(`$JS.API.CONSUMER.MSG.NEXT.${stream}.${consumer}`, `{"batch":${batch},"no_wait":true}`, {

@@ -36,12 +36,14 @@ export class Admitter {
    */
   admit(incoming: Incoming, origin: Origin, fallbackId: string, waited = false): Admission {
     const draft = draftOf(incoming, Date.now());
-    const { overload } = this.#core;
+    const { overload, sight } = this.#core;
+    sight.entered(draft);
     if (overload !== undefined && origin.kind !== 'parked') {
       const error = meshError('overloaded', { what: overload.stream, percent: Math.round(overload.percent) });
       return this.#refuse(draft, fallbackId, 'refused', error, origin);
     }
     const verdict = runChain(draft, this.#core);
+    sight.judged(draft);
     if (verdict.verdict === 'deny') {
       if (waited && verdict.status === 'expired') {
         const error = meshError('no_agent', { capability: draft.what });
@@ -67,6 +69,7 @@ export class Admitter {
   /** A call that will not be dispatched, whatever the chain would say of it. */
   end(incoming: Incoming, origin: Origin, id: string, status: UndispatchedStatus, error: MeshError): void {
     const draft = draftOf(incoming, Date.now());
+    this.#core.sight.entered(draft);
     if (isCallId(id)) {
       draft.bornMs = birthOf(id);
     }

@@ -269,7 +269,7 @@ export function writeDead(core: Core, dead: DeadRecord, body: Uint8Array, then: 
   ]);
   core.pub.publish(ingress.dead(core.ingress, { capability }), body, headers, (ack) => {
     if (ack.kind !== 'stored' && ack.kind !== 'duplicate') {
-      core.log.error({ call: dead.call, ack }, 'the dead call could not be recorded');
+      core.log.error({ call: `${dead.from}.${dead.call}`, ack }, 'the dead call could not be recorded');
     }
     then();
   });

@@ -11,6 +11,7 @@ import type { Router } from '../domain/routing.js';
 import type { Slots } from './bodies/slots.js';
 import type { Log } from '../wire/log.js';
 import type { Token } from '../wire/names.js';
+import type { Sight } from './sight.js';
 
 /** Shared by all parts of one gateway process. */
 export interface Core {
@@ -29,6 +30,9 @@ export interface Core {
   /** Bounds the reading of large bodies. */
   readonly reads: Slots;
   readonly log: Log;
+  readonly sight: Sight;
+  /** How full the streams that decide on that are, in percent. */
+  fill: Readonly<Record<string, number>>;
   /** Set when a stream is nearly full: new calls are refused with this. */
   overload: { readonly stream: string; readonly percent: number } | undefined;
 }

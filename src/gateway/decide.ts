@@ -22,6 +22,7 @@ import type { Origin } from './origin.js';
 import { allowRecord, readDecision, refuseRecord, type UndispatchedStatus } from './records.js';
 import { readRegister, replyOutcome, type Settler } from './settle.js';
 import { replyError } from './reply.js';
+import { idsOf } from './sight.js';
 
 const EMPTY = new Uint8Array(0);
 const UNREADABLE = 'unreadable' as Capability;
@@ -58,6 +59,8 @@ export class Decider {
     this.#write(record, admitted.body, {
       stored: (seq, late) => {
         call.seq = seq;
+        call.enteredMs = admitted.enteredMs;
+        call.decidedMs = performance.now();
         this.#open.add(call);
         origin.durable();
         if (!late && this.#cancels.wasCancelled(call.key)) {
@@ -84,6 +87,8 @@ export class Decider {
     this.#write(record, EMPTY, {
       stored: (seq) => {
         const call = newOpenCall(record, seq, EMPTY, undefined);
+        call.enteredMs = draft.enteredMs;
+        call.decidedMs = performance.now();
         this.#open.add(call);
         origin.durable();
         this.#settler.fail(call, status, error.toBody());
@@ -206,7 +211,7 @@ export class Decider {
 
   #lost(origin: Origin, record: DecisionRecord, why: string, other: number | undefined): void {
     if (other === undefined) {
-      this.#core.log.warn({ call: record.call, why }, 'the decision could not be made durable');
+      this.#core.log.warn({ ...idsOf(record), why }, 'the decision could not be made durable');
       if (origin.reply !== undefined) {
         replyError(this.#core, origin.reply, meshError('storage_full', { stream: 'DECISIONS' }), record.call);
       }
@@ -257,6 +262,9 @@ export function newOpenCall(
     unproven: false,
     credit: undefined,
     innocent: 0,
+    enteredMs: 0,
+    decidedMs: 0,
+    settlingMs: 0,
     slot: undefined,
   };
 }

@@ -47,7 +47,9 @@ export function dispatch(core: Core, call: OpenCall, instance: Instance): void {
       headerLine(header.ticket, sealed.text) +
       (r.type === undefined ? '' : headerLine(header.contentType, contentTypes[r.type])) +
       (r.bodyRef === undefined ? '' : headerLine(header.bodyRef, refFor(core, r.bodyRef, instance.agent))) +
-      (r.parts === undefined ? '' : headerLine(header.parts, r.parts)),
+      (r.parts === undefined ? '' : headerLine(header.parts, r.parts)) +
+      (r.trace === undefined ? '' : headerLine(header.traceparent, r.trace)) +
+      (r.traceState === undefined ? '' : headerLine(header.tracestate, r.traceState)),
   );
   send(core.nc, to, call.body, headers, reply);
 }

@@ -41,6 +41,10 @@ export interface OpenCall extends Timed {
   unproven: boolean;
   /** Partial outputs the caller has used, as far as this gateway heard; undefined: it heard nothing yet. */
   credit: number | undefined;
+  /** When it came in, was decided first, and began to be settled: monotonic ms, 0 when this gateway did not see it. */
+  enteredMs: number;
+  decidedMs: number;
+  settlingMs: number;
   /** Dispatches that ended with the death of their gateway, not of their agent. */
   innocent: number;
 }

@@ -24,6 +24,8 @@ const CARRIED = [
   header.intent,
   header.bodyRef,
   header.contentType,
+  header.traceparent,
+  header.tracestate,
 ];
 
 /** Park a call that waited for capacity. */
@@ -54,6 +56,7 @@ export function park(core: Core, w: Waiting): void {
   const bytes = encodeHeaders([[header.record, JSON.stringify(record)]]);
   core.pub.publish(ingress.parked(core.ingress, address), w.incoming.body, bytes, (ack) => {
     if (ack.kind === 'stored' || ack.kind === 'duplicate') {
+      core.sight.parked++;
       w.origin.durable();
     } else if (ack.kind === 'occupied') {
       void parkedAlready(core, subject.parked(address), w.origin);

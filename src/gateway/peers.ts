@@ -88,6 +88,7 @@ export class Peers {
         streamState(core.nc, 'DECISIONS'),
         streamState(core.nc, 'OUTCOMES'),
       ]);
+      core.fill = { DECISIONS: decisions.percent, OUTCOMES: outcomes.percent };
       const fuller = decisions.percent > outcomes.percent ? 'DECISIONS' : 'OUTCOMES';
       const percent = Math.max(decisions.percent, outcomes.percent);
       core.overload = percent > limits.streamHighPercent ? { stream: fuller, percent } : undefined;

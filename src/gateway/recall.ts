@@ -7,6 +7,7 @@ import { meshError } from '../wire/errors.js';
 import { parse, pattern } from '../wire/generated/subjects.js';
 import type { RecallReply } from '../wire/generated/messages.js';
 import { encodeHeaders, header } from '../wire/headers.js';
+import { limits } from '../wire/limits.js';
 import type { Admitter } from './admit.js';
 import type { Attempts } from './attempts.js';
 import type { Cancels } from './cancels.js';
@@ -26,7 +27,7 @@ export function serveRecalls(core: Core, open: OpenSet, waiting: WaitingRoom): (
       if (p !== undefined && isOwnInbox(msg.reply, p.from)) {
         const { reply } = msg;
         recall(core, open, waiting, p.from, p.call, reply).catch((cause: unknown) => {
-          core.log.warn({ call: p.call, err: String(cause) }, 'a recall failed');
+          core.log.warn({ call: `${p.from}.${p.call}`, err: String(cause) }, 'a recall failed');
           replyError(
             core,
             reply,
@@ -76,19 +77,28 @@ export interface CancelParts {
   readonly cancels: Cancels;
 }
 
+const LOOK_MS = 50;
+/** A decision that is being made durable has an end by then: acknowledged, or published again and acknowledged. */
+const UNSEEN_MS = 2 * limits.ackTimeoutMs;
+
 /** Hear cancels. Returns how to stop. */
 export function serveCancels(parts: CancelParts): () => void {
+  const unseen = new Map<string, number>();
   const sub = parts.core.nc.subscribe(pattern.cancel, {
     callback: (err, msg) => {
       if (err === null) {
-        cancel(parts, msg);
+        cancel(parts, unseen, msg);
       }
     },
   });
-  return () => sub.unsubscribe();
+  const timer = setInterval(() => lookAgain(parts, unseen), LOOK_MS);
+  return () => {
+    clearInterval(timer);
+    sub.unsubscribe();
+  };
 }
 
-function cancel(parts: CancelParts, msg: Msg): void {
+function cancel(parts: CancelParts, unseen: Map<string, number>, msg: Msg): void {
   const p = parse.cancel(msg.subject);
   // Server-written bytes carry no headers: they cancel nothing.
   if (p === undefined || headersOf(msg).get(header.call) !== p.call) {
@@ -99,9 +109,30 @@ function cancel(parts: CancelParts, msg: Msg): void {
   if (waiting !== undefined) {
     return parts.admitter.end(waiting.incoming, waiting.origin, p.call, 'cancelled', meshError('cancelled'));
   }
+  if (!cancelOpen(parts, key)) {
+    const now = Date.now();
+    parts.cancels.remember(key, now);
+    if (unseen.size < limits.cancels) {
+      unseen.set(key, now + UNSEEN_MS);
+    }
+  }
+}
+
+/** A call whose decision is on its way to the stream is neither waiting nor open: it is looked for again. */
+function lookAgain(parts: CancelParts, unseen: Map<string, number>): void {
+  const now = Date.now();
+  for (const [key, until] of unseen) {
+    if (cancelOpen(parts, key) || now > until) {
+      unseen.delete(key);
+    }
+  }
+}
+
+/** Stop an open call. False when it is not open here. */
+function cancelOpen(parts: CancelParts, key: string): boolean {
   const call = parts.open.byKey(key);
   if (call === undefined) {
-    return parts.cancels.remember(key, Date.now());
+    return false;
   }
   call.cancelled = true;
   if (call.state === 'waiting' && (call.record.dispatches ?? 0) === 0) {
@@ -109,4 +140,5 @@ function cancel(parts: CancelParts, msg: Msg): void {
   } else {
     parts.attempts.stop(call);
   }
+  return true;
 }

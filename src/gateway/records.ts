@@ -56,6 +56,7 @@ export function allowRecord(core: Core, call: AdmittedCall, reply: string | unde
   if (reply !== undefined) {
     record.reply = reply;
   }
+  core.sight.trace(record, call);
   return withWireFields(record, call);
 }
 
@@ -131,6 +132,10 @@ export function refuseRecord(
   if (reply !== undefined) {
     record.reply = reply;
   }
+  if (draft.guard !== undefined && status !== 'cancelled') {
+    record.guard = draft.guard;
+  }
+  core.sight.trace(record, draft);
   return record;
 }
 
@@ -158,6 +163,9 @@ export function outcomeRecord(
   };
   if (r.instance !== undefined) {
     record.instance = r.instance;
+  }
+  if (r.trace !== undefined) {
+    record.trace = r.trace.slice(3, 35);
   }
   return record;
 }

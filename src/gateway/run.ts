@@ -2,7 +2,7 @@
  * A gateway process: everything put together, in the order a call passes it.
  */
 import { randomBytes } from 'node:crypto';
-import { connectBroker, leaveBroker, type Msg } from '../fabric/connection.js';
+import { connectBroker, followConnection, leaveBroker, type Msg } from '../fabric/connection.js';
 import { readSecrets, ringOf } from '../fabric/keyring.js';
 import { LightPublisher } from '../fabric/publisher.js';
 import { cork } from '../fabric/cork.js';
@@ -13,6 +13,8 @@ import { Router } from '../domain/routing.js';
 import { taskToken } from '../domain/ticket.js';
 import { readText, watchText } from '../fabric/file.js';
 import { compilePolicy } from '../domain/policy.js';
+import type { Sightly } from '../sight/page.js';
+import { openTracing, type Tracing } from '../sight/tracing.js';
 import { pattern } from '../wire/generated/subjects.js';
 import type { Log } from '../wire/log.js';
 import type { Token } from '../wire/names.js';
@@ -34,6 +36,8 @@ import { watchPresence } from './presence.js';
 import { serveCancels, serveRecalls } from './recall.js';
 import { Results } from './results.js';
 import { Settler } from './settle.js';
+import { showGateway } from './shown.js';
+import { Sight, type SightOptions } from './sight.js';
 import { Taken } from './taken.js';
 import { Taker } from './take.js';
 import { serveWakes } from './wake.js';
@@ -47,12 +51,16 @@ export interface GatewayOptions {
   readonly name: string;
   readonly policyFile: string;
   readonly log: Log;
+  /** What it looks at of the calls that pass it. */
+  readonly sight?: SightOptions;
 }
 
 /** A running gateway. */
 export interface RunningGateway {
   /** The name it goes by among gateways; new with every start. */
   readonly gateway: string;
+  /** What it shows of itself. */
+  readonly sight: Sightly;
   /** Take nothing new, give the rest up to `drainMs` to settle, then leave. */
   stop(drainMs?: number): Promise<void>;
 }
@@ -62,7 +70,8 @@ export interface RunningGateway {
  * Throws config_invalid, config_missing, connection_failed, permission_denied.
  */
 export async function runGateway(options: GatewayOptions): Promise<RunningGateway> {
-  const core = await startCore(options);
+  const { core, tracing } = await startCore(options);
+  const connected = followConnection(core.nc);
   const taken = new Taken(core);
   const open = new OpenSet((call) => attempts.due(call));
   const settler = new Settler(core, open, taken);
@@ -103,6 +112,7 @@ export async function runGateway(options: GatewayOptions): Promise<RunningGatewa
 
   return {
     gateway: core.name,
+    sight: showGateway({ core, open, waiting, decider, taker, tracing, connected }),
     async stop(drainMs = 2_000) {
       taker.stop();
       stops.forEach((stop) => stop());
@@ -118,12 +128,13 @@ export async function runGateway(options: GatewayOptions): Promise<RunningGatewa
       stopPolicy();
       open.wheel.stop();
       core.pub.close();
+      await tracing?.flush();
       await leaveBroker(core.nc);
     },
   };
 }
 
-async function startCore(options: GatewayOptions): Promise<Core> {
+async function startCore(options: GatewayOptions): Promise<{ core: Core; tracing: Tracing | undefined }> {
   const policy = compilePolicy(readText(options.policyFile), options.policyFile);
   const nc = await connectBroker({ url: options.url, name: options.name, seed: options.seed });
   const secrets = await readSecrets(nc);
@@ -131,6 +142,9 @@ async function startCore(options: GatewayOptions): Promise<Core> {
   const name = `gw-${randomBytes(5).toString('hex')}` as Token;
   const registry = new Registry();
   const roster = new Roster((agent, instance) => taskToken(ring, agent, instance) as Token);
+  const { sight = {} } = options;
+  const onTrouble = (why: string) => options.log.warn({ why }, 'spans do not reach the collector');
+  const tracing = await openTracing({ service: 'capmesh-gateway', instance: name, onTrouble });
   const core: Core = {
     name,
     nc,
@@ -143,9 +157,11 @@ async function startCore(options: GatewayOptions): Promise<Core> {
     router: new Router(registry, roster, (capability) => core.policy.routingOf(capability)),
     reads: new Slots(limits.bodyReads, limits.bodyReadsWaiting),
     log: options.log,
+    sight: new Sight(sight, options.log, tracing),
+    fill: {},
     overload: undefined,
   };
-  return core;
+  return { core, tracing };
 }
 
 /** A new policy replaces the old one between two calls; one that does not compile changes nothing. */

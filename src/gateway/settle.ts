@@ -14,6 +14,7 @@ import type { Token } from '../wire/names.js';
 import type { Core } from './core.js';
 import { release, type OpenCall, type OpenSet } from './open.js';
 import { outcomeRecord, readOutcome } from './records.js';
+import { idsOf } from './sight.js';
 import type { Taken } from './taken.js';
 
 const RETRY_MS = 250;
@@ -55,6 +56,7 @@ export class Settler {
       return; // the first valid result of any attempt wins
     }
     call.state = 'settling';
+    call.settlingMs = performance.now();
     this.#open.wheel.cancel(call);
     release(call);
     this.#write(call, record, body);
@@ -77,13 +79,14 @@ export class Settler {
     switch (ack.kind) {
       case 'stored':
       case 'duplicate':
+        this.#core.sight.settled(call, record, isKnown(this.#core, record));
         return this.#finish(call, text, body);
       case 'occupied':
         void this.#readRegister(call, record, body);
         return;
       case 'retry':
       case 'refused':
-        this.#core.log.warn({ call: call.key, ack }, 'the outcome was not stored, trying again');
+        this.#core.log.warn({ ...idsOf(call.record), ack }, 'the outcome was not stored, trying again');
         return this.#later(() => this.#write(call, record, body));
     }
   }
@@ -96,7 +99,7 @@ export class Settler {
         return this.#finish(call, stored.text, stored.body);
       }
     } catch (err) {
-      this.#core.log.warn({ call: call.key, err: String(err) }, 'the register could not be read');
+      this.#core.log.warn({ ...idsOf(call.record), err: String(err) }, 'the register could not be read');
     }
     this.#later(() => this.#write(call, record, body));
   }
@@ -118,6 +121,11 @@ export class Settler {
 
 function kindLine(type: BodyType): string {
   return headerLine(header.contentType, contentTypes[type]);
+}
+
+/** Refusals may name capabilities that nobody has. */
+function isKnown({ registry }: Core, { status, capability }: OutcomeRecord): boolean {
+  return status === 'completed' || registry.find(capability, undefined) !== undefined;
 }
 
 /** Send an outcome to an inbox. */

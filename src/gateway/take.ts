@@ -60,6 +60,11 @@ export class Taker {
     this.#puller?.stop();
   }
 
+  /** Does it take calls, or would it if there were any? */
+  get pulling(): boolean {
+    return this.#puller?.works === true && (this.#core.overload?.percent ?? 0) <= 95;
+  }
+
   /** Calls taken and not yet durable. */
   get held(): number {
     return this.#held;

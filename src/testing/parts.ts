@@ -9,9 +9,16 @@ import { startServer, type ServerHandle } from '../fabric/server.js';
 import { tempFolder } from '../fabric/temp-folder.js';
 import { mintUsers, type Credentials, type NewUser } from '../fabric/users.js';
 import { runGateway, type RunningGateway } from '../gateway/run.js';
+import type { SightOptions } from '../gateway/sight.js';
 import { meshError } from '../wire/errors.js';
 import { silent } from '../wire/log.js';
 import { openPolicy, type TestMeshOptions } from './options.js';
+
+/** What only our own tests ask for. */
+export interface PartsOptions extends TestMeshOptions {
+  /** What the gateways tell of themselves. */
+  readonly sight?: SightOptions;
+}
 
 /** Where a part connects, and as whom. */
 export interface PartOptions {
@@ -47,7 +54,7 @@ const SERVICES: readonly NewUser[] = [
 const DRAIN_MS = 200;
 
 /** Start them; what was started is stopped again when one of them fails. */
-export async function startParts(options: TestMeshOptions): Promise<Parts> {
+export async function startParts(options: PartsOptions): Promise<Parts> {
   const folder = tempFolder('capmesh-test-');
   const closers: (() => Promise<void> | void)[] = [() => folder.remove()];
   const stop = async (): Promise<void> => {
@@ -65,7 +72,7 @@ export async function startParts(options: TestMeshOptions): Promise<Parts> {
 
 async function start(
   dir: string,
-  options: TestMeshOptions,
+  options: PartsOptions,
   closers: (() => Promise<void> | void)[],
   stop: () => Promise<void>,
 ): Promise<Parts> {
@@ -96,7 +103,7 @@ async function start(
   closers.push(() => parts.control.stop());
   closers.push(async () => void (await Promise.all(gateways.map((gateway) => gateway.stop(DRAIN_MS)))));
   for (let i = 0; i < (options.gateways ?? 1); i++) {
-    gateways.push(await runGateway(as('gateway')));
+    gateways.push(await runGateway({ ...as('gateway'), sight: options.sight ?? {} }));
   }
   return parts;
 }

@@ -32,6 +32,8 @@ export const header = {
   ttl: 'Nats-TTL',
   stream: 'Nats-Stream',
   sequence: 'Nats-Sequence',
+  traceparent: 'traceparent',
+  tracestate: 'tracestate',
   serviceError: 'Nats-Service-Error',
   serviceErrorCode: 'Nats-Service-Error-Code',
 } as const;

@@ -56,6 +56,11 @@ const meaning: Readonly<Record<keyof typeof header, readonly [on: string, carrie
     'Set by the server: the stream that stored the message. Believe an outcome only with `OUTCOMES`.',
   ],
   sequence: ['outcome', 'Set by the server: the sequence in that stream.'],
+  traceparent: [
+    'call, ask, task, child call',
+    'W3C trace context. What is malformed is ignored; a call without one makes its trace from the id of its root.',
+  ],
+  tracestate: ['call, ask, task, child call', 'Handed on as it came, at most 512 printable characters.'],
   serviceError: [
     'result, and replies that refuse',
     'The status of the outcome, or the class of the error (as in NATS services).',

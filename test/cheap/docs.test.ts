@@ -12,9 +12,10 @@ import { header } from '../../src/wire/headers.js';
 import { readPage, takeApart, type Found, type Page } from '../support/markdown.js';
 import { readRepo } from './tidy/repo.js';
 
-const examples = readdirSync('examples').map((name) => `examples/${name}/README.md`);
-const pages = ['README.md', 'CHANGELOG.md', ...readdirSync('docs').map((name) => `docs/${name}`), ...examples]
-  .filter((path) => path.endsWith('.md') && existsSync(path))
+const below = (folder: string): string[] =>
+  readdirSync(folder, { recursive: true, encoding: 'utf8' }).map((name) => `${folder}/${name}`);
+const pages = ['README.md', 'CHANGELOG.md', ...['docs', 'examples', 'deploy'].flatMap(below)]
+  .filter((path) => path.endsWith('.md') && !path.startsWith('docs/reference/'))
   .map(readPage);
 const pageOf = (path: string): Page => pages.find((page) => page.path === path) ?? readPage(path);
 

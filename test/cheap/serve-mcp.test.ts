@@ -5,12 +5,14 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { ToolSchema } from '@modelcontextprotocol/sdk/types.js';
 import { bearerOf, checkAddress } from '../../src/adapters/serve-mcp/http-gate.js';
+import { Catalogue, type Finder } from '../../src/adapters/serve-mcp/catalogue.js';
 import { Guest } from '../../src/adapters/serve-mcp/http-guests.js';
 import { LineGuard } from '../../src/adapters/serve-mcp/lines.js';
 import { capabilityNamed, toolNamed } from '../../src/adapters/serve-mcp/names.js';
 import { argumentsFor, resultFor } from '../../src/adapters/serve-mcp/schemas.js';
 import { failed } from '../../src/adapters/serve-mcp/results.js';
 import { address, isLoopback } from '../../src/cli/serve/address.js';
+import type { FindOptions, Found } from '../../src/agent/index.js';
 import { compile } from '../../src/domain/validator.js';
 import { errorTable, type ErrorCode } from '../../src/wire/generated/errors.js';
 import { meshError } from '../../src/wire/errors.js';
@@ -120,6 +122,106 @@ describe('schemas of tools', () => {
     ]) {
       expect(resultFor(output), `${JSON.stringify(output)}`).toBeUndefined();
     }
+  });
+});
+
+describe('the list of tools', () => {
+  type Capabilities = Found['capabilities'];
+  const named = (name: string, description = ''): Capabilities[number] => {
+    const facts = {
+      major: 1,
+      input: true,
+      output: true,
+      idempotent: false,
+      readOnly: false,
+      lifeMs: 600_000,
+    };
+    return { name, majors: [{ ...facts, description, instances: 1, offers: [] }] };
+  };
+  /** A control that holds these, in pages of so many, and what it was asked. */
+  function control(
+    all: Capabilities,
+    perPage = 1_000,
+  ): { find: Finder; asked: FindOptions[]; revision: string } {
+    const made = { asked: [] as FindOptions[], revision: 'r1', find: undefined as unknown as Finder };
+    made.find = (_, options) => {
+      made.asked.push(options);
+      if (options.known === made.revision) {
+        return Promise.resolve({ revision: made.revision, unchanged: true, capabilities: [] });
+      }
+      const rest = all.filter(({ name }) => name > (options.after ?? ''));
+      const cut = rest.length > perPage ? { truncated: true as const } : {};
+      return Promise.resolve({ revision: made.revision, capabilities: rest.slice(0, perPage), ...cut });
+    };
+    return made;
+  }
+  const many = (count: number, description?: string): Capabilities =>
+    Array.from({ length: count }, (_, i) => named(`a.n${String(i).padStart(5, '0')}`, description));
+  async function everyPage(catalogue: Catalogue): Promise<{ names: string[]; pages: number }> {
+    const names: string[] = [];
+    let cursor: string | undefined;
+    let pages = 0;
+    do {
+      const page = await catalogue.page(cursor);
+      names.push(...page.tools.map(({ name }) => name));
+      cursor = page.nextCursor;
+      pages++;
+    } while (cursor !== undefined);
+    return { names, pages };
+  }
+
+  test('comes in pages, each tool once, from replies that were cut', async () => {
+    const { find } = control(many(700, 'x'.repeat(2_000)), 64);
+    const { names, pages } = await everyPage(new Catalogue(find, 'plain', () => undefined));
+    expect(names).toHaveLength(700);
+    expect(new Set(names).size).toBe(700);
+    expect(pages).toBeGreaterThan(2);
+  });
+
+  test('is bounded, and the operator hears what is not shown', async () => {
+    const said: string[] = [];
+    const { find } = control(many(1_500));
+    const { names } = await everyPage(new Catalogue(find, 'plain', (sentence) => void said.push(sentence)));
+    expect(names).toHaveLength(limits.mcpTools);
+    expect(said).toHaveLength(1);
+    const long = control([named('a'.repeat(64)), named(`${'b'.repeat(64)}.${'c'.repeat(64)}`)]);
+    const shown = await everyPage(new Catalogue(long.find, 'plain', (sentence) => void said.push(sentence)));
+    expect(shown.names).toEqual(['a'.repeat(64)]);
+    expect(said).toHaveLength(2);
+  });
+
+  test('is asked for once by all who ask at once, and stays while control is away', async () => {
+    const source = control(many(3));
+    const catalogue = new Catalogue(
+      (...args) => source.find(...args),
+      'plain',
+      () => undefined,
+    );
+    await Promise.all(Array.from({ length: 50 }, () => catalogue.page()));
+    expect(source.asked).toHaveLength(1);
+    source.find = () => Promise.reject(meshError('unavailable', { waitedMs: 0, why: 'away' }));
+    expect((await catalogue.page()).tools).toHaveLength(3);
+    const never = new Catalogue(source.find, 'plain', () => undefined);
+    await expect(never.page()).rejects.toThrow('[unavailable]');
+    await expect(catalogue.page('Not A Cursor')).rejects.toThrow('cursor');
+  });
+
+  test('tells a change only when a tool changed', async () => {
+    const all = many(3);
+    const source = control(all);
+    const catalogue = new Catalogue(source.find, 'plain', () => undefined);
+    let changes = 0;
+    const stop = catalogue.onChange(() => changes++);
+    await catalogue.refresh();
+    source.revision = 'r2';
+    await catalogue.refresh();
+    expect(changes).toBe(0);
+    all.push(named('b'));
+    source.revision = 'r3';
+    await catalogue.refresh();
+    expect(changes).toBe(1);
+    expect(await catalogue.offered('b')).toMatchObject({ major: 1, wrapped: false });
+    stop();
   });
 });
 

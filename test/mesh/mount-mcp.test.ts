@@ -124,7 +124,8 @@ describe('a server over HTTP', () => {
   test('that is nowhere, or no url, is refused', async () => {
     const endpoint = await startServer();
     servers.splice(0).forEach((one) => one.kill('SIGKILL'));
-    expect(await errorOf(mount('web', { endpoint }))).toMatchObject({ code: 'mount_failed' });
+    const err = await errorOf(mount('web', { endpoint }));
+    expect(err).toMatchObject({ code: 'mount_failed', sentence: expect.stringContaining('ECONNREFUSED') });
     for (const wrong of ['ftp://127.0.0.1/mcp', 'mcp', 'http://me:secret@127.0.0.1/mcp']) {
       expect(await errorOf(mount('web', { endpoint: wrong })), `${wrong}`).toMatchObject({ code: 'usage' });
     }

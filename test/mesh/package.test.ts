@@ -105,11 +105,12 @@ describe.each(['20.19.0', '24'])('Node %s', (version) => {
     writeFileSync(join(home, 'package.json'), '{"name":"home","private":true}\n');
     await install(home, `node@${version}`);
     path = [join(home, 'node_modules', 'node', 'bin'), process.env['PATH'] ?? ''].join(delimiter);
-    const said = execFileSync('node', ['--version'], { env: { ...env, PATH: path }, encoding: 'utf8' });
-    if (!said.startsWith(`v${version}`)) {
-      throw new Error(`wanted Node ${version}, have ${said}`);
-    }
   }, SLOW);
+
+  test('is the one that runs', () => {
+    const said = execFileSync('node', ['--version'], { env: { ...env, PATH: path }, encoding: 'utf8' });
+    expect(said.startsWith(`v${version}`)).toBe(true);
+  });
 
   test('runs the demo from the package', { timeout: SLOW }, async () => {
     const { stdout } = await run('npx', ['mesh', 'demo', '--json'], {

@@ -3,8 +3,7 @@
  */
 import { connect, type ConnectOptions, type Mesh } from '../../src/agent/index.js';
 import { connectBroker, type NatsConnection } from '../../src/fabric/connection.js';
-import type { TestMeshOptions } from '../../src/testing/options.js';
-import { startParts, type Parts } from '../../src/testing/parts.js';
+import { startParts, type Parts, type PartsOptions } from '../../src/testing/parts.js';
 
 export { openPolicy } from '../../src/testing/options.js';
 
@@ -17,7 +16,7 @@ export interface TestMesh extends Parts {
 }
 
 /** Start one; stop it in `afterAll`. */
-export async function startTestMesh(options: TestMeshOptions = {}): Promise<TestMesh> {
+export async function startTestMesh(options: PartsOptions = {}): Promise<TestMesh> {
   const parts = await startParts(options);
   const open: { close(): Promise<void> }[] = [];
   const broker = async (name: string) => {

@@ -17,6 +17,8 @@ export interface RawOutcome {
   readonly code: string | undefined;
   readonly error: Record<string, unknown> | undefined;
   readonly body: string;
+  /** The record of the outcome as it came, or nothing. */
+  readonly record: string;
 }
 
 const WAIT_MS = 8_000;
@@ -117,5 +119,6 @@ function read(msg: Msg): RawOutcome {
     code: code === '' ? undefined : code,
     error: failed ? (JSON.parse(body) as Record<string, unknown>) : undefined,
     body,
+    record,
   };
 }

@@ -16,7 +16,16 @@ import { openContext, type ContextOptions } from '../context.js';
 const ANSWER_MS = 10_000;
 
 /** Which view. */
-export type What = 'agents' | 'agent' | 'calls' | 'call' | 'state';
+export type What = 'agents' | 'agent' | 'calls' | 'call' | 'state' | 'traffic';
+
+/** Views over one connection. */
+export interface Views {
+  /** Ask for a view. Throws what control answers, `unavailable`, `permission_denied`. */
+  ask<T>(what: What, view: View): Promise<T>;
+  /** Give an operator command. Throws the same. */
+  tell<T>(what: 'plain' | 'forget', admin: Admin): Promise<T>;
+  close(): Promise<void>;
+}
 
 /** Options of all commands that show a view. */
 export function viewOptions(command: Command): Command {
@@ -29,27 +38,40 @@ export function viewOptions(command: Command): Command {
 
 /** Ask for a view. Throws what control answers, `unavailable`, `permission_denied`, and what a connection throws. */
 export function askView<T>(options: ContextOptions, what: What, view: View): Promise<T> {
-  return ask<T>(options, (from) => subject.view({ from, what: what as Token }), view);
+  return once(options, (views) => views.ask<T>(what, view));
 }
 
 /** Give an operator command. Throws the same. */
 export function askAdmin<T>(options: ContextOptions, what: 'plain' | 'forget', admin: Admin): Promise<T> {
-  return ask<T>(options, (from) => subject.admin({ from, what: what as Token }), admin);
+  return once(options, (views) => views.tell<T>(what, admin));
 }
 
-async function ask<T>(options: ContextOptions, address: (from: Token) => string, body: object): Promise<T> {
+async function once<T>(options: ContextOptions, run: (views: Views) => Promise<T>): Promise<T> {
+  const views = await openViews(options);
+  try {
+    return await run(views);
+  } finally {
+    await views.close();
+  }
+}
+
+/** Connect to ask for several views. Throws what a connection throws. */
+export async function openViews(options: ContextOptions): Promise<Views> {
   const { url, credentials } = openContext(options, 'operator');
   const from = asToken(credentials.name, 'the name in the credentials');
   const nc = await connectBroker({ url, name: from, seed: credentials.seed });
-  const to = address(from);
-  try {
-    const msg = await nc.request(to, JSON.stringify(body), { timeout: ANSWER_MS });
-    return answerOf<T>(msg);
-  } catch (err) {
-    throw requestError(err, to);
-  } finally {
-    await nc.close();
-  }
+  const request = async <T>(to: string, body: object): Promise<T> => {
+    try {
+      return answerOf<T>(await nc.request(to, JSON.stringify(body), { timeout: ANSWER_MS }));
+    } catch (err) {
+      throw requestError(err, to);
+    }
+  };
+  return {
+    ask: <T>(what: What, view: View) => request<T>(subject.view({ from, what: what as Token }), view),
+    tell: <T>(what: string, admin: Admin) => request<T>(subject.admin({ from, what: what as Token }), admin),
+    close: () => nc.close(),
+  };
 }
 
 function answerOf<T>(msg: Msg): T {

@@ -38,10 +38,11 @@ export async function startChild({ args, logFile }: ChildOptions): Promise<Start
     child.once('error', () => resolve());
     child.once('exit', () => resolve());
   });
-  await untilReady(child, exited, args[0] ?? 'child');
+  const { metrics } = await untilReady(child, exited, args[0] ?? 'child');
   const pid = child.pid ?? 0;
   return {
     pid,
+    ...(metrics === undefined ? {} : { metrics }),
     exited,
     stop: async () => {
       if (child.exitCode === null && child.signalCode === null) {
@@ -58,8 +59,8 @@ function openLog(file: string): number {
   return openSync(file, 'a', 0o600);
 }
 
-async function untilReady(child: ChildProcess, exited: Promise<void>, name: string): Promise<void> {
-  const answer = new Promise<void>((resolve, reject) => {
+async function untilReady(child: ChildProcess, exited: Promise<void>, name: string): Promise<Said> {
+  return await new Promise<Said>((resolve, reject) => {
     const timer = setTimeout(() => {
       child.kill('SIGKILL');
       reject(meshError('internal', { where: `${name} was not ready after ${READY_MS} ms` }));
@@ -74,7 +75,7 @@ async function untilReady(child: ChildProcess, exited: Promise<void>, name: stri
         clearTimeout(timer);
         const said = parse(line);
         if (said.ready === true) {
-          resolve();
+          resolve(said);
         } else if (said.error !== undefined) {
           child.kill('SIGKILL');
           reject(fromBody(said.error));
@@ -82,12 +83,19 @@ async function untilReady(child: ChildProcess, exited: Promise<void>, name: stri
       });
     }
   });
-  await answer;
 }
 
-function parse(line: string): { ready?: unknown; error?: unknown } {
+/** What a child says of itself on its first line. */
+interface Said {
+  readonly ready?: unknown;
+  readonly error?: unknown;
+  /** Where it shows its metrics. */
+  readonly metrics?: string;
+}
+
+function parse(line: string): Said {
   try {
-    return JSON.parse(line) as { ready?: unknown; error?: unknown };
+    return JSON.parse(line) as Said;
   } catch {
     return {};
   }

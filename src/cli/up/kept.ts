@@ -6,6 +6,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 /** A thing that runs in a process of its own. */
 export interface Started {
   readonly pid: number;
+  /** Where it shows its metrics. */
+  readonly metrics?: string;
   /** Resolves when it has ended, whoever ended it. */
   readonly exited: Promise<void>;
   stop(): Promise<void>;
@@ -64,6 +66,11 @@ export class Kept<T extends Started> {
   /** The process id of the one that runs now. */
   get pid(): number {
     return this.#current.pid;
+  }
+
+  /** Where the one that runs now shows its metrics. */
+  get metrics(): string | undefined {
+    return this.#current.metrics;
   }
 
   /** End it as a crash would; unless it is not to be restarted it comes back by itself. */

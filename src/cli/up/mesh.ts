@@ -16,7 +16,7 @@ import {
 import { connectBroker, withoutSecrets } from '../../fabric/connection.js';
 import { meshError } from '../../wire/errors.js';
 import type { Role } from '../../wire/generated/permissions.js';
-import { readState, removeState, writeState, type MeshState } from '../state.js';
+import { readState, removeState, writeState, type MeshState, type ProcessState } from '../state.js';
 import { startChild } from './child.js';
 import { natsContext, starterPolicy } from './files.js';
 import { Kept, type KeepOptions, type Started } from './kept.js';
@@ -40,6 +40,8 @@ export interface MeshOptions {
   readonly inheritLogs?: boolean;
   /** Fetch no server when none is found; default: as MESH_OFFLINE says. */
   readonly offline?: boolean;
+  /** Further arguments of control (0) and of each gateway (from 1). */
+  readonly args?: (nth: number) => readonly string[];
   /** Hears one sentence when something ends by itself, and when a server must be fetched. */
   readonly say?: (sentence: string) => void;
 }
@@ -47,6 +49,8 @@ export interface MeshOptions {
 /** A process of a running mesh; `pid` is the one of now. */
 export interface MeshProcess {
   readonly pid: number;
+  /** Where it shows its metrics; missing when it does not. */
+  readonly metrics?: string | undefined;
   /** End it as a crash would. */
   kill(): void;
   /** Stop it, or what is left of it, and start it again; resolves when it is ready. */
@@ -85,6 +89,12 @@ export async function startMesh(options: MeshOptions): Promise<RunningMesh> {
   const dir = resolve(options.dir);
   prepareFolder(dir);
   return await locked(join(dir, places.upLock), () => startLocked(dir, options));
+}
+
+/** Make the folder with its users and a first policy, for a server that somebody else starts. Returns the policy. */
+export async function prepareMesh(dir: string): Promise<string> {
+  await mintUsers(dir, FIRST_USERS);
+  return starterPolicy(dir);
 }
 
 async function startLocked(dir: string, options: MeshOptions): Promise<RunningMesh> {
@@ -130,9 +140,9 @@ class Parts {
   async start(): Promise<void> {
     this.url = this.#options.url ?? (await this.#startServer());
     await this.#knock();
-    this.control = await this.#child('control', 'control');
+    this.control = await this.#child('control', 'control', 0);
     const count = this.#options.gateways ?? 1;
-    const starts = Array.from({ length: count }, (_, i) => this.#child('gateway', `gateway-${i + 1}`));
+    const starts = Array.from({ length: count }, (_, i) => this.#child('gateway', `gateway-${i + 1}`, i + 1));
     const settled = await Promise.allSettled(starts);
     this.gateways = settled.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
     const failed = settled.find((one) => one.status === 'rejected');
@@ -177,8 +187,9 @@ class Parts {
     }
   }
 
-  #child(command: 'control' | 'gateway', name: string): Promise<Kept<Started>> {
+  #child(command: 'control' | 'gateway', name: string, nth: number): Promise<Kept<Started>> {
     const args = [command, '--data', this.dir, '--url', this.url, '--policy', this.policyFile];
+    args.push(...(this.#options.args?.(nth) ?? []));
     const logFile = join(this.dir, places.logs, `${name}.log`);
     const launch = (): Promise<Started> =>
       startChild(this.#options.inheritLogs === true ? { args } : { args, logFile });
@@ -196,13 +207,17 @@ class Parts {
         ...(server === undefined
           ? {}
           : { server: { pid: server.pid, port: server.port, version: server.version } }),
-        control: { pid: this.control.pid },
-        gateways: this.gateways.map(({ pid }) => ({ pid })),
+        control: processState(this.control),
+        gateways: this.gateways.map(processState),
         startedAt: this.#startedAt,
       };
       writeState(this.dir, state);
     }
   }
+}
+
+function processState({ pid, metrics }: Kept<Started>): ProcessState {
+  return { pid, ...(metrics === undefined ? {} : { metrics }) };
 }
 
 function runningMesh(parts: Parts): RunningMesh {

@@ -111,6 +111,7 @@ async function addOutcomes(control: Control, tree: Tree): Promise<void> {
     const outcome = stored === undefined ? undefined : outcomeIn(stored);
     if (stored !== undefined && outcome !== undefined) {
       found.outcome = outcome;
+      found.outcomeStoredAt = stored.storedAt;
       found.error = errorIn(outcome, stored.body);
     }
   });

@@ -14,6 +14,8 @@ export interface Found {
   readonly waiting: WaitingCall | undefined;
   outcome?: OutcomeRecord | undefined;
   error?: ErrorBody | undefined;
+  /** When the outcome was stored. */
+  outcomeStoredAt?: number | undefined;
 }
 
 /** The call as it is shown, or undefined when nothing is known of it (any more). */
@@ -28,7 +30,7 @@ export function nodeOf(found: Found, asked: boolean): CallNode | undefined {
   const now = Date.now();
   const status = last === undefined ? (outcome?.status ?? waiting?.status) : stateOf(last, outcome, now);
   const refusal = outcome === undefined ? refusalOf(last) : undefined;
-  const shown = outcome === undefined ? refusal : outcomeRow(outcome, error);
+  const shown = outcome === undefined ? refusal : outcomeRow(outcome, error, found.outcomeStoredAt);
   const parent = last?.parent ?? waiting?.parent;
   const deadline = last?.deadline ?? waiting?.deadline;
   return {
@@ -47,6 +49,7 @@ export function nodeOf(found: Found, asked: boolean): CallNode | undefined {
     ...(shown === undefined ? {} : { outcome: shown }),
     ...(last !== undefined || outcome !== undefined || waiting === undefined ? {} : waitOf(waiting)),
     ...(last === undefined ? {} : wireFields(last)),
+    ...(first === undefined ? {} : sightFields(first)),
   };
 }
 
@@ -68,7 +71,11 @@ function refusalOf(record: DecisionRecord | undefined): OutcomeRow | undefined {
   };
 }
 
-function outcomeRow(outcome: OutcomeRecord, error: ErrorBody | undefined): OutcomeRow {
+function outcomeRow(
+  outcome: OutcomeRecord,
+  error: ErrorBody | undefined,
+  storedAt: number | undefined,
+): OutcomeRow {
   const { status, code, agent, instance, attempt, at, reported } = outcome;
   return {
     status,
@@ -77,14 +84,23 @@ function outcomeRow(outcome: OutcomeRecord, error: ErrorBody | undefined): Outco
     ...(instance === undefined ? {} : { instance }),
     attempt,
     at,
+    ...(storedAt === undefined ? {} : { storedAt }),
     ...(reported === undefined ? {} : { reported }),
     ...(error === undefined ? {} : { error }),
   };
 }
 
-function attemptRow({ seq, record }: Decided): AttemptRow {
+function attemptRow({ seq, record, storedAt }: Decided): AttemptRow {
   const { attempt, gateway, agent, instance, at } = record;
-  return { attempt, seq, gateway, agent, ...(instance === undefined ? {} : { instance }), at };
+  return {
+    attempt,
+    seq,
+    gateway,
+    agent,
+    ...(instance === undefined ? {} : { instance }),
+    at,
+    ...(storedAt === undefined ? {} : { storedAt }),
+  };
 }
 
 /** How long it waited and took. The birth is by the caller's clock, the rest by the gateways'. */
@@ -102,6 +118,16 @@ function times(
     ...(born === undefined ? {} : { bornAt: born }),
     ...(waitedMs === undefined ? {} : { waitedMs }),
     ...(tookMs === undefined ? {} : { tookMs }),
+  };
+}
+
+/** What the first decision says of its trace and its guards. */
+function sightFields({ trace, guard, guardUs }: DecisionRecord): Partial<CallNode> {
+  return {
+    ...(trace === undefined ? {} : { trace: trace.slice(3, 35) }),
+    ...(trace?.endsWith('1') === true ? { sampled: true as const } : {}),
+    ...(guard === undefined ? {} : { guard }),
+    ...(guardUs === undefined ? {} : { guardUs }),
   };
 }
 

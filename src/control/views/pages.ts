@@ -104,7 +104,10 @@ export interface AttemptRow {
   readonly gateway: string;
   readonly agent: string;
   readonly instance?: string;
+  /** When it was decided, by the gateway's clock. */
   readonly at: number;
+  /** When the decision was durable, by the server's clock. */
+  readonly storedAt?: number;
 }
 
 /** One call of a tree in full. */
@@ -130,6 +133,13 @@ export interface CallNode {
   /** What a call that is not decided waits for, and since when. */
   readonly why?: string;
   readonly since?: number;
+  /** Trace id. */
+  readonly trace?: string;
+  readonly sampled?: true;
+  /** The guard that refused it. */
+  readonly guard?: string;
+  /** What each guard took, in the order of the chain, if it was sampled. */
+  readonly guardUs?: readonly number[];
   readonly labels?: Readonly<Record<string, string>>;
   readonly context?: string;
   readonly intent?: string;
@@ -143,6 +153,8 @@ export interface OutcomeRow {
   readonly instance?: string;
   readonly attempt: number;
   readonly at: number;
+  /** When it was durable, by the server's clock. */
+  readonly storedAt?: number;
   readonly reported?: Readonly<Record<string, number>>;
   /** As it is stored. */
   readonly error?: ErrorBody;
@@ -176,4 +188,52 @@ export interface StatePage extends Page {
   readonly instances: number;
   /** Digest of the policy in force. */
   readonly policy: string;
+}
+
+/** Who had what done by whom, and how it went. */
+export interface TrafficRow {
+  readonly from: string;
+  readonly capability: string;
+  /** Missing where nobody got it: it was refused, or expired. */
+  readonly agent?: string;
+  readonly calls: number;
+  readonly running: number;
+  /** `failed` and `unknown`. */
+  readonly errors: number;
+  /** `refused`, `expired` and `cancelled`. */
+  readonly refused: number;
+  /** From decision to outcome, of those that have one, in ms. */
+  readonly p50Ms?: number;
+  readonly p95Ms?: number;
+  readonly maxMs?: number;
+}
+
+/** One agent beside the traffic. */
+export interface BusyRow {
+  readonly agent: string;
+  readonly instances: number;
+  readonly inFlight: number;
+  readonly concurrency: number;
+  /** Calls it was given in the time that was looked at. */
+  readonly calls: number;
+}
+
+/** View `traffic`: the newest calls, counted. `truncated`: it reaches back less far than was asked. */
+export interface TrafficPage extends Page {
+  /** The time that was looked at, in epoch ms. */
+  readonly sinceAt: number;
+  readonly untilAt: number;
+  readonly calls: number;
+  readonly rows: readonly TrafficRow[];
+  readonly agents: readonly BusyRow[];
+  readonly queues: {
+    /** In CALLS: accepted, not decided. */
+    readonly accepted: number;
+    readonly parked: number;
+    /** Open with gateways. */
+    readonly open: number;
+    /** Waiting in gateways for capacity. */
+    readonly waiting: number;
+  };
+  readonly gateways: number;
 }

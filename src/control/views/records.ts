@@ -12,12 +12,16 @@ import type { CallState } from './pages.js';
 export interface Decided {
   readonly seq: number;
   readonly record: DecisionRecord;
+  /** When the server stored it (epoch ms). */
+  readonly storedAt?: number | undefined;
 }
 
 /** The decision in a stored message. Only gateways can write there, so it is trusted. */
 export function decisionIn(m: Stored): Decided | undefined {
   const text = m.headers.get(header.record);
-  return text === undefined ? undefined : { seq: m.seq, record: JSON.parse(text) as DecisionRecord };
+  return text === undefined
+    ? undefined
+    : { seq: m.seq, record: JSON.parse(text) as DecisionRecord, storedAt: m.storedAt };
 }
 
 /** The outcome in a stored message. */

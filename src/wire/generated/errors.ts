@@ -398,7 +398,7 @@ export const errorTable = {
     class: 'agent',
     retry: 'later',
     message: 'the mounted server could not be used: {why}',
-    help: 'Run its command alone and see whether it starts.',
+    help: 'Run its command alone, or ask its url, and see whether it answers.',
   },
   token_unknown: {
     class: 'authority',

@@ -398,6 +398,28 @@ export interface DecisionRecord {
    * What the body is, unless it is JSON.
    */
   type?: 'msgpack' | 'bytes';
+  /**
+   * The guard that refused.
+   */
+  guard?: string;
+  /**
+   * Microseconds of each guard, in the order of the chain; only of sampled calls.
+   *
+   * @maxItems 32
+   */
+  guardUs?: number[];
+  /**
+   * The traceparent that its task carries: trace id, span of this call, flags.
+   */
+  trace?: string;
+  /**
+   * The span of the caller, when it told one.
+   */
+  traceFrom?: string;
+  /**
+   * The tracestate of the caller.
+   */
+  traceState?: string;
 }
 
 /**
@@ -737,6 +759,10 @@ export interface OutcomeRecord {
    * Reference to a result that is too large to be sent; its reader is the caller.
    */
   bodyRef?: string;
+  /**
+   * Trace id of the call.
+   */
+  trace?: string;
 }
 
 /**
@@ -1008,6 +1034,10 @@ export interface View {
    * Only calls in this state.
    */
   status?: string;
+  /**
+   * Only the newest seconds.
+   */
+  seconds?: number;
 }
 
 /**

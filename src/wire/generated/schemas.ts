@@ -522,6 +522,36 @@ export const schemas = {
         enum: ['msgpack', 'bytes'],
         description: 'What the body is, unless it is JSON.',
       },
+      guard: {
+        type: 'string',
+        maxLength: 32,
+        description: 'The guard that refused.',
+      },
+      guardUs: {
+        type: 'array',
+        items: {
+          type: 'integer',
+          minimum: 0,
+          maximum: 9007199254740991,
+        },
+        maxItems: 32,
+        description: 'Microseconds of each guard, in the order of the chain; only of sampled calls.',
+      },
+      trace: {
+        type: 'string',
+        maxLength: 64,
+        description: 'The traceparent that its task carries: trace id, span of this call, flags.',
+      },
+      traceFrom: {
+        type: 'string',
+        maxLength: 16,
+        description: 'The span of the caller, when it told one.',
+      },
+      traceState: {
+        type: 'string',
+        maxLength: 512,
+        description: 'The tracestate of the caller.',
+      },
     },
     required: [
       'v',
@@ -994,6 +1024,11 @@ export const schemas = {
         maxLength: 512,
         description: 'Reference to a result that is too large to be sent; its reader is the caller.',
       },
+      trace: {
+        type: 'string',
+        maxLength: 32,
+        description: 'Trace id of the call.',
+      },
     },
     required: ['v', 'status', 'from', 'call', 'capability', 'attempt', 'seq', 'at'],
     additionalProperties: false,
@@ -1382,6 +1417,12 @@ export const schemas = {
         type: 'string',
         maxLength: 32,
         description: 'Only calls in this state.',
+      },
+      seconds: {
+        type: 'integer',
+        minimum: 1,
+        maximum: 86400,
+        description: 'Only the newest seconds.',
       },
     },
     required: [],

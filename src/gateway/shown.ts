@@ -1,0 +1,80 @@
+/**
+ * What a gateway shows of itself: its metrics, and whether it can work.
+ */
+import { limits } from '../wire/limits.js';
+import { Meter } from '../sight/meter.js';
+import type { Sightly } from '../sight/page.js';
+import type { Tracing } from '../sight/tracing.js';
+import { spanSamples } from '../sight/tracing.js';
+import type { Core } from './core.js';
+import type { Decider } from './decide.js';
+import type { OpenSet } from './open.js';
+import type { Taker } from './take.js';
+import type { WaitingRoom } from './waiting.js';
+
+/** The parts that are looked at. */
+export interface Shown {
+  readonly core: Core;
+  readonly open: OpenSet;
+  readonly waiting: WaitingRoom;
+  readonly decider: Decider;
+  readonly taker: Taker;
+  readonly tracing: Tracing | undefined;
+  /** Is the connection to the server up? */
+  readonly connected: () => boolean;
+}
+
+/** Show a gateway whose registry is read. */
+export function showGateway(parts: Shown): Sightly {
+  const meter = meterOf(parts);
+  return {
+    metrics: async () => ({ type: meter.type, text: await meter.page() }),
+    missing: () => missing(parts),
+  };
+}
+
+function missing({ core, taker, connected }: Shown): string[] {
+  const list: string[] = [];
+  if (!connected()) {
+    list.push('it is not connected to the server');
+  }
+  if (!taker.pulling) {
+    const { overload } = core;
+    const why =
+      overload === undefined ? '' : ` (${overload.stream} is ${Math.round(overload.percent)} % full)`;
+    list.push(`it takes no calls${why}`);
+  }
+  return list;
+}
+
+function meterOf({ core, open, waiting, decider, taker, tracing }: Shown): Meter {
+  const meter = new Meter('gateway');
+  const { sight } = core;
+  meter.calls(sight.tally);
+  const hop = 'Time of calls by hop: queue (birth until a gateway looked), decide, work, settle.';
+  meter.histograms({ name: 'mesh_hop_seconds', help: hop }, 'hop', () => sight.hops);
+  const guard = 'Time of the guards of timed calls (one in 16, and the sampled).';
+  meter.histograms({ name: 'mesh_guard_seconds', help: guard }, 'guard', () => sight.guards);
+  const one = (name: string, help: string, read: () => number) =>
+    meter.gauge({ name, help }, () => [{ value: read() }]);
+  one('mesh_open_calls', 'Decided and not settled.', () => open.size + decider.inAir);
+  one('mesh_waiting_calls', 'Waiting for capacity, before they are parked.', () => waiting.size);
+  one('mesh_taken_calls', 'Taken and not decided durably.', () => taker.held);
+  one('mesh_live_instances', 'Instances whose lease is alive.', () => core.roster.size);
+  one('mesh_registered_agents', 'Cards in the registry.', () => [...core.registry.agents()].length);
+  meter.counter({ name: 'mesh_parked_total', help: 'Calls that this gateway parked.' }, () => [
+    { value: sight.parked },
+  ]);
+  meter.gauge(
+    { name: 'mesh_stream_fill_percent', help: 'Share of its bytes that a stream uses.', labels: ['stream'] },
+    () => Object.entries(core.fill).map(([stream, value]) => ({ labels: { stream }, value })),
+  );
+  one('mesh_stream_high_percent', 'From here on new calls are refused.', () => limits.streamHighPercent);
+  const spans = {
+    name: 'mesh_spans_total',
+    help: 'Spans: exported, dropped (too many), failed.',
+    labels: ['result'],
+  };
+  meter.counter(spans, () => spanSamples(tracing));
+  return meter;
+}

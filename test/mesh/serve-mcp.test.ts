@@ -247,6 +247,14 @@ describe('a running call', () => {
     expect(heard[0]?.message).toMatch(/^lab\.slow: no outcome after \d s/);
   });
 
+  test('hands on the partial outputs of a call to a client that wants progress, in order', async () => {
+    const guest = await serve('alice');
+    const heard: (string | undefined)[] = [];
+    const call = use(guest, 'lab__parts', {}, { onprogress: ({ message }) => void heard.push(message) });
+    expect(codeOf(await call)).toBe('completed');
+    expect(heard).toEqual(['one', '{"n":2}', '3']);
+  });
+
   test('a flood is refused call by call, and another client does not notice', async () => {
     const [flooding, other] = await Promise.all([serve('alice'), serve('bob')]);
     const codes: string[] = [];

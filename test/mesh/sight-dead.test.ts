@@ -43,10 +43,14 @@ test('calls go on, drops are counted, and the end does not wait', async () => {
   const users = { me: 'caller', worker: 'agent' } as const;
   const traced = await startTestMesh({ users, sight: { ratio: 1 } });
   const tracedMs = await work(traced);
-  const text = (await traced.gateways[0]?.sight.metrics())?.text ?? '';
+  let text = '';
+  // The caller hears of an outcome before its gateway has counted it.
+  await until(async () => {
+    text = (await traced.gateways[0]?.sight.metrics())?.text ?? '';
+    return text.includes('outcome="completed",service="gateway"} 2000');
+  });
   const spans = (result: string): number =>
     Number(new RegExp(`mesh_spans_total{result="${result}".*} (\\d+)`).exec(text)?.[1]);
-  expect(text).toContain('outcome="completed",service="gateway"} 2000');
   expect(spans('exported')).toBe(0);
   expect(spans('dropped')).toBeGreaterThan(0);
   const closing = performance.now();

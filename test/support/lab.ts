@@ -13,7 +13,7 @@ export interface Lab {
   release(): void;
 }
 
-/** Serve `lab.echo`, `lab.square` (its body is a number), `lab.slow`, `lab.fail` and `lab.list` (it gives a list). */
+/** Serve `lab.echo`, `lab.square` (its body is a number), `lab.slow`, `lab.parts`, `lab.fail` and `lab.list` (it gives a list). */
 export async function openLab(mesh: Mesh): Promise<Lab> {
   const started: unknown[] = [];
   const aborted: string[] = [];
@@ -41,6 +41,16 @@ export async function openLab(mesh: Mesh): Promise<Lab> {
       handler: (body: number) => body * body,
     },
     { name: 'lab.slow', options: {}, handler: slow },
+    {
+      name: 'lab.parts',
+      options: {},
+      handler: async (_: unknown, ctx: TaskContext) => {
+        await ctx.progress('one');
+        await ctx.progress({ n: 2 });
+        await ctx.progress(3);
+        return null;
+      },
+    },
     {
       name: 'lab.fail',
       options: {},

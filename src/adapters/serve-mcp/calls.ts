@@ -2,7 +2,7 @@
  * The calls of one MCP client.
  */
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js';
-import { meshError, type CallOptions, type Outcome } from '../../agent/index.js';
+import { meshError, type CallOptions, type Json, type Outcome } from '../../agent/index.js';
 import { limits } from '../../wire/limits.js';
 import type { Catalogue } from './catalogue.js';
 import { capabilityNamed, type NameStyle } from './names.js';
@@ -13,8 +13,13 @@ import type { Offered } from './tools.js';
 /** An id is born a moment before its deadline is counted, and the deadline may not lie beyond the life. */
 const BIRTH_MS = 100;
 
-/** Makes a call on the mesh as the client's user. */
-export type Caller = (capability: string, body: unknown, options: CallOptions) => Promise<Outcome<unknown>>;
+/** Makes a call on the mesh as the client's user. With `onPart` its partial outputs are heard as they come. */
+export type Caller = (
+  capability: string,
+  body: unknown,
+  options: CallOptions,
+  onPart: ((value: Json) => void) | undefined,
+) => Promise<Outcome<unknown>>;
 
 /** What is needed to make calls. */
 export interface CallsOptions {
@@ -62,7 +67,8 @@ export class Calls {
     this.#running++;
     const progress = new Progress(capability, listener);
     try {
-      return await this.#make(capability, call.arguments ?? {}, signal);
+      const onPart = listener.token === undefined ? undefined : (value: Json) => progress.tell(textOf(value));
+      return await this.#make(capability, call.arguments ?? {}, signal, onPart);
     } finally {
       progress.end();
       this.#running--;
@@ -73,11 +79,13 @@ export class Calls {
     capability: string,
     given: Readonly<Record<string, unknown>>,
     signal: AbortSignal,
+    onPart: ((value: Json) => void) | undefined,
   ): Promise<CallToolResult> {
     const offered = await this.#options.catalogue.offered(capability);
     const body = offered?.wrapped === true ? given['body'] : given;
     try {
-      const outcome = await this.#options.call(capability, body, { signal, ...this.#terms(offered) });
+      const options = { signal, ...this.#terms(offered) };
+      const outcome = await this.#options.call(capability, body, options, onPart);
       return completed(outcome, offered?.content === true);
     } catch (err) {
       return failed(err, `tools/call ${capability}`);
@@ -91,4 +99,9 @@ export class Calls {
       ? { timeoutMs }
       : { timeoutMs: Math.min(timeoutMs, offered.lifeMs - BIRTH_MS), major: offered.major };
   }
+}
+
+/** A partial output for people to read. */
+function textOf(value: Json): string {
+  return typeof value === 'string' ? value : JSON.stringify(value);
 }

@@ -49,7 +49,16 @@ export class Member {
     );
     this.#calls = new Calls({
       who: mesh.name,
-      call: (capability, body, options) => mesh.callForOutcome(capability, body, options),
+      call: async (capability, body, options, onPart) => {
+        if (onPart === undefined) {
+          return mesh.callForOutcome(capability, body, options);
+        }
+        const stream = mesh.stream(capability, body, options);
+        for await (const { value } of stream) {
+          onPart(value);
+        }
+        return stream.outcome;
+      },
       catalogue: this.#catalogue,
       style: names,
       timeoutMs,

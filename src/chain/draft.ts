@@ -29,6 +29,8 @@ export interface Incoming {
 export interface Replay {
   /** `from.call` of the dead one. */
   readonly of: string;
+  /** Its idempotency key: an effect that it made is not made again. */
+  readonly key: string;
   /** The operator who asked. */
   readonly by: string;
   /** Who the dead call was done for; unknown when it was never decided. */

@@ -9,7 +9,7 @@ import { askView, duration, viewOptions } from './calls/ask.js';
 import { registerLater } from './calls/later.js';
 import { idOf, paintState, printCall } from './calls/tree.js';
 import type { ContextOptions } from './context.js';
-import { Operator } from './operator.js';
+import { asOperator } from './operator.js';
 import { note, paint, safe, say, sayJson, table } from './output.js';
 
 interface ListOptions extends ContextOptions {
@@ -58,15 +58,14 @@ Examples:
 An id is unique to its caller; in front of it stands who called. The asked call is marked with ◀.`;
 
 async function ls({ from, context, status, ...options }: ListOptions): Promise<void> {
-  const operator = await Operator.open(options, ['views.rows']);
-  const page = await operator
-    .view<CallsPage>('calls', {
+  const page = await asOperator(options, ['views.rows'], (operator) =>
+    operator.view<CallsPage>('calls', {
       ...(from === undefined ? {} : { from: asToken(from, '--from') }),
       ...(context === undefined ? {} : { context }),
       ...(status === undefined ? {} : { status }),
       limit: operator.settings.orDefault('views.rows'),
-    })
-    .finally(() => operator.close());
+    }),
+  );
   if (options.json === true) {
     return sayJson(page);
   }

@@ -38,7 +38,9 @@ export function register(program: Command): void {
     .action(show);
   withSettings(config.command('check'), 'data', 'policy')
     .summary('what is wrong in mesh.yaml, the variables and the policy')
-    .description('Everything that is wrong in mesh.yaml, in the variables and in the policy: where, and what was expected.')
+    .description(
+      'Everything that is wrong in mesh.yaml, in the variables and in the policy: where, and what was expected.',
+    )
     .option('--json', 'print one JSON line')
     .addHelpText('after', CHECK_HELP)
     .action(check);
@@ -69,11 +71,16 @@ function show({ json, ...flags }: ConfigOptions): void {
   const settings = collectSettings(flags, TRIED);
   const rows = [...ALL.map((key) => rowOf(settings, key)), ...limitRows(settings)];
   if (json === true) {
-    sayJson({ settings: rows.map(({ key, value, origin }) => ({ key, value, origin })), problems: settings.problems });
+    sayJson({
+      settings: rows.map(({ key, value, origin }) => ({ key, value, origin })),
+      problems: settings.problems,
+    });
   } else {
     const set = rows.filter(({ key, byDefault }) => !key.startsWith('limits.') || !byDefault);
     say(...columns(set.map(cells), ['setting', 'value', 'from']));
-    note(`${Object.keys(limitShapes).length} limits can be set; those that differ from docs/reference/limits.md are shown.`);
+    note(
+      `${Object.keys(limitShapes).length} limits can be set; those that differ from docs/reference/limits.md are shown.`,
+    );
   }
   if (settings.problems.length > 0) {
     process.exitCode = exits.failed;
@@ -110,7 +117,8 @@ function urlRow(settings: Settings): Row {
     return { key: 'server.url', value: table['server.url'].otherwise, origin: 'default', byDefault: true };
   }
   const { url, origin } = choice;
-  const said = typeof origin === 'string' ? `the mesh that runs in ${here(folderOf(settings))}` : originText(origin);
+  const said =
+    typeof origin === 'string' ? `the mesh that runs in ${here(folderOf(settings))}` : originText(origin);
   return { key: 'server.url', value: url.replace(/\/\/[^/@]*@/, '//(set)@'), origin: said, byDefault: false };
 }
 
@@ -146,7 +154,13 @@ function check({ json, ...flags }: ConfigOptions): void {
   const file = pathIn(settings, 'policy') ?? join(folderOf(settings), places.policy);
   const text = textIfAny(file);
   const named = settings.given('policy') !== undefined;
-  const missing: Problem = { file: here(file), where: 'policy', why: 'there is no such file', line: 0, column: 0 };
+  const missing: Problem = {
+    file: here(file),
+    where: 'policy',
+    why: 'there is no such file',
+    line: 0,
+    column: 0,
+  };
   const problems = [
     ...settings.problems,
     ...(text === undefined ? (named ? [missing] : []) : readPolicy(text, here(file)).problems),

@@ -56,7 +56,10 @@ const USERS: Readonly<Record<string, SettingKey>> = {
 
 /** The data folder: `--data`, else MESH_DATA, else `data` in the settings file, else `.mesh` here. */
 export function dataFolder(option?: string, config?: string): string {
-  const flags = { ...(option === undefined ? {} : { data: option }), ...(config === undefined ? {} : { config }) };
+  const flags = {
+    ...(option === undefined ? {} : { data: option }),
+    ...(config === undefined ? {} : { config }),
+  };
   return folderOf(readSettings(flags, ['data']));
 }
 
@@ -75,7 +78,12 @@ export function openContext(
   keys: readonly SettingKey[] = [],
 ): Context {
   const named = USERS[user];
-  const settings = readSettings(options as Flags, [...CONNECTS, 'policy', ...(named === undefined ? [] : [named]), ...keys]);
+  const settings = readSettings(options as Flags, [
+    ...CONNECTS,
+    'policy',
+    ...(named === undefined ? [] : [named]),
+    ...keys,
+  ]);
   return contextOf(settings, user, options.as);
 }
 

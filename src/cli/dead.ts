@@ -9,7 +9,7 @@ import { duration as words, viewOptions, wholeNumber } from './calls/ask.js';
 import { idOf } from './calls/tree.js';
 import type { ContextOptions } from './context.js';
 import { doAll, type Done } from './laid/bulk.js';
-import { describeDead } from './laid/describe.js';
+import { describeDead, type Body } from './laid/describe.js';
 import {
   bulkOptions,
   confirm,
@@ -21,7 +21,7 @@ import {
   type BulkOptions,
   type FilterOptions,
 } from './laid/select.js';
-import { Operator } from './operator.js';
+import { asOperator, type Operator } from './operator.js';
 import { note, paint, safe, say, sayJson, table } from './output.js';
 
 type ListOptions = ContextOptions & FilterOptions;
@@ -33,7 +33,9 @@ export function register(program: Command): void {
   const dead = program
     .command('dead')
     .summary('calls that were given up: look, replay, discard')
-    .description('Calls the mesh gave up on, with what was tried. They lie there until somebody replays or discards them.');
+    .description(
+      'Calls the mesh gave up on, with what was tried. They lie there until somebody replays or discards them.',
+    );
   filterOptions(viewOptions(dead.command('ls [pattern]'), 'views.rows'))
     .summary('dead calls, the oldest first')
     .description('Dead calls, the oldest first; with a pattern, those of such capabilities.')
@@ -50,7 +52,11 @@ export function register(program: Command): void {
     .description(
       'Run dead calls again: the same caller, capability and body, a new id, the policy of now. A dead call is removed when its replay is accepted; one that is refused, or for whom nobody is free, stays.',
     )
-    .option('--timeout <ms>', 'time of the new calls (default: that of the dead ones)', wholeNumber(1, limits.lifeMaxMs))
+    .option(
+      '--timeout <ms>',
+      'time of the new calls (default: that of the dead ones)',
+      wholeNumber(1, limits.lifeMaxMs),
+    )
     .option('--wait <time>', 'how long to wait until somebody is free', duration, 10_000)
     .addHelpText('after', REPLAY_HELP)
     .action(replay);
@@ -89,11 +95,10 @@ Examples:
 ${EXITS}`;
 
 async function ls(pattern: string | undefined, options: ListOptions): Promise<void> {
-  const operator = await Operator.open(options, ['views.rows']);
   const filter = filterOf(pattern === undefined ? options : { ...options, capability: pattern });
-  const page = await operator
-    .view<DeadPage>('dead', { ...filter, limit: operator.settings.orDefault('views.rows') })
-    .finally(() => operator.close());
+  const page = await asOperator(options, ['views.rows'], (operator) =>
+    operator.view<DeadPage>('dead', { ...filter, limit: operator.settings.orDefault('views.rows') }),
+  );
   if (options.json === true) {
     return sayJson(page);
   }
@@ -101,7 +106,12 @@ async function ls(pattern: string | undefined, options: ListOptions): Promise<vo
     return note('no dead calls');
   }
   const now = Date.now();
-  say(...table(page.dead.map((row) => cells(row, now)), ['id', 'capability', 'attempts', 'given up', 'why']));
+  say(
+    ...table(
+      page.dead.map((row) => cells(row, now)),
+      ['id', 'capability', 'attempts', 'given up', 'why'],
+    ),
+  );
   if (page.truncated === true) {
     note('These are not all; --limit and the filters show others.');
   }
@@ -109,26 +119,28 @@ async function ls(pattern: string | undefined, options: ListOptions): Promise<vo
 
 function cells(row: DeadRow, now: number): string[] {
   const { capability, attempts, at, why } = row;
-  return [idOf(row), safe(capability), String(attempts), `${words(Math.max(0, now - at))} ago`, paint.dim(safe(why))];
+  return [
+    idOf(row),
+    safe(capability),
+    String(attempts),
+    `${words(Math.max(0, now - at))} ago`,
+    paint.dim(safe(why)),
+  ];
 }
 
 async function show(name: string, options: ShowOptions): Promise<void> {
-  const operator = await Operator.open(options);
-  try {
-    for (const row of await namedRows<DeadRow>(operator, 'dead', name)) {
-      const { from, call, seq } = row;
-      const body =
-        options.body === true
-          ? await operator.command<{ bytes: number; body: string }>('body', { from, call, seq })
-          : undefined;
-      if (options.json === true) {
-        sayJson(body === undefined ? row : { ...row, ...body });
-      } else {
-        say(...describeDead(row, body));
-      }
+  const shown = await asOperator(options, [], async (operator) => {
+    const rows = await namedRows<DeadRow>(operator, 'dead', name);
+    const bodyOf = ({ from, call, seq }: DeadRow) =>
+      options.body === true ? operator.command<Body>('body', { from, call, seq }) : undefined;
+    return await Promise.all(rows.map(async (row) => ({ row, body: await bodyOf(row) })));
+  });
+  for (const { row, body } of shown) {
+    if (options.json === true) {
+      sayJson({ ...row, ...body });
+    } else {
+      say(...describeDead(row, body));
     }
-  } finally {
-    await operator.close();
   }
 }
 
@@ -137,10 +149,19 @@ async function replay(names: readonly string[], options: ActOptions): Promise<vo
   await act('Replay', 'replayed', names, options, (operator) => async (row, stopped) => {
     const { from, call, seq } = row;
     const dry = options.dryRun === true;
-    const wanted = { from, call, seq, ...(timeout === undefined ? {} : { timeoutMs: timeout }), ...(dry ? { dry } : {}) };
+    const wanted = {
+      from,
+      call,
+      seq,
+      ...(timeout === undefined ? {} : { timeoutMs: timeout }),
+      ...(dry ? { dry } : {}),
+    };
     const until = Date.now() + wait;
     for (let pauseMs = 100; ; pauseMs = Math.min(pauseMs * 2, 2_000)) {
-      const { state, call: made } = await operator.command<{ state: string; call?: string }>('replay', wanted);
+      const { state, call: made } = await operator.command<{ state: string; call?: string }>(
+        'replay',
+        wanted,
+      );
       if (state !== 'held' || dry || stopped() || Date.now() + pauseMs > until) {
         return { state, ...(made === undefined ? {} : { new: made }) };
       }
@@ -151,8 +172,16 @@ async function replay(names: readonly string[], options: ActOptions): Promise<vo
 
 async function discard(names: readonly string[], options: ActOptions): Promise<void> {
   const dry = options.dryRun === true;
-  await act('Discard', 'discarded', names, options, (operator) => ({ from, call, seq }) =>
-    dry ? Promise.resolve({ state: 'would_discard' }) : operator.command<Done>('discard', { from, call, seq }),
+  await act(
+    'Discard',
+    'discarded',
+    names,
+    options,
+    (operator) =>
+      ({ from, call, seq }) =>
+        dry
+          ? Promise.resolve({ state: 'would_discard' })
+          : operator.command<Done>('discard', { from, call, seq }),
   );
 }
 
@@ -165,17 +194,22 @@ async function act(
   options: ActOptions,
   how: (operator: Operator) => Act,
 ): Promise<void> {
-  const operator = await Operator.open(options);
-  try {
+  await asOperator(options, [], async (operator) => {
     const { rows, named } = await select<DeadRow>(operator, 'dead', names, options);
     const many = `${word} ${rows.length} dead ${rows.length === 1 ? 'call' : 'calls'}?`;
-    if (named || options.dryRun === true || rows.length === 0 || (await confirm(many, options.yes === true))) {
-      await doAll({ rows, json: options.json === true, verb, act: how(operator) });
-      if (rows.length === 0 && options.json !== true) {
-        note('no such dead calls');
-      }
+    if (
+      named ||
+      options.dryRun === true ||
+      rows.length === 0 ||
+      (await confirm(many, options.yes === true))
+    ) {
+      await doAll({
+        rows,
+        json: options.json === true,
+        verb,
+        none: 'no such dead calls',
+        act: how(operator),
+      });
     }
-  } finally {
-    await operator.close();
-  }
+  });
 }

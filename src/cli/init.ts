@@ -56,7 +56,10 @@ async function init(options: InitOptions): Promise<void> {
   const files = [file, ...(existsSync(policy) ? [] : [policy])];
   try {
     mkdirSync(folder, { recursive: true });
-    writeFileSync(file, renderConfig(folder, { ...choices, data: below(folder, data), policy: below(folder, policy) }));
+    writeFileSync(
+      file,
+      renderConfig(folder, { ...choices, data: below(folder, data), policy: below(folder, policy) }),
+    );
     if (files.length > 1) {
       writeFileSync(policy, renderPolicy(folder), { flag: 'wx' });
     }
@@ -84,9 +87,11 @@ function chosen({ data = settings.data.otherwise, port, sync = 'default' }: Init
 async function ask(options: InitOptions): Promise<Choices> {
   const reader = createInterface({ input: process.stdin, output: process.stdout });
   try {
-    const data = options.data ?? (await answer(reader, 'data', 'Data folder (keys, streams, logs)?', '.mesh'));
+    const data =
+      options.data ?? (await answer(reader, 'data', 'Data folder (keys, streams, logs)?', '.mesh'));
     const port =
-      options.port ?? (await answer(reader, 'server.port', 'Port of the server?', '', 'a free one at every start'));
+      options.port ??
+      (await answer(reader, 'server.port', 'Port of the server?', '', 'a free one at every start'));
     const power = 'Must what was accepted survive a power loss? It costs throughput.';
     const sync = options.sync ?? ((await yesOrNo(reader, power)) ? 'always' : 'default');
     return { data: String(data), sync, ...(port === '' ? {} : { port: Number(port) }) };

@@ -35,7 +35,11 @@ const commands: readonly CommandRow[] = [
   },
   { name: 'parked', summary: 'calls that wait: look, release, cancel', load: () => import('./parked.js') },
   { name: 'init', summary: 'write a settings file and a policy', load: () => import('./init.js') },
-  { name: 'config', summary: 'settings in force, and what is wrong with them', load: () => import('./config.js') },
+  {
+    name: 'config',
+    summary: 'settings in force, and what is wrong with them',
+    load: () => import('./config.js'),
+  },
   { name: 'doctor', summary: 'what is wrong here, and how to mend it', load: () => import('./doctor.js') },
   { name: 'bench', summary: 'measure this machine against the floor', load: () => import('./bench.js') },
   { name: 'gateway', summary: 'run one gateway', load: () => import('./gateway.js') },

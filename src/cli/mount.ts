@@ -175,7 +175,8 @@ function collectOverride(text: string, before: Overrides = {}): Overrides {
   const read = READERS[key];
   if (read === undefined) {
     const [near] = nearNames(key, Object.keys(READERS));
-    const hint = near === undefined ? `key one of ${Object.keys(READERS).join(', ')}` : `did you mean ${near}?`;
+    const hint =
+      near === undefined ? `key one of ${Object.keys(READERS).join(', ')}` : `did you mean ${near}?`;
     throw new InvalidArgumentError(`It must be tool:key=value; ${hint}.`);
   }
   return { ...before, [tool]: { ...before[tool], [key]: read(value) } };

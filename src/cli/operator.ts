@@ -65,6 +65,20 @@ export class Operator {
   }
 }
 
+/** Do something as an operator, and leave. */
+export async function asOperator<T>(
+  options: ContextOptions,
+  keys: readonly SettingKey[],
+  work: (operator: Operator) => Promise<T>,
+): Promise<T> {
+  const operator = await Operator.open(options, keys);
+  try {
+    return await work(operator);
+  } finally {
+    await operator.close();
+  }
+}
+
 function answerOf<T>(msg: Msg): T {
   if (headersOf(msg).get(header.serviceErrorCode) !== undefined) {
     throw fromBody(msg.json<ErrorBody>());

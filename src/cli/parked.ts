@@ -7,8 +7,16 @@ import { duration, viewOptions } from './calls/ask.js';
 import { idOf } from './calls/tree.js';
 import type { ContextOptions } from './context.js';
 import { doAll, type Done } from './laid/bulk.js';
-import { bulkOptions, confirm, filterOf, filterOptions, select, type BulkOptions, type FilterOptions } from './laid/select.js';
-import { Operator } from './operator.js';
+import {
+  bulkOptions,
+  confirm,
+  filterOf,
+  filterOptions,
+  select,
+  type BulkOptions,
+  type FilterOptions,
+} from './laid/select.js';
+import { asOperator } from './operator.js';
 import { note, paint, safe, say, sayJson, table } from './output.js';
 
 type ListOptions = ContextOptions & FilterOptions;
@@ -22,7 +30,9 @@ export function register(program: Command): void {
     .description('Calls that wait durably, because nobody was free for them.');
   filterOptions(viewOptions(parked.command('ls [pattern]'), 'views.rows'))
     .summary('calls that wait, the oldest first')
-    .description('Calls that wait, the oldest first, with what they wait for; with a pattern, those of such capabilities.')
+    .description(
+      'Calls that wait, the oldest first, with what they wait for; with a pattern, those of such capabilities.',
+    )
     .addHelpText('after', LS_HELP)
     .action(ls);
   bulkOptions(viewOptions(parked.command('release [calls...]')))
@@ -61,11 +71,10 @@ Examples:
 ${EXITS}`;
 
 async function ls(pattern: string | undefined, options: ListOptions): Promise<void> {
-  const operator = await Operator.open(options, ['views.rows']);
   const filter = filterOf(pattern === undefined ? options : { ...options, capability: pattern });
-  const page = await operator
-    .view<ParkedPage>('parked', { ...filter, limit: operator.settings.orDefault('views.rows') })
-    .finally(() => operator.close());
+  const page = await asOperator(options, ['views.rows'], (operator) =>
+    operator.view<ParkedPage>('parked', { ...filter, limit: operator.settings.orDefault('views.rows') }),
+  );
   if (options.json === true) {
     return sayJson(page);
   }
@@ -73,7 +82,12 @@ async function ls(pattern: string | undefined, options: ListOptions): Promise<vo
     return note('no parked calls');
   }
   const now = Date.now();
-  say(...table(page.parked.map((row) => cells(row, now)), ['id', 'capability', 'since', 'until', 'why']));
+  say(
+    ...table(
+      page.parked.map((row) => cells(row, now)),
+      ['id', 'capability', 'since', 'until', 'why'],
+    ),
+  );
   if (page.truncated === true) {
     note('These are not all; --limit and the filters show others.');
   }
@@ -93,21 +107,16 @@ function cells(row: ParkedRow, now: number): string[] {
 const WORDS = { release: ['Try', 'tried'], cancel: ['Cancel', 'cancelled'] } as const;
 
 async function act(what: 'release' | 'cancel', names: readonly string[], options: ActOptions): Promise<void> {
-  const operator = await Operator.open(options);
   const dry = options.dryRun === true;
   const [word, verb] = WORDS[what];
-  try {
+  await asOperator(options, [], async (operator) => {
     const { rows, named } = await select<ParkedRow>(operator, 'parked', names, options);
     const many = `${word} ${rows.length} parked ${rows.length === 1 ? 'call' : 'calls'}?`;
     if (named || dry || rows.length === 0 || (await confirm(many, options.yes === true))) {
       const command = ({ from, call }: ParkedRow): Promise<Done> => operator.command(what, { from, call });
       const would = (): Promise<Done> => Promise.resolve({ state: `would_${what}` });
-      await doAll({ rows, json: options.json === true, verb, act: dry ? would : command });
-      if (rows.length === 0 && options.json !== true) {
-        note('no such parked calls');
-      }
+      const act = dry ? would : command;
+      await doAll({ rows, json: options.json === true, verb, none: 'no such parked calls', act });
     }
-  } finally {
-    await operator.close();
-  }
+  });
 }

@@ -8,7 +8,8 @@ import { limitSource, settings, type Setting, type SettingKey } from '../domain/
 import { problemError } from '../domain/config/yaml.js';
 import { textIfAny } from '../fabric/folder.js';
 import { meshError } from '../wire/errors.js';
-import { limits, setLimits } from '../wire/limits.js';
+import { limits } from '../wire/limits.js';
+import { setLimits } from '../wire/settable.js';
 
 /** What the command line parsed, by the names it gives to flags. */
 export type Flags = Readonly<Record<string, unknown>>;
@@ -39,10 +40,10 @@ export function withSettings(command: Command, ...keys: readonly SettingKey[]): 
 export function withLimits(command: Command): Command {
   const what = `set a bound for this run, again for more ($${limitSource.env}, ${limitSource.key}); see docs/reference/limits.md`;
   return command.addOption(
-    new Option(limitSource.flag, what).argParser((text, before: Record<string, number> = {}) => {
+    new Option(limitSource.flag, what).argParser((text, before: Record<string, number> | undefined) => {
       const read = readLimit(text);
       if ('why' in read) {
-        throw new InvalidArgumentError(`${read.why}.`);
+        throw new InvalidArgumentError(sentence(read.why));
       }
       return { ...before, [read.name]: read.value };
     }),
@@ -117,7 +118,11 @@ export function limitArgs(read: Settings): string[] {
 function parseFlag(key: SettingKey, text: string): unknown {
   const read = readFlag(key, text);
   if ('why' in read) {
-    throw new InvalidArgumentError(`${read.why[0]?.toUpperCase()}${read.why.slice(1)}.`);
+    throw new InvalidArgumentError(sentence(read.why));
   }
   return read.value;
+}
+
+function sentence(why: string): string {
+  return `${why[0]?.toUpperCase()}${why.slice(1)}${why.endsWith('?') ? '' : '.'}`;
 }

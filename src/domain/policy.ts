@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { matches } from '../wire/names.js';
-import { policyShape, roleShape } from './config/policy-shape.js';
+import { policyShape, type roleShape } from './config/policy-shape.js';
 import type { ValueOf } from './config/shape.js';
 import { problemError, readYaml, type ReadYaml } from './config/yaml.js';
 import { nearNames } from './near.js';
@@ -80,9 +80,10 @@ export function compilePolicy(text: string, file: string): Policy {
     throw problemError(problems);
   }
   const roles = new Map(Object.entries(value.roles ?? {}).map(([name, role]) => [name, roleOf(role)]));
-  const members = Object.entries(value.members ?? {}).map(
-    ([name, list]): [string, Role[]] => [name, list.flatMap((role) => roles.get(role) ?? [])],
-  );
+  const members = Object.entries(value.members ?? {}).map(([name, list]): [string, Role[]] => [
+    name,
+    list.flatMap((role) => roles.get(role) ?? []),
+  ]);
   return new Policy(
     createHash('sha256').update(text).digest('base64url').slice(0, 16),
     new Map(members),

@@ -54,7 +54,11 @@ export async function getFromLeader(
   return await askLeader(nc, stream, { seq });
 }
 
-async function askLeader(nc: NatsConnection, stream: StreamName, wanted: object): Promise<Stored | undefined> {
+async function askLeader(
+  nc: NatsConnection,
+  stream: StreamName,
+  wanted: object,
+): Promise<Stored | undefined> {
   const request = JSON.stringify(wanted);
   const msg = await nc.request(`$JS.API.STREAM.MSG.GET.${stream}`, request, { timeout: TIMEOUT_MS });
   const reply = msg.json<{

@@ -16,7 +16,7 @@ import { rawHeaders } from '../fabric/raw.js';
 import type { Core } from './core.js';
 import { deadOf, writeDead } from './dead.js';
 import type { Decider } from './decide.js';
-import { release, type OpenCall, type OpenSet } from './open.js';
+import { effectKey, release, type OpenCall, type OpenSet } from './open.js';
 import { nonce } from './records.js';
 import type { Settler } from './settle.js';
 
@@ -232,7 +232,7 @@ export class Attempts {
       const to = subject.stop({ agent: call.record.agent as Token, call: call.record.call as Token });
       const headers = encodeHeaders([
         [header.call, call.record.call],
-        [header.key, call.key],
+        [header.key, effectKey(call)],
       ]);
       this.#core.nc.publish(to, '', { headers: rawHeaders(headers) });
     }

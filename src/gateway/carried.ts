@@ -14,6 +14,7 @@ const CARRIED = [
   header.intent,
   header.bodyRef,
   header.contentType,
+  header.parts,
 ];
 
 /** The headers that say something of the call, by name. */

@@ -13,7 +13,7 @@ import type { OpenCall } from './open.js';
 
 /** The record of a call whose attempts all failed. */
 export function deadOf({ record, history }: OpenCall, why: string): DeadRecord {
-  const { from, call, capability, major, context, labels, intent, bodyRef, replays } = record;
+  const { from, call, capability, major, context, labels, intent, bodyRef, replays, key } = record;
   const said: [string, string | undefined][] = [
     [header.major, major?.toString()],
     [header.context, context],
@@ -30,15 +30,22 @@ export function deadOf({ record, history }: OpenCall, why: string): DeadRecord {
     history,
     // The last of them is the agent that had it, who does not stand behind the call.
     chain: record.chain.slice(0, -1),
-    headers: Object.fromEntries(said.flatMap(([name, value]) => (value === undefined ? [] : [[name, value]]))),
+    headers: Object.fromEntries(
+      said.flatMap(([name, value]) => (value === undefined || value === '' ? [] : [[name, value]])),
+    ),
     timeoutMs: Math.max(1, record.deadline - birthOf(call)),
     ...(replays === undefined ? {} : { replays }),
+    ...(key === undefined ? {} : { key }),
     at: Date.now(),
   };
 }
 
 /** The record of a call that was never decided: it is kept as it came, with the ticket nobody has opened. */
-export function deadOfUndecided({ from, capability, headers }: Incoming, call: string, why: string): DeadRecord {
+export function deadOfUndecided(
+  { from, capability, headers }: Incoming,
+  call: string,
+  why: string,
+): DeadRecord {
   const said = carried(headers);
   const deadline = Number(said[header.deadline]);
   const born = isCallId(call) ? birthOf(call) : Number.NaN;

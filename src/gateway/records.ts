@@ -63,6 +63,7 @@ function withWireFields(record: DecisionRecord, d: Draft): DecisionRecord {
   if (d.replay !== undefined) {
     record.replays = d.replay.of;
     record.by = d.replay.by;
+    record.key = d.replay.key;
   }
   if (d.child !== undefined) {
     record.child = d.child;

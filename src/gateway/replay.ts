@@ -75,12 +75,14 @@ async function replay(core: Core, open: OpenSet, admitter: Admitter, msg: Msg): 
 
 /** The call as it would have come in. */
 function incomingOf(dead: DeadRecord, body: Uint8Array, { of, by, call, timeoutMs }: Replay): Incoming {
-  const { [header.child]: _child, ...said } = dead.headers ?? {};
+  // It is nobody's child now, and nobody reads its partial outputs.
+  const { [header.child]: _child, [header.parts]: _parts, ...said } = dead.headers ?? {};
   const wait = timeoutMs ?? dead.timeoutMs ?? limits.deadlineDefaultMs;
   const headers = new Map(Object.entries(said));
   headers.set(header.call, call);
   headers.set(header.deadline, String(Date.now() + wait));
-  return { from: dead.from, capability: dead.capability, headers, body, replay: { of, by, chain: dead.chain } };
+  const replays = { of, by, key: dead.key ?? of, chain: dead.chain };
+  return { from: dead.from, capability: dead.capability, headers, body, replay: replays };
 }
 
 /** What the chain says, without any effect. */

@@ -1,6 +1,5 @@
 /**
- * Every bound of the mesh in one place: value, unit, reason, and the range within which an operator may set it.
- * Nothing grows without one of these.
+ * Every bound of the mesh in one place: value, unit, reason. Nothing grows without one of these.
  * Streams and buckets have theirs in `subjects/streams.ts`.
  */
 export const limitTable = {
@@ -56,7 +55,6 @@ export const limitTable = {
     value: 30_000,
     unit: 'ms',
     reason: 'What a call without a deadline gets, from its birth.',
-    settable: [1_000, 600_000],
   },
   clockSkewMs: { value: 30_000, unit: 'ms', reason: "How far ahead a caller's clock may be." },
   duplicateWindowMs: {
@@ -68,17 +66,15 @@ export const limitTable = {
     value: 30_000,
     unit: 'ms',
     reason: 'Default time-out of one attempt of an idempotent capability.',
-    settable: [100, 3_600_000],
   },
-  dispatches: { value: 5, unit: 'dispatches', reason: 'Poison is bounded (D8).', settable: [1, 5] },
+  dispatches: { value: 5, unit: 'dispatches', reason: 'Poison is bounded (D8).' },
   crashTakes: {
     value: 5,
     unit: 'takes',
     reason: 'A call that crashes gateways while it is handled alone is given up (D8).',
-    settable: [1, 5],
   },
-  backoffMs: { value: 100, unit: 'ms', reason: 'First back-off between attempts; doubles, with jitter.', settable: [10, 60_000] },
-  backoffMaxMs: { value: 5_000, unit: 'ms', reason: 'Longest back-off between attempts.', settable: [100, 600_000] },
+  backoffMs: { value: 100, unit: 'ms', reason: 'First back-off between attempts; doubles, with jitter.' },
+  backoffMaxMs: { value: 5_000, unit: 'ms', reason: 'Longest back-off between attempts.' },
   leaseMs: {
     value: 2_000,
     unit: 'ms',
@@ -95,7 +91,6 @@ export const limitTable = {
     unit: 'ms',
     reason:
       'A silent instance may only be busy: a call that must not run twice waits this much longer for its answer.',
-    settable: [100, 600_000],
   },
   busyWaitMaxMs: { value: 1_000, unit: 'ms', reason: 'Longest wait of a call between two busy answers.' },
   busyRestMs: { value: 25, unit: 'ms', reason: 'An instance that said busy is left alone this long.' },
@@ -129,7 +124,6 @@ export const limitTable = {
     value: 2_048,
     unit: 'calls',
     reason: 'Calls one gateway lets wait unacked; more are parked at once.',
-    settable: [16, 65_536],
   },
   ackWaitMs: {
     value: 4_000,
@@ -140,7 +134,6 @@ export const limitTable = {
     value: 1_024,
     unit: 'calls',
     reason: 'Calls taken from CALLS and not decided, per gateway.',
-    settable: [16, 65_536],
   },
   lateAckMs: {
     value: 60_000,
@@ -165,7 +158,6 @@ export const limitTable = {
     value: 50_000,
     unit: 'calls',
     reason: 'Decisions open with one gateway (about 2 KB each).',
-    settable: [100, 1_000_000],
   },
   ackTimeoutMs: {
     value: 1_500,
@@ -192,10 +184,9 @@ export const limitTable = {
     value: 1_000,
     unit: 'ms',
     reason: 'The supervisor tries a parked call again at least this often.',
-    settable: [100, 60_000],
   },
-  parked: { value: 100_000, unit: 'calls', reason: 'Parked calls the supervisor keeps timers for.', settable: [100, 1_000_000] },
-  wakesInFlight: { value: 64, unit: 'calls', reason: 'Wakes the supervisor has out at once.', settable: [1, 1_024] },
+  parked: { value: 100_000, unit: 'calls', reason: 'Parked calls the supervisor keeps timers for.' },
+  wakesInFlight: { value: 64, unit: 'calls', reason: 'Wakes the supervisor has out at once.' },
   takenFlushMs: {
     value: 20,
     unit: 'ms',
@@ -258,15 +249,14 @@ export const limitTable = {
     unit: 'ms',
     reason: 'What a task keeps of its deadline for itself when it hands it to a child call.',
   },
-  cancels: { value: 10_000, unit: 'cancels', reason: 'Cancels remembered that came before their call.', settable: [100, 1_000_000] },
-  cancelKeepMs: { value: 60_000, unit: 'ms', reason: 'How long such a cancel is remembered.', settable: [1_000, 600_000] },
-  agents: { value: 10_000, unit: 'agents', reason: 'Cards in the registry.', settable: [1, 100_000] },
-  instancesPerAgent: { value: 1_000, unit: 'instances', reason: 'Leases under one name.', settable: [1, 10_000] },
+  cancels: { value: 10_000, unit: 'cancels', reason: 'Cancels remembered that came before their call.' },
+  cancelKeepMs: { value: 60_000, unit: 'ms', reason: 'How long such a cancel is remembered.' },
+  agents: { value: 10_000, unit: 'agents', reason: 'Cards in the registry.' },
+  instancesPerAgent: { value: 1_000, unit: 'instances', reason: 'Leases under one name.' },
   capabilities: {
     value: 20_000,
     unit: 'capabilities',
     reason: 'Distinct capability majors in the registry.',
-    settable: [1, 200_000],
   },
   concurrencyDefault: {
     value: 16,
@@ -277,50 +267,24 @@ export const limitTable = {
     value: 80,
     unit: '%',
     reason: 'Above this new calls are refused so that accepted ones can finish.',
-    settable: [65, 95],
   },
   decisionKeepPercent: {
     value: 20,
     unit: '%',
     reason: 'Settled decisions are kept for people to look at up to this share of the stream.',
-    settable: [1, 60],
   },
   viewRows: { value: 1_000, unit: 'rows', reason: 'Rows of one view.' },
   viewScan: {
     value: 500_000,
     unit: 'messages',
     reason: 'Messages a view reads before it says that there is more.',
-    settable: [1_000, 10_000_000],
   },
-} as const satisfies Record<string, LimitRow>;
-
-/** One bound. */
-export interface LimitRow {
-  readonly value: number;
-  readonly unit: string;
-  readonly reason: string;
-  /** An operator may set it within this range; what has none is a promise, or must be the same in all processes. */
-  readonly settable?: readonly [min: number, max: number];
-}
+} as const satisfies Record<string, { value: number; unit: string; reason: string }>;
 
 /** Name of a bound. */
 export type LimitName = keyof typeof limitTable;
 
-const current = Object.fromEntries(Object.entries(limitTable).map(([k, v]) => [k, v.value])) as Record<
-  LimitName,
-  number
->;
-
-/** The bounds as plain numbers, for code. */
-export const limits: Readonly<Record<LimitName, number>> = current;
-
-/** Set bounds of this process, before it begins its work. Throws RangeError for what may not be set so. */
-export function setLimits(values: Readonly<Partial<Record<LimitName, number>>>): void {
-  for (const [name, value] of Object.entries(values) as [LimitName, number][]) {
-    const { settable }: LimitRow = limitTable[name];
-    if (settable === undefined || !Number.isInteger(value) || value < settable[0] || value > settable[1]) {
-      throw new RangeError(`the limit ${name} cannot be ${value}`);
-    }
-    current[name] = value;
-  }
-}
+/** The bounds as plain numbers, for code. `setLimits` may change a few of them before a process begins its work. */
+export const limits: Readonly<Record<LimitName, number>> = Object.fromEntries(
+  Object.entries(limitTable).map(([k, v]) => [k, v.value]),
+) as Record<LimitName, number>;

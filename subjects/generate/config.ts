@@ -10,15 +10,16 @@ import { code, literal, markdownTable, prose } from './rows.js';
 export function configSchemas(): Record<string, string> {
   return {
     'mesh.schema.json': literal(schemaOfFile('mesh.yaml', 'Settings of the mesh command.', configShape)),
-    'policy.schema.json': literal(schemaOfFile('mesh.policy.yaml', 'Who may do what in a mesh.', policyShape)),
+    'policy.schema.json': literal(
+      schemaOfFile('mesh.policy.yaml', 'Who may do what in a mesh.', policyShape),
+    ),
   };
 }
 
 const INTRO =
   'Every setting of the command `mesh`, and every key of `mesh.policy.yaml`. The nearest counts: flag, else variable, else file, else default. How to use them stands in [configuration](../configuration.md).';
 
-const LIMITS =
-  `\`${limitSource.key}\` in the file is a map from name to value; \`${limitSource.flag}\` and \`${limitSource.env}=name=value,…\` say the same. Which there are, and between what, stands in [limits](limits.md).`;
+const LIMITS = `\`${limitSource.key}\` in the file is a map from name to value; \`${limitSource.flag}\` and \`${limitSource.env}=name=value,…\` say the same. Which there are, and between what, stands in [limits](limits.md).`;
 
 /** `docs/reference/config.md` */
 export function configPage(): string {

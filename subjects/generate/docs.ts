@@ -1,5 +1,6 @@
 /** Writes the pages of `docs/reference`. */
-import { limitTable, type LimitRow } from '../../src/wire/limits.js';
+import { limitTable, type LimitName } from '../../src/wire/limits.js';
+import { settable } from '../../src/wire/settable.js';
 import { buckets } from '../streams.js';
 import type { SubjectRow } from '../table.js';
 import { readErrors, retries } from './errors.js';
@@ -126,11 +127,11 @@ function errorTable(): string {
 
 function limitRows(): string {
   const number = (n: number) => n.toLocaleString('en-US');
-  const cells = Object.entries(limitTable).map(([name, l]: [string, LimitRow]) => [
+  const cells = Object.entries(limitTable).map(([name, l]) => [
     code(name),
     number(l.value),
     prose(l.unit),
-    l.settable === undefined ? '' : l.settable.map(number).join(' to '),
+    settable[name as LimitName]?.map(number).join(' to ') ?? '',
     prose(l.reason),
   ]);
   return markdownTable(['Limit', 'Value', 'Unit', 'May be set to', 'Reason'], cells);

@@ -6,22 +6,20 @@ import { InvalidArgumentError } from 'commander';
 import type { SettingKey } from '../../domain/config/settings.js';
 import type { View } from '../../wire/generated/messages.js';
 import { CONNECTS, type ContextOptions } from '../context.js';
-import { Operator, type What } from '../operator.js';
+import { asOperator, type What } from '../operator.js';
 import { withSettings } from '../settings.js';
 
 /** Options of all commands that show a view. */
 export function viewOptions(command: Command, ...keys: readonly SettingKey[]): Command {
-  return withSettings(command, ...CONNECTS, 'users.operator', ...keys).option('--json', 'print one JSON line');
+  return withSettings(command, ...CONNECTS, 'users.operator', ...keys).option(
+    '--json',
+    'print one JSON line',
+  );
 }
 
 /** Ask for one view. Throws what control answers, `unavailable`, `permission_denied`, and what a connection throws. */
-export async function askView<T>(options: ContextOptions, what: What, view: View): Promise<T> {
-  const operator = await Operator.open(options);
-  try {
-    return await operator.view<T>(what, view);
-  } finally {
-    await operator.close();
-  }
+export function askView<T>(options: ContextOptions, what: What, view: View): Promise<T> {
+  return asOperator(options, [], (operator) => operator.view<T>(what, view));
 }
 
 /** Parser of an option that is a whole number. */

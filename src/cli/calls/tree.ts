@@ -109,7 +109,9 @@ function words({ asked, labels, context, intent, replays, by }: CallNode): strin
   ];
   return [
     ...(asked === true && said.length > 0 ? [`its caller says: ${safe(said.join(', '))}`] : []),
-    ...(replays === undefined ? [] : [`runs the dead call ${safe(replays)} again, as ${safe(by ?? '')} asked`]),
+    ...(replays === undefined
+      ? []
+      : [`runs the dead call ${safe(replays)} again, as ${safe(by ?? '')} asked`]),
   ];
 }
 

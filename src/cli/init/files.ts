@@ -36,7 +36,7 @@ function schemaPath(folder: string, name: string): string {
 
 /** `mesh.yaml`: what was chosen as it counts, every other default behind a #. */
 export function renderConfig(folder: string, { data, policy, port, sync }: Choices): string {
-  const said: Readonly<Record<string, unknown>> = { data, policy, 'server.port': port, 'server.sync': sync };
+  const said: Said = { data, policy, 'server.port': port, 'server.sync': sync };
   const sections = Object.entries(configShape.fields).filter(([name]) => name !== 'limits');
   const blocks = sections.flatMap(([name, { what, shape }]) => {
     const lines = shape.is === 'keys' ? sectionOf(name, what, shape.fields, said) : entryOf(name, said, '');
@@ -44,6 +44,8 @@ export function renderConfig(folder: string, { data, policy, port, sync }: Choic
   });
   return [schemaLine(folder, 'mesh'), ...HEAD, ...blocks, ...LIMITS, ''].join('\n');
 }
+
+type Said = Readonly<Record<string, string | number | undefined>>;
 
 const HEAD = [
   '#',
@@ -60,17 +62,19 @@ const LIMITS = [
   '#   openPerGateway: 50000',
 ];
 
-function sectionOf(name: string, what: string, fields: Fields, said: Readonly<Record<string, unknown>>): string[] {
+function sectionOf(name: string, what: string, fields: Fields, said: Said): string[] {
   const keys = Object.keys(fields).map((key) => `${name}.${key}`);
   if (keys.some((key) => said[key] !== undefined)) {
     return [`# ${what}`, `${name}:`, ...keys.flatMap((key) => entryOf(key, said, '  '))];
   }
   const entries = keys.flatMap((key) => defaultOf(key) ?? []);
-  return entries.length === 0 ? [] : [`# ${what}`, `# ${name}:`, ...entries.flat().map((line) => `#   ${line}`)];
+  return entries.length === 0
+    ? []
+    : [`# ${what}`, `# ${name}:`, ...entries.flat().map((line) => `#   ${line}`)];
 }
 
 /** A setting with its explanation, or its default behind a #. */
-function entryOf(key: string, said: Readonly<Record<string, unknown>>, indent: string): string[] {
+function entryOf(key: string, said: Said, indent: string): string[] {
   const value = said[key];
   const [what, entry] = value === undefined ? (defaultOf(key) ?? []) : entryWith(key, String(value));
   return what === undefined ? [] : [indent + what, `${indent}${value === undefined ? '# ' : ''}${entry}`];

@@ -18,8 +18,12 @@ export interface Work<R extends LaidRow> {
   readonly json: boolean;
   /** What it is, for progress: `replayed`. */
   readonly verb: string;
+  /** What to say when there are none. */
+  readonly none: string;
   readonly act: (row: R, stopped: () => boolean) => Promise<Done>;
 }
+
+type Counts = Map<string, number>;
 
 const AT_ONCE = 8;
 const PROGRESS_MS = 100;
@@ -36,7 +40,7 @@ const TROUBLES: readonly (readonly [state: string, exit: number])[] = [
 
 /** Do it. Ctrl-C takes no further ones; a second one ends at once. Sets the exit code. */
 export async function doAll<R extends LaidRow>(work: Work<R>): Promise<void> {
-  const counts = new Map<string, number>();
+  const counts: Counts = new Map();
   const progress = new Progress(work.verb, work.rows.length, counts);
   const stop = stopOnSignal();
   const queue = work.rows.values();
@@ -86,12 +90,17 @@ function tell<R extends LaidRow>({ json, rows }: Work<R>, row: R, { state, new: 
   }
 }
 
-function sum<R>({ json, rows }: { json: boolean; rows: readonly R[] }, counts: Map<string, number>, stopped: boolean): void {
+function sum(work: Pick<Work<LaidRow>, 'json' | 'rows' | 'none'>, counts: Counts, stopped: boolean): void {
+  const { json, rows, none } = work;
   const exit = TROUBLES.find(([state]) => counts.has(state))?.[1] ?? exits.completed;
   process.exitCode = stopped ? exits.failed : exit;
   const total = [...counts.values()].reduce((a, b) => a + b, 0);
   if (json) {
-    return sayJson({ done: total, of: rows.length, states: Object.fromEntries(counts), ...(stopped ? { stopped } : {}) });
+    const states = Object.fromEntries(counts);
+    return sayJson({ done: total, of: rows.length, states, ...(stopped ? { stopped } : {}) });
+  }
+  if (rows.length === 0) {
+    return note(none);
   }
   if (rows.length > 1) {
     const parts = [...counts].map(([state, count]) => `${count} ${state.replace('_', ' ')}`);

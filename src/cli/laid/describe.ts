@@ -6,8 +6,15 @@ import { duration } from '../calls/ask.js';
 import { idOf } from '../calls/tree.js';
 import { paint, safe, table } from '../output.js';
 
+/** A body as control tells it. */
+export interface Body {
+  readonly bytes: number;
+  /** Base64; a large one is cut. */
+  readonly body: string;
+}
+
 /** The record, its attempts, and its body if that was asked for. */
-export function describeDead(row: DeadRow, body?: { readonly bytes: number; readonly body: string }): string[] {
+export function describeDead(row: DeadRow, body: Body | undefined): string[] {
   const { capability, why, at, chain, headers = {}, timeoutMs, replays, bytes, history = [] } = row;
   const facts: string[][] = [
     ['given up', `${duration(Math.max(0, Date.now() - at))} ago: ${safe(why)}`],
@@ -33,11 +40,15 @@ type Attempt = NonNullable<DeadRow['history']>[number];
 
 function attempt({ agent, instance, at, why }: Attempt, before: number | undefined): string[] {
   const after = before === undefined ? new Date(at).toISOString() : `+${duration(at - before)}`;
-  return [`  ${safe(agent)}${instance === undefined ? '' : paint.dim(`/${safe(instance)}`)}`, after, safe(why)];
+  return [
+    `  ${safe(agent)}${instance === undefined ? '' : paint.dim(`/${safe(instance)}`)}`,
+    after,
+    safe(why),
+  ];
 }
 
 /** JSON is laid out; what is none is shown as it is. */
-function bodyLines({ bytes, body }: { readonly bytes: number; readonly body: string }): string[] {
+function bodyLines({ bytes, body }: Body): string[] {
   const raw = Buffer.from(body, 'base64');
   const cut = raw.length < bytes ? [paint.dim(`the first ${raw.length} of ${bytes} bytes`)] : [];
   return [...textOf(raw).split('\n').map(safe), ...cut];

@@ -141,7 +141,9 @@ export function duration(text: string): number {
 
 function capabilityPattern(text: string): string {
   if (!isPattern(text)) {
-    throw new InvalidArgumentError('It must be a capability pattern: * stands for one word, > for all that follow.');
+    throw new InvalidArgumentError(
+      'It must be a capability pattern: * stands for one word, > for all that follow.',
+    );
   }
   return text;
 }

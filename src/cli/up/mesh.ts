@@ -181,7 +181,17 @@ class Parts {
 
   #child(command: 'control' | 'gateway', name: string): Promise<Kept<Started>> {
     const { logLevel, limits: names = [] } = this.#options;
-    const args = [command, '--data', this.dir, '--url', this.url, '--policy', this.policyFile, '--as', command];
+    const args = [
+      command,
+      '--data',
+      this.dir,
+      '--url',
+      this.url,
+      '--policy',
+      this.policyFile,
+      '--as',
+      command,
+    ];
     // What this process has read is said; the children read no file.
     args.push('--config', NO_FILE, ...(logLevel === undefined ? [] : ['--log-level', logLevel]));
     args.push(...names.flatMap((one) => ['--set-limit', `${one}=${limits[one]}`]));

@@ -54,7 +54,9 @@ export async function laidAside<R extends Row>(
     return cut ? false : undefined;
   });
   const { rows, cut: long } = fit(found);
-  return long || cut || budget.truncated ? { rows, next: long ? (rows.at(-1)?.seq ?? seen) : seen } : { rows };
+  return long || cut || budget.truncated
+    ? { rows, next: long ? (rows.at(-1)?.seq ?? seen) : seen }
+    : { rows };
 }
 
 function fits(row: Row, { from, call, pattern, before, since }: View): boolean {

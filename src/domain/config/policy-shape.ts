@@ -12,7 +12,11 @@ const pattern: Text = {
   pattern: new RegExp(`^(?:(?:\\*|${token})(?:\\.(?:\\*|${token})){0,7}|(?:(?:\\*|${token})\\.){0,7}>)$`),
 };
 
-const name: Text = { is: 'text', expected: 'a name: 1 to 64 of a-z 0-9 _ -', pattern: new RegExp(`^${token}$`) };
+const name: Text = {
+  is: 'text',
+  expected: 'a name: 1 to 64 of a-z 0-9 _ -',
+  pattern: new RegExp(`^${token}$`),
+};
 
 const role: Text = { is: 'text', expected: 'the name of a role', pattern: /^[^\n]{1,64}$/ };
 

@@ -93,7 +93,9 @@ export class Settings {
 
   #takeFile(read: ReadYaml<ConfigFile> | undefined, file: string): void {
     for (const key of Object.keys(settings)) {
-      const value = key.split('.').reduce<unknown>((map, name) => (map as ConfigFile | undefined)?.[name], read?.value);
+      const value = key
+        .split('.')
+        .reduce<unknown>((map, name) => (map as ConfigFile | undefined)?.[name], read?.value);
       if (read !== undefined && value !== undefined) {
         this.#given.set(key, { value, origin: { rank: 2, file, ...read.place(key) } });
       }
@@ -145,7 +147,11 @@ export function readLimit(pair: string): { name: LimitName; value: number } | { 
     return { why: `${shown(pair)} must be name=value` };
   }
   if (shape === undefined) {
-    return { why: Object.hasOwn(limits, name) ? `the limit ${name} cannot be set` : `there is no limit ${name}${near(name)}` };
+    return {
+      why: Object.hasOwn(limits, name)
+        ? `the limit ${name} cannot be set`
+        : `there is no limit ${name}${near(name)}`,
+    };
   }
   const judged = judgeText(shape, pair.slice(at + 1).trim());
   return 'value' in judged
@@ -166,8 +172,8 @@ function near(name: string): string {
 }
 
 /**
- * Variables that look like ours and are none. Others that begin with MESH_ are left alone: an orchestrator makes some
- * for a service of that name.
+ * Variables that look like ours and are none. Others that begin with MESH_ are left alone: clusters make some for a
+ * service of that name.
  */
 function foreignVariables(env: Sources['env']): Problem[] {
   const all = Object.values(settings).flatMap((one: Setting) => one.env ?? []);
@@ -182,9 +188,10 @@ function foreignVariables(env: Sources['env']): Problem[] {
 
 /** The part behind MESH_ is what is compared: the prefix alone would make everything look alike. */
 function nearVariables(name: string, known: readonly string[]): string[] {
-  return nearNames(name.slice(5), known.filter((one) => one.startsWith('MESH_')).map((one) => one.slice(5))).map(
-    (one) => `MESH_${one}`,
-  );
+  return nearNames(
+    name.slice(5),
+    known.filter((one) => one.startsWith('MESH_')).map((one) => one.slice(5)),
+  ).map((one) => `MESH_${one}`);
 }
 
 function inEnv(name: string, why: string): Problem {

@@ -3,7 +3,8 @@
  * nobody says anything. The flags of the commands, the schema of the file, `docs/reference/config.md` and what
  * `mesh init` writes are made from this table.
  */
-import { limitTable, type LimitRow } from '../../wire/limits.js';
+import { limitTable, type LimitName } from '../../wire/limits.js';
+import { settable } from '../../wire/settable.js';
 import type { Choice, Field, Fields, Keys, Shape, Text, ValueOf, Whole } from './shape.js';
 
 /** One setting. */
@@ -31,7 +32,12 @@ const url: Text = {
   pattern: /^(?:(?:nats|tls|wss?):\/\/)?[^\s/]+$/,
 };
 
-const seed: Text = { is: 'text', expected: 'the seed of a user (SU…)', pattern: /^SU[A-Z2-7]{56}$/, secret: true };
+const seed: Text = {
+  is: 'text',
+  expected: 'the seed of a user (SU…)',
+  pattern: /^SU[A-Z2-7]{56}$/,
+  secret: true,
+};
 
 const sync: Choice<'default' | 'always'> = { is: 'choice', of: ['default', 'always'] };
 
@@ -175,9 +181,10 @@ export const otherVariables: readonly string[] = ['MESH_CONFIG', 'MESH_URL'];
 
 /** The settable limits, each as a shape. */
 export const limitShapes: Readonly<Record<string, Whole>> = Object.fromEntries(
-  Object.entries(limitTable).flatMap(([name, { settable, unit }]: [string, LimitRow]) =>
-    settable === undefined ? [] : [[name, whole(settable[0], settable[1], unit === 'ms' ? 'ms' : undefined)]],
-  ),
+  Object.entries(settable).map(([name, [min, max]]) => {
+    const { unit } = limitTable[name as LimitName];
+    return [name, whole(min, max, unit === 'ms' ? 'ms' : undefined)];
+  }),
 );
 
 const sections: Readonly<Record<string, string>> = {
@@ -215,7 +222,7 @@ function fieldOf({ shape, what, otherwise }: Setting): Field {
 
 function limitsField(): Field {
   const fields = Object.entries(limitShapes).map(([name, shape]): [string, Field] => {
-    const { reason, unit, value } = (limitTable as Record<string, LimitRow>)[name] ?? { reason: '', unit: '', value: 0 };
+    const { reason, unit, value } = limitTable[name as LimitName];
     return [name, { shape, what: `In ${unit}. ${reason}`, fallback: value }];
   });
   const shape: Shape = { is: 'keys', fields: Object.fromEntries(fields) };

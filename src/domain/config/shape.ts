@@ -96,7 +96,10 @@ export type ValueOf<S> = S extends Whole
 export type Scalar = string | number | boolean | null;
 
 /** Check a scalar: the value as the program takes it, or what was expected (`it must be …`). */
-export function judge(shape: Whole | Choice | Text | Flag, given: Scalar): { value: Scalar } | { why: string } {
+export function judge(
+  shape: Whole | Choice | Text | Flag,
+  given: Scalar,
+): { value: Scalar } | { why: string } {
   const value =
     shape.is === 'whole' && shape.unit === 'ms' && typeof given === 'string'
       ? (parseDuration(given) ?? given)
@@ -105,7 +108,10 @@ export function judge(shape: Whole | Choice | Text | Flag, given: Scalar): { val
 }
 
 /** The value of a text, as a variable or a flag carries it. */
-export function judgeText(shape: Whole | Choice | Text | Flag, text: string): { value: Scalar } | { why: string } {
+export function judgeText(
+  shape: Whole | Choice | Text | Flag,
+  text: string,
+): { value: Scalar } | { why: string } {
   if (shape.is === 'whole' && /^-?\d{1,16}$/.test(text)) {
     return judge(shape, Number(text));
   }

@@ -194,7 +194,9 @@ class Walk {
 }
 
 function isThere(node: unknown): boolean {
-  return node !== null && node !== undefined && !(isScalar(node) && node.value === null && node.source === '');
+  return (
+    node !== null && node !== undefined && !(isScalar(node) && node.value === null && node.source === '')
+  );
 }
 
 function offsetOf(node: unknown): number {

@@ -243,6 +243,10 @@ export interface DeadRecord {
    * from.call of the dead call that it was made of.
    */
   replays?: string;
+  /**
+   * Idempotency key, when it is not from.call: that of the dead call that is run again.
+   */
+  key?: string;
 }
 
 /**
@@ -426,6 +430,10 @@ export interface DecisionRecord {
    * The operator who asked for that.
    */
   by?: string;
+  /**
+   * Idempotency key, when it is not from.call: that of the dead call that is run again.
+   */
+  key?: string;
 }
 
 /**

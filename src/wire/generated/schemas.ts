@@ -320,6 +320,11 @@ export const schemas = {
         maxLength: 160,
         description: 'from.call of the dead call that it was made of.',
       },
+      key: {
+        type: 'string',
+        maxLength: 160,
+        description: 'Idempotency key, when it is not from.call: that of the dead call that is run again.',
+      },
     },
     required: ['v', 'from', 'call', 'capability', 'why', 'history', 'at'],
     additionalProperties: false,
@@ -558,6 +563,11 @@ export const schemas = {
         type: 'string',
         pattern: '^[a-z0-9_-]{1,64}$',
         description: 'The operator who asked for that.',
+      },
+      key: {
+        type: 'string',
+        maxLength: 160,
+        description: 'Idempotency key, when it is not from.call: that of the dead call that is run again.',
       },
     },
     required: [

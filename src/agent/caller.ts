@@ -73,7 +73,7 @@ export class Caller {
       const deadline = parent === undefined ? own : Math.min(own, parent.deadline - limits.childReserveMs);
       const to = subject.call({ from: this.#me, capability: asCapability(capability) });
       const bytes = encodeJson(body);
-      const span = this.#spans.call(id, capability, { 'mesh.from': this.#me }, parent?.trace);
+      const span = this.#spans.call(id, capability, this.#me, parent?.trace);
       const pending: Pending = {
         id,
         chosen: options.id !== undefined,

@@ -43,14 +43,14 @@ export async function runTask(input: TaskInput): Promise<TaskResult | undefined>
   if (input.ticket.deadline <= Date.now()) {
     return undefined;
   }
-  const { ticket, spans } = input;
-  const facts = { 'mesh.call': ticket.call, 'mesh.from': ticket.from, 'mesh.attempt': ticket.attempt };
-  const span = spans.handle(ticket.chain.at(-1) ?? '', input.trace, facts);
-  const context = new Context(input, span);
+  const span = input.spans.handle(input.trace, input.ticket);
+  const context = new Context(input, span ?? input.trace);
   let failed: string | undefined;
   try {
     const body = (input.body.length === 0 ? null : JSON.parse(Buffer.from(input.body).toString())) as never;
-    const value: unknown = await span.in(() => input.handler(body, context));
+    const value: unknown = await (span === undefined
+      ? input.handler(body, context)
+      : span.in(() => input.handler(body, context)));
     const used = context.used;
     const headers = used === undefined ? '' : headerText([[header.usage, JSON.stringify(used)]]);
     return { body: encodeJson(value), headers };
@@ -58,7 +58,7 @@ export async function runTask(input: TaskInput): Promise<TaskResult | undefined>
     failed = 'handler_failed';
     return failure(err, input.stop);
   } finally {
-    span.end(failed);
+    span?.end(failed);
     input.stop.end();
   }
 }

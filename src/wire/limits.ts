@@ -2,6 +2,8 @@
  * Every bound of the mesh in one place: value, unit, reason. Nothing grows without one of these.
  * Streams and buckets have theirs in `subjects/streams.ts`.
  */
+import { sightLimits } from './sight-limits.js';
+
 export const limitTable = {
   bodyBytes: {
     value: 1_000_000,
@@ -251,48 +253,7 @@ export const limitTable = {
     unit: '%',
     reason: 'Settled decisions are kept for people to look at up to this share of the stream.',
   },
-  metricNames: {
-    value: 200,
-    unit: 'names',
-    reason:
-      'Distinct callers, capabilities and agents that metrics tell apart, of each; the rest counts as "other".',
-  },
-  metricSeries: {
-    value: 2_000,
-    unit: 'series',
-    reason: 'Combinations of caller, capability and agent; each is about ten lines of a scrape.',
-  },
-  spanQueue: {
-    value: 4_096,
-    unit: 'spans',
-    reason: 'Spans that wait for the collector (about 2 KB each); more are dropped and counted.',
-  },
-  spanBatch: {
-    value: 128,
-    unit: 'spans',
-    reason: 'Spans of one export: encoding them holds up a process for about a millisecond.',
-  },
-  spanFlushMs: { value: 500, unit: 'ms', reason: 'A span waits at most this long for others.' },
-  spansPerSecond: {
-    value: 2_000,
-    unit: 'spans',
-    reason: 'Spans one process makes; more are dropped and counted, so that tracing never eats the mesh.',
-  },
-  exportTimeoutMs: {
-    value: 5_000,
-    unit: 'ms',
-    reason: 'After this an export has failed and its spans are dropped.',
-  },
-  exportFlushMs: {
-    value: 1_000,
-    unit: 'ms',
-    reason: 'A process that ends waits this long for its last spans.',
-  },
-  trafficCalls: {
-    value: 20_000,
-    unit: 'calls',
-    reason: 'Newest calls that one look at the traffic counts: under half a second of work for control.',
-  },
+  ...sightLimits,
   viewRows: { value: 1_000, unit: 'rows', reason: 'Rows of one view.' },
   viewScan: {
     value: 500_000,

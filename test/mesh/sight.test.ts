@@ -124,10 +124,11 @@ describe('mesh top', () => {
   test('looks back no further than asked', async () => {
     const viewer = await mesh.broker('vera');
     await mesh.connect('me').then((me) => me.call('stock.query', {}));
-    await until(async () => {
-      const page = await ask<TrafficPage>(viewer, 'view.vera.traffic', { seconds: 1 });
-      return page.calls === 0;
+    const page = await until(async () => {
+      const seen = await ask<TrafficPage>(viewer, 'view.vera.traffic', { seconds: 1 });
+      return seen.calls === 0 && seen;
     });
+    expect(page.untilAt - page.sinceAt).toBe(1_000);
   });
 
   test('without a terminal and without --once it prints one picture after the other', async () => {

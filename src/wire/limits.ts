@@ -1,9 +1,9 @@
+import { sightLimits } from './sight-limits.js';
+
 /**
  * Every bound of the mesh in one place: value, unit, reason. Nothing grows without one of these.
  * Streams and buckets have theirs in `subjects/streams.ts`.
  */
-import { sightLimits } from './sight-limits.js';
-
 export const limitTable = {
   bodyBytes: {
     value: 1_000_000,

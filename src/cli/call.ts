@@ -3,7 +3,7 @@
  */
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { connect, type CallOptions, type Mesh } from '../agent/index.js';
-import { asMeshError, meshError, MeshError } from '../wire/errors.js';
+import { asMeshError, meshError, type MeshError } from '../wire/errors.js';
 import type { Json } from '../wire/json.js';
 import { limits } from '../wire/limits.js';
 import { asCapability } from '../wire/names.js';

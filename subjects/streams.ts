@@ -64,6 +64,16 @@ export const streams = {
     ingress: true,
     why: 'Calls the mesh gave up on, with their history.',
   },
+  BODIES: {
+    retention: 'limits',
+    maxBytes: 2048 * MiB,
+    maxMsgSize: 320 * 1024,
+    duplicateWindowMs: 100,
+    ingress: true,
+    oncePerSubject: true,
+    ttlPerMessage: true,
+    why: 'Large bodies in chunks: each written once, kept until the time that its owner asked for.',
+  },
 } as const satisfies Record<string, StreamRow>;
 
 export interface BucketRow {
@@ -116,6 +126,7 @@ export const brokerRights = {
       '$JS.API.DIRECT.GET.>',
       '$JS.API.STREAM.MSG.GET.*',
       '$JS.API.STREAM.MSG.DELETE.PARKED',
+      '$JS.API.STREAM.PURGE.BODIES',
       '$JS.API.CONSUMER.CREATE.KV_mesh_registry.>',
       '$JS.API.CONSUMER.INFO.KV_mesh_registry.>',
       '$JS.API.CONSUMER.MSG.NEXT.KV_mesh_registry.>',

@@ -20,7 +20,7 @@ export interface SubjectRow {
   readonly queue?: string;
   /** The JSON Schema of the payload or of the header record, by file name in `schemas/`. */
   readonly schema?: string;
-  readonly stream?: 'CALLS' | 'DECISIONS' | 'OUTCOMES' | 'PARKED' | 'DEAD';
+  readonly stream?: 'CALLS' | 'DECISIONS' | 'OUTCOMES' | 'PARKED' | 'DEAD' | 'BODIES';
   /** Written only through the secret ingress: the server maps `_k.{secret}.{word}.…` to the pattern. */
   readonly ingress?: true;
   /** Wire v1 keeps the subject; nothing speaks on it yet, and nobody has a permission for it. */
@@ -255,6 +255,34 @@ export const table = {
     stream: 'DEAD',
     ingress: true,
     proves: 'The mesh gave up on the call; the record carries its history.',
+  },
+  upload: {
+    pattern: 'mesh.v1.upload.{from}.{what}',
+    kind: 'service',
+    self: 'from',
+    says: ['caller', 'agent'],
+    hears: ['gateway'],
+    schema: 'upload',
+    proves:
+      'The reply says what is durable of a large body: begin (room for it), chunk, end (all of it, with this digest), drop.',
+  },
+  fetch: {
+    pattern: 'mesh.v1.fetch.{from}',
+    kind: 'service',
+    self: 'from',
+    says: ['caller', 'agent'],
+    hears: ['gateway'],
+    proves: 'The reply is one chunk of a body whose reference a gateway sealed for this reader.',
+  },
+  body: {
+    pattern: 'mesh.v1.body.{from}.{body}.{bytes}.{chunk}',
+    kind: 'stream',
+    says: ['gateway'],
+    hears: [],
+    stream: 'BODIES',
+    ingress: true,
+    proves:
+      'One chunk of a large body of this owner, written once. Chunk 0 reserves the bytes that the subject names.',
   },
   peer: {
     pattern: 'mesh.v1.peer.{gateway}',

@@ -6,19 +6,30 @@ import type { Msg, NatsConnection } from '../fabric/connection.js';
 import { LightPublisher, type Ack } from '../fabric/publisher.js';
 import { freshInbox, headersOf } from '../fabric/raw.js';
 import { send } from '../fabric/sender.js';
-import { fromBody, meshError, type MeshError } from '../wire/errors.js';
+import { asMeshError, meshError, type MeshError } from '../wire/errors.js';
 import { subject } from '../wire/generated/subjects.js';
 import type { OutcomeRecord, RecallReply } from '../wire/generated/messages.js';
-import { callDigest } from '../wire/digest.js';
+import { encodeBody, readBody } from '../wire/content.js';
 import { header, headerText, type HeaderBlock } from '../wire/headers.js';
 import { limits } from '../wire/limits.js';
 import type { Token } from '../wire/names.js';
 import { newCallId } from '../wire/ulid.js';
+import { Bodies, type TransferBounds } from './bodies.js';
+import { digestOf, outcomeError, outcomeOf, unsent } from './form.js';
+import { sendLarge, type SentBody } from './large.js';
 import type { CallOptions, CallStream, Outcome, SendOptions, StreamOptions } from './options.js';
 import type { OnQuestion } from './parts-in.js';
 import { streamOf, Streams } from './streams.js';
-import { PendingCalls, type Pending } from './pending.js';
-import { awaited, checkId, pendingOf, type Ending, type ParentTask, type Request } from './request.js';
+import { cancelOnAbort, PendingCalls, type Pending } from './pending.js';
+import {
+  awaited,
+  boundsOf,
+  checkId,
+  pendingOf,
+  type Ending,
+  type ParentTask,
+  type Request,
+} from './request.js';
 import type { Spans } from './spans.js';
 
 const EMPTY = new Uint8Array(0);
@@ -33,11 +44,14 @@ export class Caller {
   readonly #pending: PendingCalls;
   readonly #streams: Streams;
   readonly #spans: Spans;
+  /** The way of bodies that are too large for a message. */
+  readonly bodies: Bodies;
 
   constructor(nc: NatsConnection, me: Token, spans: Spans) {
     this.#spans = spans;
     this.#nc = nc;
     this.#me = me;
+    this.bodies = new Bodies(nc, me);
     this.#pub = new LightPublisher(nc, freshInbox(nc), limits.callAckMs);
     this.#pending = new PendingCalls((p) => void this.#recall(p));
     this.#streams = new Streams(nc, me, {
@@ -64,7 +78,7 @@ export class Caller {
       const id = options.id ?? newCallId();
       const { onQuestion } = options;
       const parts = onQuestion === undefined ? undefined : this.#streams.open(id, { onQuestion, drop: true });
-      this.#start({ id, capability, body, options, parent, parts }, { resolve, reject }, parent?.signal);
+      this.#make({ id, capability, body, options, parent, parts }, { resolve, reject });
     });
   }
 
@@ -73,7 +87,7 @@ export class Caller {
     const id = options.id ?? newCallId();
     const parts = this.#streams.open(id, options);
     const outcome = new Promise<Outcome<T>>((resolve, reject) => {
-      this.#start({ id, capability, body, options, parent, parts }, { resolve, reject }, parent?.signal);
+      this.#make({ id, capability, body, options, parent, parts }, { resolve, reject });
     });
     return streamOf(id, parts, outcome);
   }
@@ -85,7 +99,7 @@ export class Caller {
       const wish = watched ? { window: limits.partWindow, questions: true } : undefined;
       const done = () => resolve(id);
       const request = { id, capability, body, options, parent: undefined, wish, onAccepted: done };
-      this.#start(request, { resolve: done, reject });
+      this.#make(request, { resolve: done, reject });
     });
   }
 
@@ -142,12 +156,28 @@ export class Caller {
     this.#pub.close();
   }
 
-  #start(request: Request, ending: Ending, parent?: AbortSignal): void {
+  /** Throws what the request itself breaks; all else is told by `ending`. */
+  #make(request: Request, ending: Ending): void {
+    const bounds = boundsOf(request);
+    const content = encodeBody(request.body, request.options.encoding);
+    if (content.bytes.length <= limits.bodyBytes) {
+      return this.#start(request, bounds, content, ending);
+    }
+    // A call that is only handed over keeps its body stored: this promise hears nothing of its end.
+    const start = (sent: SentBody) =>
+      new Promise<Outcome<never>>((resolve, reject) =>
+        this.#start(request, bounds, sent, { resolve, reject }),
+      );
+    const sent = sendLarge(this.bodies, content, bounds, start);
+    sent.then(ending.resolve, (err: unknown) => ending.reject(unsent(err, request.id)));
+  }
+
+  #start(request: Request, bounds: TransferBounds, sent: SentBody, ending: Ending): void {
     if (this.#pending.size >= limits.pendingCalls) {
       throw meshError('overloaded', { what: 'this connection', percent: 100 });
     }
-    const p = pendingOf(this.#me, request, ending, this.#spans);
-    this.#watchAbort(p, request.options.signal, parent);
+    const p = pendingOf(this.#me, request, { bounds, sent, ending, spans: this.#spans });
+    cancelOnAbort(p, () => this.cancel(p.id), [request.options.signal, request.parent?.signal]);
     // A chosen id may have its outcome already, and nothing is said twice: then it is asked for soon.
     const firstMs = p.chosen ? Date.now() + limits.recallFirstMs : p.deadline + limits.silenceMs;
     this.#pending.add(p, firstMs);
@@ -204,21 +234,24 @@ export class Caller {
       return;
     }
     const record = JSON.parse(text) as OutcomeRecord;
-    if (p.chosen && record.digest !== undefined && record.digest !== callDigest(p.capability, p.body)) {
+    if (p.chosen && record.digest !== undefined && record.digest !== digestOf(p)) {
       return this.#reject(p, meshError('call_id_reused', { call: p.id }));
     }
     if (record.status !== 'completed') {
       return this.#reject(p, outcomeError(record, body));
     }
     this.#pending.remove(p);
-    p.parts?.end(record.parts ?? 0);
-    p.span?.end();
-    p.resolve({
-      value: body.length === 0 ? null : JSON.parse(Buffer.from(body).toString()),
-      call: record.call,
-      agent: record.agent ?? '',
-      attempt: record.attempt,
-      seq: record.seq,
+    const tell = (value: unknown) => {
+      p.parts?.end(record.parts ?? 0);
+      p.span?.end();
+      p.resolve(outcomeOf(record, value));
+    };
+    if (record.bodyRef === undefined) {
+      return tell(readBody(record.type ?? 'json', body));
+    }
+    const until = Math.max(p.deadline, Date.now()) + limits.recallGraceMs;
+    this.bodies.download(record.bodyRef, until).then(tell, (err: unknown) => {
+      this.#reject(p, asMeshError(err, 'a large result'));
     });
   }
 
@@ -255,39 +288,12 @@ export class Caller {
     if (this.#pending.has(p)) {
       const now = Date.now();
       if (now > p.deadline + p.graceMs) {
-        this.#reject(
-          p,
-          meshError(p.accepted ? 'outcome_pending' : 'unavailable', {
-            waitedMs: now - p.deadline,
-            why: 'silence',
-          }),
-        );
+        const code = p.accepted ? 'outcome_pending' : 'unavailable';
+        this.#reject(p, meshError(code, { waitedMs: now - p.deadline, why: 'silence' }));
       } else {
         const wait = Math.min(limits.silenceMs, limits.recallFirstMs * 2 ** p.looks++);
         this.#pending.again(p, now + wait);
       }
     }
   }
-
-  #watchAbort(p: Pending, ...signals: (AbortSignal | undefined)[]): void {
-    if (signals.every((s) => s === undefined)) {
-      return;
-    }
-    const cancel = () => this.cancel(p.id);
-    const live = signals.filter((s) => s !== undefined);
-    if (live.length > 0) {
-      live.forEach((s) => s.addEventListener('abort', cancel, { once: true }));
-      p.cleanUp = () => live.forEach((s) => s.removeEventListener('abort', cancel));
-      if (live.some((s) => s.aborted)) {
-        cancel();
-      }
-    }
-  }
-}
-
-function outcomeError(record: OutcomeRecord, body: Uint8Array): MeshError {
-  const error = fromBody(JSON.parse(Buffer.from(body).toString() || '{}'));
-  error.status = record.status;
-  error.call = record.call;
-  return error;
 }

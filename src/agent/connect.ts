@@ -13,6 +13,7 @@ import type { Found } from '../wire/generated/messages.js';
 import { asToken, type Token } from '../wire/names.js';
 import { Caller } from './caller.js';
 import { ask } from './find.js';
+import { callEach } from './many.js';
 import { Server } from './server.js';
 import { Spans } from './spans.js';
 import type {
@@ -22,6 +23,8 @@ import type {
   ConnectOptions,
   FindOptions,
   Handler,
+  ManyOptions,
+  ManyResult,
   Outcome,
   SendOptions,
   Served,
@@ -72,6 +75,21 @@ export class Mesh {
   }
 
   /**
+   * Call a capability for each body of a source, `inFlight` at a time (default 64): the source is pulled only as fast
+   * as results are taken. Each result has the index of its body, and a value or an error; one failure ends nothing.
+   *
+   * @example
+   * for await (const { index, value, error } of mesh.callMany('inventory.query', orders)) { … }
+   */
+  callMany<T = Json>(
+    capability: string,
+    source: Iterable<unknown> | AsyncIterable<unknown>,
+    options: ManyOptions = {},
+  ): AsyncGenerator<ManyResult<T>, void, void> {
+    return callEach<T>(source, (body, one) => this.#caller.call<T>(capability, body, one), options);
+  }
+
+  /**
    * Call a capability and read its partial outputs as they come: `for await (const { value } of stream)`, then
    * `await stream.outcome`. Reading is the backpressure: whoever does not read for ten seconds loses the rest of the
    * stream, not the outcome.
@@ -111,8 +129,11 @@ export class Mesh {
    * others do not exist for it. A reply that was cut says `truncated`: go on with `after`.
    * Rejects with name_invalid, overloaded, unavailable.
    */
-  find(pattern: string = '>', options: FindOptions = {}): Promise<Found> {
-    return ask(this.#nc, this.name as Token, { ...options, pattern });
+  find(pattern?: string, options?: FindOptions): Promise<Found>;
+  find(options: FindOptions): Promise<Found>;
+  find(first: string | FindOptions = '>', second: FindOptions = {}): Promise<Found> {
+    const asked = typeof first === 'string' ? { ...second, pattern: first } : { pattern: '>', ...first };
+    return ask(this.#nc, this.name as Token, asked);
   }
 
   /** Serve a capability. Resolves when the mesh has taken the card and tasks may come. */

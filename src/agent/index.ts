@@ -22,6 +22,8 @@ export type {
   ConnectOptions,
   FindOptions,
   Handler,
+  ManyOptions,
+  ManyResult,
   Outcome,
   SendOptions,
   StreamOptions,

@@ -1,6 +1,7 @@
 /**
  * What users of the SDK say: connections, capabilities, calls.
  */
+import type { MeshError } from '../wire/errors.js';
 import type { Json } from '../wire/json.js';
 import type { Log } from '../wire/log.js';
 import type { OnQuestion, Part } from './parts-in.js';
@@ -27,6 +28,13 @@ export interface CapabilityOptions {
   readonly input?: object;
   /** JSON Schema of the result. */
   readonly output?: object;
+  /**
+   * What bodies may be; default `['json', 'msgpack']`. With `bytes` the handler gets a Buffer for what a caller gave
+   * as Buffer or Uint8Array; raw bytes do not pass the input schema.
+   */
+  readonly takes?: readonly ('json' | 'msgpack' | 'bytes')[];
+  /** What results may be; default `['json']`. With `bytes` the handler may return a Buffer or Uint8Array. */
+  readonly gives?: readonly ('json' | 'bytes')[];
   readonly proficiency?: 'novice' | 'competent' | 'expert';
   /** Price of one call in millionths of a US dollar. */
   readonly costMicros?: number;
@@ -51,6 +59,8 @@ export interface CallOptions {
   readonly acceptMs?: number;
   /** Call id (lowercase ULID). Give the same one to retry a call; by default each call has a new one. */
   readonly id?: string;
+  /** How a body that is no Uint8Array crosses the wire, and its result; default `json`. */
+  readonly encoding?: 'json' | 'msgpack';
   /** Major version of the capability. */
   readonly major?: number;
   /** Cancels the call. */
@@ -90,8 +100,27 @@ export interface CallStream<T = Json> extends AsyncIterable<Part> {
   readonly outcome: Promise<Outcome<T>>;
 }
 
-/** What is looked for, beside a pattern. */
+/** How many calls are made. A call id is of one call, so there is none for many. */
+export interface ManyOptions extends Omit<CallOptions, 'id'> {
+  /** Calls on their way, and results that were not taken yet; default 64. */
+  readonly inFlight?: number;
+  /** Results in the order of the source; default in the order in which calls end. */
+  readonly ordered?: boolean;
+}
+
+/** What became of one of many calls: an outcome, or the error that the call alone would have thrown. */
+export type ManyResult<T = Json> =
+  | ({ readonly index: number; readonly error?: undefined } & Outcome<T>)
+  | { readonly index: number; readonly error: MeshError };
+
+/** What is looked for. */
 export interface FindOptions {
+  /** Capability pattern: `*` one token, `>` the rest; default everything. */
+  readonly pattern?: string;
+  /** Only offers of agents that are at least so good at it. */
+  readonly proficiency?: 'novice' | 'competent' | 'expert';
+  /** Only offers with all of these attributes. */
+  readonly attributes?: Readonly<Record<string, string | number | boolean>>;
   /** Only this major. */
   readonly major?: number;
   /** Only names behind this one. */

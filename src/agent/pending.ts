@@ -19,6 +19,8 @@ export interface Pending {
   readonly acceptUntil: number;
   readonly to: string;
   readonly body: Uint8Array;
+  /** Digest of a body that lies in the store. */
+  readonly bodyDigest: string | undefined;
   readonly headers: string;
   readonly span: Running | undefined;
   readonly resolve: (outcome: Outcome<unknown>) => void;
@@ -99,6 +101,22 @@ export class PendingCalls {
         p.nextMs = Number.POSITIVE_INFINITY; // until the recall says when to look again
         this.#onSilence(p);
       }
+    }
+  }
+}
+
+/** Call `cancel` when one of the signals is aborted, as long as the call waits. */
+export function cancelOnAbort(
+  p: Pending,
+  cancel: () => void,
+  signals: readonly (AbortSignal | undefined)[],
+): void {
+  const live = signals.filter((s) => s !== undefined);
+  if (live.length > 0) {
+    live.forEach((s) => s.addEventListener('abort', cancel, { once: true }));
+    p.cleanUp = () => live.forEach((s) => s.removeEventListener('abort', cancel));
+    if (live.some((s) => s.aborted)) {
+      cancel();
     }
   }
 }

@@ -1,14 +1,16 @@
 /**
  * What a call says: its subject, its body, its headers, and how long it has.
  */
+import { contentTypeOf } from '../wire/content.js';
 import { meshError, type MeshError } from '../wire/errors.js';
 import { subject } from '../wire/generated/subjects.js';
 import { header, headerText } from '../wire/headers.js';
-import { encodeJson } from '../wire/json.js';
 import { limits } from '../wire/limits.js';
-import { asCapability, isToken, type Token } from '../wire/names.js';
+import { asCapability, isToken, type Capability, type Token } from '../wire/names.js';
 import { partsText, type PartsWish } from '../wire/parts.js';
 import { isCallId } from '../wire/ulid.js';
+import type { TransferBounds } from './bodies.js';
+import type { SentBody } from './large.js';
 import type { CallOptions, Outcome } from './options.js';
 import type { PartsIn } from './parts-in.js';
 import type { Pending } from './pending.js';
@@ -43,29 +45,45 @@ export interface Ending {
   readonly reject: (error: MeshError) => void;
 }
 
-/** Throws call_id_invalid, name_invalid, body_undecodable, body_too_large, header_invalid. */
-export function pendingOf(me: Token, request: Request, { resolve, reject }: Ending, spans: Spans): Pending {
-  const { id, capability, options, parent, parts, wish, onAccepted } = request;
+/** How long there is for it. Throws call_id_invalid, name_invalid. */
+export function boundsOf({ id, capability, options, parent }: Request): TransferBounds {
   checkId(id);
+  asCapability(capability);
   const now = Date.now();
   const own = now + (options.timeoutMs ?? limits.deadlineDefaultMs);
-  const deadline = parent === undefined ? own : Math.min(own, parent.deadline - limits.childReserveMs);
-  const to = subject.call({ from: me, capability: asCapability(capability) });
-  const body = encodeJson(request.body);
+  return {
+    deadline: parent === undefined ? own : Math.min(own, parent.deadline - limits.childReserveMs),
+    acceptUntil: now + (options.acceptMs ?? (parent === undefined ? limits.acceptMs : Infinity)),
+    signal: options.signal ?? parent?.signal,
+  };
+}
+
+/** What a request is sent with. */
+export interface Sending {
+  readonly bounds: TransferBounds;
+  readonly sent: SentBody;
+  readonly ending: Ending;
+  readonly spans: Spans;
+}
+
+/** The call with its body as it is sent. Throws header_invalid. */
+export function pendingOf(me: Token, request: Request, { bounds, sent, ending, spans }: Sending): Pending {
+  const { id, capability, options, parent, parts, onAccepted } = request;
   const span = spans.call(id, capability, { 'mesh.from': me }, parent?.trace);
   return {
     id,
     chosen: options.id !== undefined,
     capability,
-    deadline,
+    deadline: bounds.deadline,
     graceMs: limits.recallGraceMs,
-    acceptUntil: now + (options.acceptMs ?? (parent === undefined ? limits.acceptMs : Infinity)),
-    to,
-    body,
-    headers: headersOf(id, deadline, options, parent, wish ?? parts?.wish, span),
+    acceptUntil: bounds.acceptUntil + (sent.tookMs ?? 0),
+    to: subject.call({ from: me, capability: capability as Capability }),
+    body: sent.bytes,
+    bodyDigest: sent.digest,
+    headers: headersOf(request, bounds.deadline, sent, span),
     span,
-    resolve: resolve as Pending['resolve'],
-    reject,
+    resolve: ending.resolve as Pending['resolve'],
+    reject: ending.reject,
     accepted: false,
     tries: 0,
     looks: 0,
@@ -93,6 +111,7 @@ export function awaited(
     acceptUntil: 0,
     to: '',
     body: new Uint8Array(0),
+    bodyDigest: undefined,
     headers: '',
     span: undefined,
     resolve: resolve as Pending['resolve'],
@@ -115,11 +134,9 @@ export function checkId(id: string): void {
 }
 
 function headersOf(
-  id: string,
+  { id, options: o, parent, parts, wish = parts?.wish }: Request,
   deadline: number,
-  o: CallOptions,
-  parent: ParentTask | undefined,
-  wish: PartsWish | undefined,
+  sent: SentBody,
   span: Running,
 ): string {
   const labels = o.labels === undefined ? undefined : Object.entries(o.labels).map(labelOf);
@@ -133,6 +150,8 @@ function headersOf(
     [header.intent, o.intent],
     [header.labels, labels?.join(',')],
     [header.parts, wish === undefined ? undefined : partsText(wish)],
+    [header.contentType, contentTypeOf(sent.type)],
+    [header.bodyRef, sent.ref],
     [header.traceparent, span.traceparent],
     [header.tracestate, span.tracestate],
   ]);

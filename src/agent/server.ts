@@ -20,9 +20,11 @@ import { PartsOut, type SayPart } from './parts-out.js';
 import { progressOf, Results, seqOf, toGateway } from './results.js';
 import type { Spans } from './spans.js';
 import { Stop } from './stop.js';
-import { readTicket, runTask } from './task.js';
+import { carriedBy, readTicket, runTask } from './task.js';
 
 const QUEUE = 'mesh';
+/** What every instance of the SDK reads, unless its user says otherwise. */
+const TAKES = ['json', 'msgpack'];
 
 /** A task that runs. */
 interface Running {
@@ -154,7 +156,9 @@ export class Server {
       ...(this.#options.description === undefined ? {} : { description: this.#options.description }),
       capabilities: [...this.#handlers].map(([name, { options }]) => ({
         version: '1.0',
+        takes: TAKES,
         ...options,
+        references: true,
         name,
       })) as Card['capabilities'],
     };
@@ -213,12 +217,17 @@ export class Server {
     const running: Running = { stop, reply: msg.reply, parts: undefined };
     running.parts = this.#partsOf(running, headers.get(header.parts));
     this.#running.set(key, running);
-    const { parts } = running;
-    const trace = {
-      traceparent: headers.get(header.traceparent),
-      tracestate: headers.get(header.tracestate),
+    const input = {
+      handler,
+      capability,
+      ticketText,
+      ticket,
+      key,
+      body: msg.data,
+      stop,
+      parts: running.parts,
+      ...carriedBy(headers),
     };
-    const input = { handler, capability, ticketText, ticket, key, body: msg.data, stop, parts, trace };
     const startMs = performance.now();
     void runTask(input, this.#caller, this.#spans).then((result) => {
       this.#running.delete(key);

@@ -4,6 +4,7 @@
 import type { NatsConnection } from '../fabric/connection.js';
 import { headersOf } from '../fabric/raw.js';
 import { send } from '../fabric/sender.js';
+import { asMeshError } from '../wire/errors.js';
 import { subject } from '../wire/generated/subjects.js';
 import { header, headerText } from '../wire/headers.js';
 import { limits } from '../wire/limits.js';
@@ -89,6 +90,7 @@ export class Streams {
 
 /** A call with its parts. */
 export function streamOf<T>(call: string, parts: PartsIn, outcome: Promise<Outcome<T>>): CallStream<T> {
-  outcome.catch(() => undefined); // told by the iteration too: whoever only iterates misses nothing
+  // Told by the iteration too: whoever only iterates misses nothing, not even a call that could not start.
+  outcome.catch((err: unknown) => parts.fail(asMeshError(err, 'a call')));
   return { call, outcome, [Symbol.asyncIterator]: () => parts[Symbol.asyncIterator]() };
 }

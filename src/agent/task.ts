@@ -1,10 +1,12 @@
 /**
  * One task: run the handler within its deadline and turn what it gives into a result.
  */
-import { meshError } from '../wire/errors.js';
+import { bodyTypeOf, contentTypeOf, encodeBody, readBody, type BodyType } from '../wire/content.js';
+import { asMeshError, meshError } from '../wire/errors.js';
 import type { Ticket } from '../wire/generated/messages.js';
-import { header, headerText } from '../wire/headers.js';
+import { header, headerText, type HeaderBlock } from '../wire/headers.js';
 import { encodeJson, type Json } from '../wire/json.js';
+import { limits } from '../wire/limits.js';
 import type { Caller } from './caller.js';
 import type { ParentTask } from './request.js';
 import type { PartsOut } from './parts-out.js';
@@ -29,6 +31,9 @@ export interface TaskInput {
   readonly ticket: Ticket;
   readonly key: string;
   readonly body: Uint8Array;
+  readonly type: BodyType;
+  /** Where the body lies, if it is not here. */
+  readonly bodyRef: string | undefined;
   readonly stop: Stop;
   /** Set when the caller wants to hear of it before its result. */
   readonly parts: PartsOut | undefined;
@@ -36,11 +41,21 @@ export interface TaskInput {
   readonly trace: TraceHeaders;
 }
 
+const EMPTY = new Uint8Array(0);
 const MAX_TIMEOUT_MS = 2_147_483_647;
 
 /** Read the ticket of a task. It came from a gateway; its mac is the gateways' business. */
 export function readTicket(text: string): Ticket {
   return JSON.parse(text.slice(0, text.lastIndexOf('.'))) as Ticket;
+}
+
+/** What a task carries beside its ticket. */
+export function carriedBy(headers: HeaderBlock): Pick<TaskInput, 'type' | 'bodyRef' | 'trace'> {
+  return {
+    type: bodyTypeOf(headers.get(header.contentType)),
+    bodyRef: headers.get(header.bodyRef),
+    trace: { traceparent: headers.get(header.traceparent), tracestate: headers.get(header.tracestate) },
+  };
 }
 
 /** Run it. Undefined when the deadline has passed before it could start: nobody waits, and nothing was done (D6). */
@@ -52,36 +67,68 @@ export async function runTask(
   if (input.ticket.deadline <= Date.now()) {
     return undefined;
   }
-  const { ticket } = input;
+  const { bodyRef, ticket, stop, parts } = input;
   const facts = { 'mesh.call': ticket.call, 'mesh.from': ticket.from, 'mesh.attempt': ticket.attempt };
   const span = spans.handle(ticket.chain.at(-1) ?? '', input.trace, facts);
   const context = new Context(input, caller, span);
   let failed: string | undefined;
   try {
-    const body = (input.body.length === 0 ? null : JSON.parse(Buffer.from(input.body).toString())) as never;
-    const value: unknown = await span.in(() => input.handler(body, context));
-    const result = { body: encodeJson(value), headers: headersFor(context.used, input.parts?.count) };
-    if (input.parts !== undefined && input.parts.count > 0) {
-      await input.parts.finish();
+    let body: unknown;
+    if (bodyRef === undefined) {
+      body = readBody(input.type, input.body);
+    } else {
+      try {
+        body = await caller.bodies.download(bodyRef, ticket.deadline);
+      } catch (err) {
+        failed = asMeshError(err, 'a large body').code;
+        return unread(err);
+      }
+    }
+    const value: unknown = await span.in(() => input.handler(body as never, context));
+    const result = await resultOf(input, caller, value, context.used);
+    if (parts !== undefined && parts.count > 0) {
+      await parts.finish();
     }
     return result;
   } catch (err) {
     failed = 'handler_failed';
-    return failure(err, input.stop);
+    return failure(err, stop);
   } finally {
-    input.parts?.end();
+    parts?.end();
     span.end(failed);
-    input.stop.end();
+    stop.end();
   }
 }
 
-function headersFor(used: object | undefined, parts = 0): string {
-  return used === undefined && parts === 0
-    ? ''
-    : headerText([
-        [header.usage, used === undefined ? undefined : JSON.stringify(used)],
-        [header.parts, parts === 0 ? undefined : parts],
-      ]);
+/** The result of a task, in the encoding of its call; a large one is stored for as long as the outcome is kept. */
+async function resultOf(
+  { ticket, type, parts }: TaskInput,
+  caller: Caller,
+  value: unknown,
+  used: Readonly<Record<string, number>> | undefined,
+): Promise<TaskResult> {
+  const content = encodeBody(value, type === 'msgpack' ? 'msgpack' : 'json');
+  const large = content.bytes.length > limits.bodyBytes;
+  const count = parts?.count ?? 0;
+  if (used === undefined && count === 0 && !large && content.type === 'json') {
+    return { body: content.bytes, headers: '' };
+  }
+  const until = (ticket.expires ?? ticket.deadline) + limits.graceMs;
+  const bounds = { acceptUntil: ticket.deadline, deadline: ticket.deadline };
+  const headers = headerText([
+    [header.usage, used === undefined ? undefined : JSON.stringify(used)],
+    [header.parts, count === 0 ? undefined : count],
+    [header.contentType, contentTypeOf(content.type)],
+    [header.bodyRef, large ? await caller.bodies.upload(content, until, bounds) : undefined],
+  ]);
+  return { body: large ? EMPTY : content.bytes, headers };
+}
+
+/** The handler did not run: its body could not be had. */
+function unread(err: unknown): TaskResult {
+  const error = asMeshError(err, 'a large body');
+  const headers = headerText([[header.status, 'failed']]);
+  return { body: encodeJson(error.toBody()), headers, failed: error.sentence };
 }
 
 function failure(err: unknown, stop: Stop): TaskResult {

@@ -1,16 +1,28 @@
 /**
  * A call on its way through the chain: what came in, and what each guard has proven about it so far.
  */
+import type { BodyType } from '../wire/content.js';
 import type { HeaderBlock } from '../wire/headers.js';
 import type { Json } from '../wire/json.js';
 import type { Capability, Token } from '../wire/names.js';
 import type { Trace } from '../wire/trace.js';
 import type { Ticket } from '../wire/generated/messages.js';
+import type { BodyRef } from '../domain/body-ref.js';
 import type { Policy } from '../domain/policy.js';
 import type { Entry, Registry } from '../domain/registry.js';
 import type { Instance } from '../domain/roster.js';
 import type { Router } from '../domain/routing.js';
+import type { MeshError } from '../wire/errors.js';
 import type { KeyRing } from '../wire/keyring.js';
+
+/**
+ * What a gateway found when it read a body that comes by reference, before the call went through the chain: guards
+ * never wait. Either why it cannot be used, or that it was held against the contract of this digest (raw bytes: that
+ * it is there).
+ */
+export type FoundBody =
+  | { readonly error: MeshError }
+  | { readonly contract: string; readonly errors: readonly string[] | undefined };
 
 /** What the gateway received. `from` and `capability` are the raw tokens of the subject. */
 export interface Incoming {
@@ -22,6 +34,8 @@ export interface Incoming {
   readonly body: Uint8Array;
   /** The id to use when the message carries none (only an ask may). */
   readonly mintedId?: string;
+  /** Set for a body by reference. */
+  readonly found?: FoundBody;
 }
 
 /** Facts about the call, filled in guard by guard. */
@@ -42,7 +56,10 @@ export interface Draft extends Incoming {
   value: Json;
   context: string | undefined;
   intent: string | undefined;
+  type: BodyType;
+  /** The reference of the body as it came, and opened. */
   bodyRef: string | undefined;
+  ref: BodyRef | undefined;
   parts: string | undefined;
   labels: { [key: string]: string } | undefined;
   child: number | undefined;
@@ -76,6 +93,7 @@ export function draftOf(incoming: Incoming, nowMs: number): Draft {
     body: incoming.body,
     headerBytes: incoming.headerBytes ?? 0,
     ...(incoming.mintedId === undefined ? {} : { mintedId: incoming.mintedId }),
+    ...(incoming.found === undefined ? {} : { found: incoming.found }),
     nowMs,
     trace: undefined,
     enteredMs: 0,
@@ -89,7 +107,9 @@ export function draftOf(incoming: Incoming, nowMs: number): Draft {
     value: null,
     context: undefined,
     intent: undefined,
+    type: 'json',
     bodyRef: undefined,
+    ref: undefined,
     parts: undefined,
     labels: undefined,
     child: undefined,

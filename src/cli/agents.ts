@@ -3,6 +3,7 @@
  */
 import type { Command } from 'commander';
 import { register as registerAdd } from './agents/add.js';
+import { register as registerFind } from './agents/find.js';
 import { register as registerViews } from './agents-view.js';
 
 /** Add the command and what it can do. */
@@ -12,5 +13,6 @@ export function register(program: Command): void {
     .summary('who is there; add a name')
     .description('The agents and callers of a mesh.');
   registerViews(agents);
+  registerFind(agents);
   registerAdd(agents);
 }

@@ -1,14 +1,15 @@
 /**
  * `mesh call`: make one call and print its result.
  */
-import { readFileSync } from 'node:fs';
-import { InvalidArgumentError, type Command } from 'commander';
+import { InvalidArgumentError, Option, type Command } from 'commander';
 import { connect, type CallOptions, type Mesh } from '../agent/index.js';
-import { asMeshError, meshError, MeshError } from '../wire/errors.js';
-import { decodeJson, type Json } from '../wire/json.js';
+import { asMeshError, meshError, type MeshError } from '../wire/errors.js';
+import type { Json } from '../wire/json.js';
 import { limits } from '../wire/limits.js';
 import { asCapability } from '../wire/names.js';
 import { isCallId } from '../wire/ulid.js';
+import { bodyOf, rawBytes } from './call/body.js';
+import { callEachLine } from './call/each.js';
 import { wholeNumber } from './calls/ask.js';
 import { follow, questioner, sayOutcome } from './calls/follow.js';
 import { openContext, type ContextOptions } from './context.js';
@@ -21,6 +22,11 @@ interface CallCommandOptions extends ContextOptions {
   readonly label?: Readonly<Record<string, string>>;
   readonly context?: string;
   readonly intent?: string;
+  readonly bytes?: boolean;
+  readonly encoding?: 'json' | 'msgpack';
+  readonly each?: string;
+  readonly inFlight?: number;
+  readonly ordered?: boolean;
   readonly stream?: boolean;
   readonly detach?: boolean;
 }
@@ -31,7 +37,7 @@ export function register(program: Command): void {
     .command('call <capability> [body]')
     .summary('call a capability')
     .description(
-      'Call a capability and print its result. The body is JSON; - reads it from stdin, @file from a file; without one it is null.',
+      'Call a capability and print its result. The body is JSON; - reads it from stdin, @file from a file; without one it is null. A result of raw bytes goes to stdout as it is.',
     )
     .option('--as <name>', 'who calls: a name with credentials in the data folder', 'me')
     .option('--timeout <ms>', 'how long to wait', wholeNumber(1, limits.lifeMaxMs), limits.deadlineDefaultMs)
@@ -40,8 +46,17 @@ export function register(program: Command): void {
     .option('--label <key=value>', 'label that travels down the tree of calls (again for more)', addLabel)
     .option('--context <id>', 'ties calls together that belong to one matter', printable)
     .option('--intent <word>', 'what the call is for', printable)
+    .option('--bytes', 'send the body as raw bytes, of any kind, from @file or -')
+    .addOption(new Option('--encoding <how>', 'how a body crosses the wire').choices(['json', 'msgpack']))
     .option('--stream', 'print partial outputs as they come')
     .option('--detach', 'print the call id once the mesh has accepted the call, and do not wait')
+    .option('--each <file>', 'one call for each line of a file of JSON lines, or of stdin with -')
+    .option(
+      '--in-flight <n>',
+      'with --each: calls at a time (default 64)',
+      wholeNumber(1, limits.pendingCalls),
+    )
+    .option('--ordered', 'with --each: results in the order of the lines')
     .option('--data <folder>', 'data folder (default: $MESH_DATA or .mesh)')
     .option('--url <url>', 'server (default: the one of the data folder, else $NATS_URL)')
     .option('--json', 'print one JSON line: the outcome or the error')
@@ -56,10 +71,14 @@ Examples:
   $ echo '{"sku":"a-1"}' | mesh call inventory.query - --as shop --json | jq .value
   $ mesh call llm.chat '{"text":"hello"}' --stream
   $ mesh calls wait "$(mesh call docs.report @request.json --detach --timeout 600000)"
+  $ mesh call image.scale @cat.png --bytes > small.png
+  $ mesh call inventory.query --each skus.ndjson --in-flight 200 --json > results.ndjson
   $ mesh call pay.invoice @invoice.json --id 01jd9zq0c3w8k5v7x2m4n6p8r0      a retry repeats the id
 
-The result goes to stdout, an error to stderr; what a handler asks is asked here where stdin is a terminal. Exits with 0 completed, 1 failed or cancelled, 2 usage, 3 refused,
-4 expired or unknown. Ctrl-C asks the mesh to cancel the call.`;
+The result goes to stdout, an error to stderr; what a handler asks is asked here where stdin is a terminal.
+Exits with 0 completed, 1 failed or cancelled, 2 usage, 3 refused, 4 expired or unknown; with --each the first of
+1, 3 and 4 that one of the calls has. Ctrl-C asks the mesh to cancel. --each prints one line for each call, with the
+number of its line; on a terminal a bar shows how far it is.`;
 
 async function call(
   capability: string,
@@ -68,11 +87,16 @@ async function call(
 ): Promise<void> {
   const json = options.json === true;
   try {
-    const value = bodyOf(body);
+    checkUsage(body, options);
+    const value = options.bytes === true ? rawBytes(body) : bodyOf(body);
     const { url, credentials } = openContext({ ...options, as: options.as ?? 'me' }, 'me');
     const mesh = await connect({ url, creds: credentials });
     try {
-      await makeCall(mesh, asCapability(capability), value, options);
+      if (options.each === undefined) {
+        await makeCall(mesh, asCapability(capability), value, options);
+      } else {
+        await makeCalls(mesh, asCapability(capability), options.each, options);
+      }
     } finally {
       await mesh.close();
     }
@@ -84,7 +108,7 @@ async function call(
 async function makeCall(
   mesh: Mesh,
   capability: string,
-  body: Json,
+  body: Json | Uint8Array,
   options: CallCommandOptions,
 ): Promise<void> {
   const json = options.json === true;
@@ -107,6 +131,47 @@ async function makeCall(
   }
 }
 
+async function makeCalls(
+  mesh: Mesh,
+  capability: string,
+  file: string,
+  options: CallCommandOptions,
+): Promise<void> {
+  const abort = cancelOnSignal();
+  const { inFlight, ordered, json } = options;
+  const many = {
+    ...callOptions(options),
+    ...(inFlight === undefined ? {} : { inFlight }),
+    ...(ordered === undefined ? {} : { ordered }),
+    signal: abort.signal,
+  };
+  try {
+    process.exitCode = await callEachLine(mesh, capability, file, many, json === true);
+  } finally {
+    abort.done();
+  }
+}
+
+/** Throws usage for options that do not go together. */
+function checkUsage(
+  body: string | undefined,
+  { each, id, bytes, inFlight, ordered, stream, detach }: CallCommandOptions,
+): void {
+  const why =
+    each !== undefined && (stream === true || detach === true)
+      ? '--each waits for the outcomes of its calls: no --stream or --detach beside it'
+      : each !== undefined && (body !== undefined || id !== undefined || bytes === true)
+        ? '--each takes its bodies from a file: no body, --id or --bytes beside it'
+        : each === undefined && (inFlight !== undefined || ordered === true)
+          ? '--in-flight and --ordered go with --each'
+          : bytes === true && body !== '-' && body?.startsWith('@') !== true
+            ? '--bytes takes the body from @file or -'
+            : undefined;
+  if (why !== undefined) {
+    throw meshError('usage', { why });
+  }
+}
+
 /** The call id is told with an error: `mesh calls show` and a retry need it. */
 function fail(err: MeshError, json: boolean): void {
   process.exitCode = exitOfError(err);
@@ -120,8 +185,10 @@ function fail(err: MeshError, json: boolean): void {
   }
 }
 
-function callOptions({ id, timeout, major, label, context, intent }: CallCommandOptions): CallOptions {
+function callOptions(given: CallCommandOptions): CallOptions {
+  const { id, timeout, major, label, context, intent, encoding } = given;
   return {
+    ...(encoding === undefined ? {} : { encoding }),
     ...(id === undefined ? {} : { id }),
     ...(timeout === undefined ? {} : { timeoutMs: timeout }),
     ...(major === undefined ? {} : { major }),
@@ -129,27 +196,6 @@ function callOptions({ id, timeout, major, label, context, intent }: CallCommand
     ...(context === undefined ? {} : { context }),
     ...(intent === undefined ? {} : { intent }),
   };
-}
-
-/** The body as it was given. Throws `usage`. */
-function bodyOf(given: string | undefined): Json {
-  try {
-    const bytes = given === undefined ? undefined : bytesOf(given);
-    JSON.parse(Buffer.from(bytes ?? 'null').toString()); // its error says where
-    return bytes === undefined ? null : decodeJson(bytes);
-  } catch (err) {
-    const why = err instanceof MeshError ? err.sentence : String(err instanceof Error ? err.message : err);
-    throw meshError('usage', { why: `the body is not one JSON value: ${why}` }, err);
-  }
-}
-
-function bytesOf(given: string): Uint8Array {
-  const file = given === '-' ? 0 : given.startsWith('@') ? given.slice(1) : undefined;
-  const bytes = file === undefined ? Buffer.from(given) : readFileSync(file);
-  if (bytes.length === 0) {
-    throw new Error('it is empty');
-  }
-  return bytes;
 }
 
 /** Ctrl-C cancels the call, whose outcome is still waited for; a second one ends at once. */

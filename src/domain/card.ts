@@ -5,6 +5,7 @@
  * offer one major of a capability share one contract; a minor version may change anything else.
  */
 import { createHash } from 'node:crypto';
+import type { BodyType } from '../wire/content.js';
 import type { Card } from '../wire/generated/messages.js';
 import { meshError } from '../wire/errors.js';
 import { limits } from '../wire/limits.js';
@@ -26,6 +27,12 @@ export interface Offer {
   readonly readOnly: boolean;
   readonly lifeMs: number;
   readonly attemptMs: number;
+  /** What bodies may be. */
+  readonly takes: readonly BodyType[];
+  /** What results may be. */
+  readonly gives: readonly BodyType[];
+  /** The agent reads and sends large bodies by reference. */
+  readonly references: boolean;
   /** Digest of the contract. */
   readonly contract: string;
 }
@@ -68,6 +75,9 @@ export function offersOf(agent: Token, card: Card): Offer[] {
       readOnly: c.readOnly ?? false,
       lifeMs,
       attemptMs: c.attemptMs ?? limits.attemptMs,
+      takes: c.takes ?? ['json'],
+      gives: c.gives ?? ['json'],
+      references: c.references ?? false,
       contract: digestOf([sorted(input), sorted(output), idempotent, lifeMs]),
     };
   });

@@ -19,6 +19,8 @@ export interface Entry {
   readonly input: Validator;
   readonly output: Validator;
   readonly offers: Map<Token, Offer>;
+  /** Somebody who offers it does not take JSON. */
+  picky: boolean;
 }
 
 /** A card as it is kept. */
@@ -74,7 +76,9 @@ export class Registry {
     const registered: Registered = { agent, card, digest, offers: offersOf(agent, card) };
     this.#agents.set(agent, registered);
     for (const offer of registered.offers) {
-      this.#entryFor(offer).offers.set(agent, offer);
+      const entry = this.#entryFor(offer);
+      entry.offers.set(agent, offer);
+      entry.picky = !takesJson(entry);
     }
     this.version++;
     return registered;
@@ -83,7 +87,10 @@ export class Registry {
   /** Forget an agent's card. */
   remove(agent: Token): void {
     for (const offer of this.#agents.get(agent)?.offers ?? []) {
-      this.#entries.get(offer.name)?.get(offer.major)?.offers.delete(agent);
+      const entry = this.#entries.get(offer.name)?.get(offer.major);
+      if (entry?.offers.delete(agent) === true) {
+        entry.picky = !takesJson(entry);
+      }
     }
     if (this.#agents.delete(agent)) {
       this.version++;
@@ -166,11 +173,16 @@ export class Registry {
         input: compile(offer.input),
         output: compile(offer.output),
         offers: new Map(),
+        picky: false,
       };
       majors.set(offer.major, entry);
     }
     return entry;
   }
+}
+
+function takesJson(entry: Entry): boolean {
+  return [...entry.offers.values()].every((offer) => offer.takes.includes('json'));
 }
 
 /** What is safe may still not be a schema (`{"type": "strnig"}`). Throws card_schema. */

@@ -16,6 +16,10 @@ interface Candidates {
   next: number;
 }
 
+/** Says who may get it. */
+type Suits = (instance: Instance) => boolean;
+const anybody: Suits = () => true;
+
 /** How many are looked at before the whole list is walked. */
 const SAMPLE = 2;
 
@@ -32,16 +36,19 @@ export class Router {
     this.#policyFor = policyFor;
   }
 
-  /** A free instance, or undefined when all are busy or gone. `avoid` is taken only when nobody else is free. */
-  choose(entry: Entry, nowMs: number, avoid?: Instance): Instance | undefined {
+  /**
+   * A free instance, or undefined when all are busy or gone. `avoid` is taken only when nobody else is free; with
+   * `suits` only those for whom it is true.
+   */
+  choose(entry: Entry, nowMs: number, avoid?: Instance, suits?: Suits): Instance | undefined {
     const list = this.#candidates(entry);
     const n = list.instances.length;
     if (n === 0) {
       return undefined;
     }
     const chosen =
-      this.#policyFor(entry.name) === 'least-loaded' ? leastLoaded(list, nowMs, avoid) : undefined;
-    return chosen ?? roundRobin(list, nowMs, avoid);
+      this.#policyFor(entry.name) === 'least-loaded' ? leastLoaded(list, nowMs, avoid, suits) : undefined;
+    return chosen ?? roundRobin(list, nowMs, avoid, suits);
   }
 
   /** Live instances that offer the entry, free or not. */
@@ -68,26 +75,31 @@ export class Router {
   }
 }
 
-function roundRobin(list: Candidates, nowMs: number, avoid?: Instance): Instance | undefined {
+function roundRobin(
+  list: Candidates,
+  nowMs: number,
+  avoid?: Instance,
+  suits: Suits = anybody,
+): Instance | undefined {
   const n = list.instances.length;
   for (let i = 0; i < n; i++) {
     const at = (list.next + i) % n;
     const instance = list.instances[at];
-    if (instance !== undefined && instance !== avoid && isFree(instance, list.capability, nowMs)) {
+    const wanted = instance !== undefined && instance !== avoid && suits(instance);
+    if (wanted && isFree(instance, list.capability, nowMs)) {
       list.next = at + 1;
       return instance;
     }
   }
-  return avoid !== undefined && list.instances.includes(avoid) && isFree(avoid, list.capability, nowMs)
-    ? avoid
-    : undefined;
+  const again = avoid !== undefined && list.instances.includes(avoid) && suits(avoid);
+  return again && isFree(avoid, list.capability, nowMs) ? avoid : undefined;
 }
 
 /** The less loaded of two chosen in turn: nearly as even as looking at all, at a constant cost. */
-function leastLoaded(list: Candidates, nowMs: number, avoid?: Instance): Instance | undefined {
+function leastLoaded(list: Candidates, nowMs: number, avoid?: Instance, suits?: Suits): Instance | undefined {
   let best: Instance | undefined;
   for (let i = 0; i < SAMPLE; i++) {
-    const instance = roundRobin(list, nowMs, avoid);
+    const instance = roundRobin(list, nowMs, avoid, suits);
     if (instance !== undefined && (best === undefined || load(instance) < load(best))) {
       best = instance;
     }

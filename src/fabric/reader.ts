@@ -66,6 +66,20 @@ export async function getLast(
   };
 }
 
+/** The last message of a subject, from any replica, or undefined. For streams in which a subject is written once. */
+export async function getBySubject(
+  nc: NatsConnection,
+  stream: StreamName,
+  subject: string,
+): Promise<Stored | undefined> {
+  const msg = await nc.request(`$JS.API.DIRECT.GET.${stream}.${subject}`, EMPTY, { timeout: TIMEOUT_MS });
+  const headers = headersOf(msg);
+  if (headers.statusCode >= 400) {
+    return undefined;
+  }
+  return { seq: Number(headers.get('Nats-Sequence') ?? 0), subject, headers, body: msg.data };
+}
+
 /** An instant of the server in epoch ms, with its fractions. */
 function instantOf(time: string): number {
   const fraction = /\.\d+/.exec(time)?.[0] ?? '';

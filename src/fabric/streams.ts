@@ -125,6 +125,25 @@ export async function streamState(
   };
 }
 
+/** The subjects in a stream that fall under a filter. */
+export async function subjectsOf(nc: NatsConnection, name: StreamName, filter: string): Promise<string[]> {
+  const request = JSON.stringify({ subjects_filter: filter });
+  const reply = await nc.request(`$JS.API.STREAM.INFO.${name}`, request, { timeout: 2_000 });
+  const info = reply.json<{
+    state?: { subjects?: Record<string, number> };
+    error?: { description: string };
+  }>();
+  if (info.state === undefined) {
+    throw new Error(`${name}: ${info.error?.description ?? 'no answer'}`);
+  }
+  return Object.keys(info.state.subjects ?? {});
+}
+
+/** Remove every message of BODIES under a subject. */
+export async function purgeSubject(nc: NatsConnection, name: 'BODIES', filter: string): Promise<void> {
+  await nc.request(`$JS.API.STREAM.PURGE.${name}`, JSON.stringify({ filter }), { timeout: 2_000 });
+}
+
 /** Remove every message below `seq`. */
 export async function purgeBelow(nc: NatsConnection, name: StreamName, seq: number): Promise<void> {
   const jsm = await jetstreamManager(nc, { checkAPI: false });

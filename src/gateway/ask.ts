@@ -10,11 +10,14 @@ import { header } from '../wire/headers.js';
 import { limits } from '../wire/limits.js';
 import { birthOf, isCallId, newCallId } from '../wire/ulid.js';
 import type { Admitter } from './admit.js';
+import type { Incoming } from '../chain/draft.js';
+import { findBody } from './bodies/check.js';
 import type { Core } from './core.js';
 import { lookUp } from './lookup.js';
 import type { OpenSet } from './open.js';
 import type { Origin } from './origin.js';
 import { isOwnInbox, replyError } from './reply.js';
+import { refDigest } from './records.js';
 import { readRegister, replyOutcome } from './settle.js';
 import type { WaitingRoom } from './waiting.js';
 
@@ -55,7 +58,7 @@ function takeAsk(core: Core, open: OpenSet, admitter: Admitter, waiting: Waiting
     mintedId: id,
   };
   const origin: Origin = { kind: 'ask', reply, durable: () => undefined, undone: () => undefined };
-  const admit = () => {
+  const judge = (incoming: Incoming) => {
     if (admitter.admit(incoming, origin, id) === 'held') {
       waiting.add({
         key: `${p.from}.${id}`,
@@ -66,12 +69,21 @@ function takeAsk(core: Core, open: OpenSet, admitter: Admitter, waiting: Waiting
       });
     }
   };
+  const admit = () => {
+    if (headers.get(header.bodyRef) === undefined) {
+      return judge(incoming);
+    }
+    findBody(core, incoming).then(judge, () => {
+      const why = 'its body could not be read';
+      replyError(core, reply, meshError('unavailable', { waitedMs: 0, why }), id);
+    });
+  };
   if (given === undefined || !isCallId(given)) {
     return admit();
   }
   const known = open.byKey(`${p.from}.${given}`);
   if (known !== undefined) {
-    const same = known.record.digest === callDigest(p.capability, msg.data);
+    const same = known.record.digest === callDigest(p.capability, msg.data, refDigest(headers));
     const error = same
       ? meshError('outcome_pending', { waitedMs: 0 })
       : meshError('call_id_reused', { call: given });
@@ -97,7 +109,10 @@ async function retryOfAsk(
   try {
     const settled = await readRegister(core, from, call);
     if (settled !== undefined) {
-      if (settled.record.digest !== undefined && settled.record.digest !== callDigest(capability, msg.data)) {
+      if (
+        settled.record.digest !== undefined &&
+        settled.record.digest !== callDigest(capability, msg.data, refDigest(headersOf(msg)))
+      ) {
         replyError(core, reply, meshError('call_id_reused', { call }), call);
       } else {
         replyOutcome(core, reply, settled.text, settled.body);

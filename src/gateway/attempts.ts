@@ -5,6 +5,8 @@
  * `unknown` can end it (D3). Others are given to another instance, at most `dispatches` times (D8).
  */
 import { backoffMs } from '../domain/backoff.js';
+import type { Entry } from '../domain/registry.js';
+import { takerOf } from '../domain/takes.js';
 import type { Instance } from '../domain/roster.js';
 import { encodeHeaders, header } from '../wire/headers.js';
 import { meshError } from '../wire/errors.js';
@@ -184,7 +186,7 @@ export class Attempts {
     }
     const entry = this.#core.registry.find(call.record.capability, call.record.major);
     const last = this.#core.roster.get(call.record.agent, call.record.instance ?? '');
-    const instance = entry === undefined ? undefined : this.#core.router.choose(entry, now, last);
+    const instance = entry === undefined ? undefined : this.#choose(entry, call.record, now, last);
     if (instance === undefined || (entry?.idempotent !== true && (call.record.dispatches ?? 0) > 0)) {
       return this.#open.wheel.set(call, Math.min(now + limits.backoffMs, call.record.deadline));
     }
@@ -196,6 +198,16 @@ export class Attempts {
         this.#open.wheel.set(call, Date.now() + limits.backoffMs);
       }
     });
+  }
+
+  #choose(
+    entry: Entry,
+    { type, bodyRef }: DecisionRecord,
+    now: number,
+    last?: Instance,
+  ): Instance | undefined {
+    const suits = takerOf(entry, { type: type ?? 'json', byRef: bodyRef !== undefined });
+    return this.#core.router.choose(entry, now, last, suits);
   }
 
   #nextRecord(call: OpenCall, instance: Instance): DecisionRecord {

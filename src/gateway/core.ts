@@ -8,6 +8,7 @@ import type { Policy } from '../domain/policy.js';
 import type { Registry } from '../domain/registry.js';
 import type { Roster } from '../domain/roster.js';
 import type { Router } from '../domain/routing.js';
+import type { Slots } from './bodies/slots.js';
 import type { Log } from '../wire/log.js';
 import type { Token } from '../wire/names.js';
 import type { Sight } from './sight.js';
@@ -26,6 +27,8 @@ export interface Core {
   readonly registry: Registry;
   readonly roster: Roster;
   readonly router: Router;
+  /** Bounds the reading of large bodies. */
+  readonly reads: Slots;
   readonly log: Log;
   readonly sight: Sight;
   /** How full the streams that decide on that are, in percent. */

@@ -14,6 +14,7 @@ import type { DecisionRecord } from '../wire/generated/messages.js';
 import { header, headerBlock, headerLine } from '../wire/headers.js';
 import { limits } from '../wire/limits.js';
 import { isCapability, type Capability, type Token } from '../wire/names.js';
+import type { Cancels } from './cancels.js';
 import type { Core } from './core.js';
 import { dispatch } from './dispatch.js';
 import { release, type OpenCall, type OpenSet } from './open.js';
@@ -36,14 +37,16 @@ export class Decider {
   readonly #core: Core;
   readonly #open: OpenSet;
   readonly #settler: Settler;
+  readonly #cancels: Cancels;
   /** Publishes on their way, oldest first: no decision of theirs has a sequence at or below this floor. */
   readonly #inAir = new Map<string, number>();
   #lastSeq = 0;
 
-  constructor(core: Core, open: OpenSet, settler: Settler) {
+  constructor(core: Core, open: OpenSet, settler: Settler, cancels: Cancels) {
     this.#core = core;
     this.#open = open;
     this.#settler = settler;
+    this.#cancels = cancels;
   }
 
   /** An admitted call: decide, then dispatch. */
@@ -60,6 +63,9 @@ export class Decider {
         call.decidedMs = performance.now();
         this.#open.add(call);
         origin.durable();
+        if (!late && this.#cancels.wasCancelled(call.key)) {
+          return this.#cancelled(call); // asked for while the decision was made durable
+        }
         this.start(call, instance, late);
       },
       lost: (why, other) => {
@@ -67,6 +73,12 @@ export class Decider {
         this.#lost(origin, record, why, other);
       },
     });
+  }
+
+  #cancelled(call: OpenCall): void {
+    release(call);
+    call.record.dispatches = 0;
+    this.#settler.fail(call, 'cancelled', meshError('cancelled').toBody());
   }
 
   /** A call that will not be dispatched: decide so, then settle. */

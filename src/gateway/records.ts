@@ -5,6 +5,7 @@ import { randomBytes } from 'node:crypto';
 import type { AdmittedCall } from '../chain/verdict.js';
 import type { Draft } from '../chain/draft.js';
 import type { DecisionRecord, OutcomeRecord } from '../wire/generated/messages.js';
+import { parseBodyRef } from '../domain/body-ref.js';
 import { callDigest } from '../wire/digest.js';
 import type { HeaderBlock } from '../wire/headers.js';
 import { header } from '../wire/headers.js';
@@ -43,7 +44,7 @@ export function allowRecord(core: Core, call: AdmittedCall, reply: string | unde
     lifeMs: call.entry.lifeMs,
     root: call.root,
     chain: [...call.chain, `${call.instance.agent}/${call.what}`],
-    digest: callDigest(call.what, call.body),
+    digest: callDigest(call.what, call.body, call.ref?.digest),
     policy: core.policy.digest,
     idempotent: call.entry.idempotent,
     attemptMs: offer?.attemptMs ?? limits.attemptMs,
@@ -76,10 +77,18 @@ function withWireFields(record: DecisionRecord, d: Draft): DecisionRecord {
   if (d.bodyRef !== undefined) {
     record.bodyRef = d.bodyRef;
   }
+  if (d.type !== 'json') {
+    record.type = d.type;
+  }
   if (d.parts !== undefined) {
     record.parts = d.parts;
   }
   return record;
+}
+
+/** Digest of the body that a message refers to, as it says itself; undefined when the body is in the message. */
+export function refDigest(headers: Pick<HeaderBlock, 'get'>): string | undefined {
+  return parseBodyRef(headers.get(header.bodyRef))?.digest;
 }
 
 /** A status that is decided without any dispatch. */
@@ -112,7 +121,7 @@ export function refuseRecord(
     lifeMs,
     root: draft.root === '' ? `${draft.from}.${id}` : draft.root,
     chain: draft.chain.length === 0 ? [draft.from] : draft.chain,
-    digest: callDigest(draft.capability, draft.body),
+    digest: callDigest(draft.capability, draft.body, draft.ref?.digest ?? refDigest(draft.headers)),
     policy: core.policy.digest,
     error: error.toBody(),
     at: Date.now(),
@@ -131,7 +140,11 @@ export function refuseRecord(
 }
 
 /** The record of an outcome. */
-export function outcomeRecord(call: OpenCall, status: OutcomeRecord['status'], code?: string): OutcomeRecord {
+export function outcomeRecord(
+  call: OpenCall,
+  status: OutcomeRecord['status'],
+  more: Pick<OutcomeRecord, 'code' | 'type' | 'bodyRef' | 'parts'> = {},
+): OutcomeRecord {
   const r = call.record;
   const record: OutcomeRecord = {
     v: 1,
@@ -146,10 +159,8 @@ export function outcomeRecord(call: OpenCall, status: OutcomeRecord['status'], c
     root: r.root,
     nonce: nonce(),
     at: Date.now(),
+    ...more,
   };
-  if (code !== undefined) {
-    record.code = code;
-  }
   if (r.instance !== undefined) {
     record.instance = r.instance;
   }

@@ -5,14 +5,16 @@
 import { getBySeq } from '../fabric/reader.js';
 import { headersOf } from '../fabric/raw.js';
 import type { Msg } from '../fabric/connection.js';
+import { parseBodyRef } from '../domain/body-ref.js';
 import { sameMac, sealTicket } from '../domain/ticket.js';
-import { asMeshError, meshError, type MeshError } from '../wire/errors.js';
+import { meshError, type MeshError } from '../wire/errors.js';
 import { parse } from '../wire/generated/subjects.js';
-import type { ErrorBody } from '../wire/generated/messages.js';
+import type { ErrorBody, OutcomeRecord } from '../wire/generated/messages.js';
 import { header, type HeaderBlock } from '../wire/headers.js';
 import { decodeJson } from '../wire/json.js';
 import { limits } from '../wire/limits.js';
 import type { Attempts } from './attempts.js';
+import { judgeResult, judgeResultByRef, type JudgedResult } from './bodies/result.js';
 import type { Core } from './core.js';
 import { newOpenCall } from './decide.js';
 import { answerOf } from './dispatch.js';
@@ -20,6 +22,8 @@ import { release, type OpenCall, type OpenSet } from './open.js';
 import { readDecision } from './records.js';
 import { readRegister, type Settler } from './settle.js';
 import type { Taken } from './taken.js';
+
+const EMPTY = new Uint8Array(0);
 
 /** Takes results. `onFree` is told which agent has a slot again. */
 export class Results {
@@ -29,6 +33,7 @@ export class Results {
   readonly #attempts: Attempts;
   readonly #taken: Taken;
   readonly #onFree: () => void;
+  readonly #reading = new WeakSet<OpenCall>();
   #lookups = 0;
 
   constructor(
@@ -81,11 +86,15 @@ export class Results {
       const current = seq === call.seq && call.state === 'dispatched';
       return current ? this.#attempts.busy(call, status === 'unserved') : undefined;
     }
-    release(call);
     const code = headers.get(header.serviceErrorCode);
+    const completed = (status === undefined || status === 'completed') && code === undefined;
+    if (completed && headers.get(header.bodyRef) !== undefined) {
+      return void this.#completeByRef(call, headers);
+    }
+    release(call);
     if (status === 'cancelled' && call.cancelled) {
       this.#settler.fail(call, 'cancelled', meshError('cancelled').toBody());
-    } else if ((status !== undefined && status !== 'completed') || code !== undefined) {
+    } else if (!completed) {
       const text = headers.get(header.serviceError) ?? code;
       this.#settler.fail(call, 'failed', this.#failure(call, body, text).toBody());
     } else {
@@ -95,16 +104,28 @@ export class Results {
   }
 
   #complete(call: OpenCall, headers: HeaderBlock, body: Uint8Array): void {
-    const { agent, capability, major } = call.record;
-    let errors: readonly string[] | undefined;
-    try {
-      const value = decodeJson(body);
-      errors = this.#core.registry.find(capability, major)?.output(value);
-    } catch (err) {
-      errors = [asMeshError(err, 'result').sentence];
+    this.#end(call, headers, body, judgeResult(this.#core, call.record, headers, body));
+  }
+
+  /** The agent says it again while we read, and when we could not: one reading at a time, until one succeeds. */
+  async #completeByRef(call: OpenCall, headers: HeaderBlock): Promise<void> {
+    if (this.#reading.has(call)) {
+      return;
     }
+    this.#reading.add(call);
+    const judged = await judgeResultByRef(this.#core, call.record, headers).catch(() => undefined);
+    this.#reading.delete(call);
+    if (judged !== undefined && call.state !== 'settling') {
+      release(call);
+      this.#end(call, headers, EMPTY, judged);
+      this.#onFree();
+    }
+  }
+
+  #end(call: OpenCall, headers: HeaderBlock, body: Uint8Array, { errors, kind }: JudgedResult): void {
+    const { agent, capability } = call.record;
     if (errors === undefined) {
-      this.#settler.complete(call, body, usageOf(headers), partsOf(headers));
+      this.#settler.complete(call, body, usageOf(headers), { ...kind, ...partsOf(headers) });
     } else {
       this.#settler.fail(call, 'failed', meshError('output_invalid', { agent, capability, errors }).toBody());
     }
@@ -115,6 +136,11 @@ export class Results {
     let why = fallback ?? 'no reason given';
     try {
       const said = decodeJson(body) as Partial<ErrorBody> | null;
+      const ref = parseBodyRef(call.record.bodyRef);
+      if (ref !== undefined && (said?.code === 'body_missing' || said?.code === 'body_changed')) {
+        const facts = { body: ref.body, owner: ref.owner, why: 'its agent did not find all of it' };
+        return meshError(said.code, facts);
+      }
       if (typeof said?.message === 'string') {
         why = said.message;
       }
@@ -168,9 +194,9 @@ export class Results {
 }
 
 /** How many partial outputs the agent says it gave. */
-function partsOf(headers: HeaderBlock): number | undefined {
+function partsOf(headers: HeaderBlock): Pick<OutcomeRecord, 'parts'> {
   const parts = Number(headers.get(header.parts) ?? 0);
-  return Number.isSafeInteger(parts) && parts > 0 ? parts : undefined;
+  return Number.isSafeInteger(parts) && parts > 0 ? { parts } : {};
 }
 
 function usageOf(headers: HeaderBlock): Record<string, number> | undefined {

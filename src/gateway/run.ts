@@ -23,6 +23,8 @@ import { serveAdoptions } from './adopt.js';
 import { Admitter } from './admit.js';
 import { serveAsks } from './ask.js';
 import { Attempts } from './attempts.js';
+import { serveBodies } from './bodies/serve.js';
+import { Slots } from './bodies/slots.js';
 import { Cancels } from './cancels.js';
 import type { Core } from './core.js';
 import { Decider } from './decide.js';
@@ -73,10 +75,10 @@ export async function runGateway(options: GatewayOptions): Promise<RunningGatewa
   const taken = new Taken(core);
   const open = new OpenSet((call) => attempts.due(call));
   const settler = new Settler(core, open, taken);
-  const decider = new Decider(core, open, settler);
+  const cancels = new Cancels();
+  const decider = new Decider(core, open, settler, cancels);
   cork(core.nc, () => open.size + decider.inAir);
   const attempts = new Attempts(core, open, decider, settler);
-  const cancels = new Cancels();
   const admitter = new Admitter(core, decider, cancels);
   const waiting = new WaitingRoom(
     (w) => admitter.retry(w),
@@ -101,6 +103,7 @@ export async function runGateway(options: GatewayOptions): Promise<RunningGatewa
     serveAsks(core, open, admitter, waiting),
     serveWakes(core, open, admitter),
     serveRecalls(core, open, waiting),
+    serveBodies(core),
     serveParts({ core, open, attempts, settler }),
     serveCancels({ core, open, waiting, attempts, settler, admitter, cancels }),
   ];
@@ -152,6 +155,7 @@ async function startCore(options: GatewayOptions): Promise<{ core: Core; tracing
     registry,
     roster,
     router: new Router(registry, roster, (capability) => core.policy.routingOf(capability)),
+    reads: new Slots(limits.bodyReads, limits.bodyReadsWaiting),
     log: options.log,
     sight: new Sight(sight, options.log, tracing),
     fill: {},

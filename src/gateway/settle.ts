@@ -6,6 +6,7 @@ import { getLast } from '../fabric/reader.js';
 import { send } from '../fabric/sender.js';
 import type { Ack } from '../fabric/publisher.js';
 import { ingress, subject } from '../wire/generated/subjects.js';
+import { contentTypes, type BodyType } from '../wire/content.js';
 import type { ErrorBody, OutcomeRecord } from '../wire/generated/messages.js';
 import { header, headerBlock, headerLine, headerText } from '../wire/headers.js';
 import { limits } from '../wire/limits.js';
@@ -30,14 +31,16 @@ export class Settler {
     this.#taken = taken;
   }
 
-  /** Settle with a result the agent gave. */
-  complete(call: OpenCall, body: Uint8Array, reported?: Record<string, number>, parts?: number): void {
-    const record = outcomeRecord(call, 'completed');
+  /** Settle with a result the agent gave; `more` says what it is unless JSON, where it lies if not here, its parts. */
+  complete(
+    call: OpenCall,
+    body: Uint8Array,
+    reported?: Record<string, number>,
+    more: Pick<OutcomeRecord, 'type' | 'bodyRef' | 'parts'> = {},
+  ): void {
+    const record = outcomeRecord(call, 'completed', more);
     if (reported !== undefined) {
       record.reported = reported;
-    }
-    if (parts !== undefined) {
-      record.parts = parts;
     }
     this.#settle(call, record, body);
   }
@@ -45,7 +48,7 @@ export class Settler {
   /** Settle with an error. */
   fail(call: OpenCall, status: Exclude<OutcomeRecord['status'], 'completed'>, error: ErrorBody): void {
     const body = Buffer.from(JSON.stringify({ ...error, call: call.record.call }));
-    this.#settle(call, outcomeRecord(call, status, error.code), body);
+    this.#settle(call, outcomeRecord(call, status, { code: error.code }), body);
   }
 
   #settle(call: OpenCall, record: OutcomeRecord, body: Uint8Array): void {
@@ -63,7 +66,8 @@ export class Settler {
     const keepUntil = (call.record.expires ?? record.at) + limits.graceMs;
     const ttl = Math.max(1, Math.ceil((keepUntil - Date.now()) / 1000));
     const text = JSON.stringify(record);
-    const headers = headerBlock(headerLine(header.outcome, text) + headerLine(header.ttl, ttl));
+    const lines = headerLine(header.outcome, text) + headerLine(header.ttl, ttl);
+    const headers = headerBlock(record.type === undefined ? lines : lines + kindLine(record.type));
     const to = ingress.settle(this.#core.ingress, {
       from: call.record.from as Token,
       call: call.record.call as Token,
@@ -115,6 +119,10 @@ export class Settler {
   }
 }
 
+function kindLine(type: BodyType): string {
+  return headerLine(header.contentType, contentTypes[type]);
+}
+
 /** Refusals may name capabilities that nobody has. */
 function isKnown({ registry }: Core, { status, capability }: OutcomeRecord): boolean {
   return status === 'completed' || registry.find(capability, undefined) !== undefined;
@@ -122,11 +130,14 @@ function isKnown({ registry }: Core, { status, capability }: OutcomeRecord): boo
 
 /** Send an outcome to an inbox. */
 export function replyOutcome(core: Core, reply: string, outcomeText: string, body: Uint8Array): void {
-  const { status, code } = JSON.parse(outcomeText) as OutcomeRecord;
+  const { status, code, type } = JSON.parse(outcomeText) as OutcomeRecord;
   const lines: [string, string | undefined][] = [[header.outcome, outcomeText]];
   if (status !== 'completed') {
     // The words every NATS service client knows (ADR-32).
     lines.push([header.serviceErrorCode, code], [header.serviceError, status]);
+  }
+  if (type !== undefined) {
+    lines.push([header.contentType, contentTypes[type]]);
   }
   send(core.nc, reply, body, headerText(lines));
 }

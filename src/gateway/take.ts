@@ -13,6 +13,7 @@ import { limits } from '../wire/limits.js';
 import { birthOf, isCallId } from '../wire/ulid.js';
 import type { Admitter } from './admit.js';
 import { writeDead } from './attempts.js';
+import { findBody } from './bodies/check.js';
 import type { Core } from './core.js';
 import { lookUp } from './lookup.js';
 import type { OpenSet } from './open.js';
@@ -122,6 +123,16 @@ export class Taker {
   }
 
   #admit(incoming: Incoming, origin: Origin, streamSeq: number): void {
+    if (incoming.headers.get(header.bodyRef) === undefined) {
+      return this.#judge(incoming, origin, streamSeq);
+    }
+    findBody(this.#core, incoming).then(
+      (found) => this.#judge(found, origin, streamSeq),
+      () => origin.undone(),
+    );
+  }
+
+  #judge(incoming: Incoming, origin: Origin, streamSeq: number): void {
     const fallbackId = `seq-${streamSeq}`;
     if (this.#admitter.admit(incoming, origin, fallbackId) === 'held') {
       const id = incoming.headers.get(header.call) ?? fallbackId;

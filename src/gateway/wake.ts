@@ -6,9 +6,11 @@ import { headersOf } from '../fabric/raw.js';
 import { meshError } from '../wire/errors.js';
 import { pattern } from '../wire/generated/subjects.js';
 import type { Wake } from '../wire/generated/messages.js';
+import { header } from '../wire/headers.js';
 import { limits } from '../wire/limits.js';
 import { birthOf } from '../wire/ulid.js';
 import type { Admitter } from './admit.js';
+import { findBody } from './bodies/check.js';
 import type { Core } from './core.js';
 import { lookUp } from './lookup.js';
 import type { OpenSet } from './open.js';
@@ -40,7 +42,9 @@ async function wake(core: Core, open: OpenSet, admitter: Admitter, msg: Msg): Pr
   if (parked === undefined) {
     return 'gone';
   }
-  const { record, incoming } = parked;
+  const { record } = parked;
+  const byRef = parked.incoming.headers.get(header.bodyRef) !== undefined;
+  const incoming = byRef ? await findBody(core, parked.incoming) : parked.incoming;
   if (open.byKey(`${record.from}.${record.call}`) !== undefined) {
     forget(core, seq);
     return 'gone';

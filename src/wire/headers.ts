@@ -16,6 +16,7 @@ export const header = {
   labels: 'Mesh-Labels',
   intent: 'Mesh-Intent',
   bodyRef: 'Mesh-Body-Ref',
+  chunk: 'Mesh-Chunk',
   parts: 'Mesh-Parts',
   part: 'Mesh-Part',
   attempt: 'Mesh-Attempt',

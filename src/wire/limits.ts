@@ -2,9 +2,10 @@
  * Every bound of the mesh in one place: value, unit, reason. Nothing grows without one of these.
  * Streams and buckets have theirs in `subjects/streams.ts`.
  */
+import { bodyLimits } from './body-limits.js';
 import { mcpLimits } from './mcp-limits.js';
 
-/** Value, unit and reason by name. */
+/** The table: value, unit and reason of each bound. */
 export const limitTable = {
   bodyBytes: {
     value: 1_000_000,
@@ -337,6 +338,7 @@ export const limitTable = {
     reason: 'Messages a view reads before it says that there is more.',
   },
   ...mcpLimits,
+  ...bodyLimits,
 } as const satisfies Record<string, { value: number; unit: string; reason: string }>;
 
 /** Name of a bound. */

@@ -15,7 +15,11 @@ const meaning: Readonly<Record<keyof typeof header, readonly [on: string, carrie
   context: ['call, ask', 'An id that ties calls of one conversation together.'],
   labels: ['call, ask', '`key=value,key=value`: texts that travel down the tree of calls, in the ticket.'],
   intent: ['call, ask', 'A tag that says what the call is for.'],
-  bodyRef: ['call, ask', 'A reference to a body that is too large to send.'],
+  bodyRef: [
+    'call, ask, task, result; upload, fetch',
+    'A reference to a body that is too large to send, sealed for whoever reads it there; the payload is empty.',
+  ],
+  chunk: ['upload, fetch', 'Which chunk of a large body: counted from 1.'],
   parts: [
     'call, ask, task; result',
     'Partial outputs the caller takes at once (1 to 1024), then ` questions` when it answers them. On a result: how many there were.',
@@ -26,7 +30,10 @@ const meaning: Readonly<Record<keyof typeof header, readonly [on: string, carrie
   ],
   attempt: ['stream', 'The attempt that gave it: a new one counts from 1 again.'],
   question: ['progress, stream, credit, flow', 'Present when it is a question, or the answer to one.'],
-  contentType: ['call, ask', '`application/json`, or nothing.'],
+  contentType: [
+    'call, ask, task, result, outcome',
+    '`application/json` or nothing, `application/msgpack`, `application/octet-stream`.',
+  ],
   status: [
     'result',
     '`completed` (the default), `failed`, `cancelled`; `busy` or `unserved`: it did not start; `working`: a sign of life.',

@@ -53,7 +53,11 @@ function paramsOf(pattern: string): string[] {
 }
 
 function typeOf(param: string): string {
-  return param === 'capability' ? 'Capability' : param === 'seq' ? 'number' : 'Token';
+  return param === 'capability'
+    ? 'Capability'
+    : ['seq', 'bytes', 'chunk'].includes(param)
+      ? 'number'
+      : 'Token';
 }
 
 /** `{ agent, token }: { agent: Token; token: Token }`, or nothing. */

@@ -107,7 +107,7 @@ describe('a declaration', () => {
 describe.each(doors)('$name', ({ name, file }) => {
   const known = new Set(doors.flatMap((door) => exportsOf(door.file).map((one) => one.name)));
   const BUILT_IN =
-    /^(Promise|Record|Readonly|Omit|AbortSignal|AsyncIterable|Error|Uint8Array|Map|T|[A-Z_]+)$/;
+    /^(Promise|Record|Readonly|Omit|AbortSignal|AsyncIterable|Iterable|AsyncGenerator|Error|Uint8Array|Map|T|[A-Z_]+)$/;
 
   it('names no type that it does not export', () => {
     const foreign = exportsOf(file).flatMap((one) =>

@@ -267,6 +267,7 @@ describe('state', () => {
         'OUTCOMES',
         'PARKED',
         'DEAD',
+        'BODIES',
       ]);
       const settled = await until(async () => {
         const page = await view<StatePage>('state');

@@ -16,10 +16,12 @@ export function completed({ value, ...outcome }: Outcome<unknown>, content: bool
   if (given?.success === true) {
     return { content: given.data.content, _meta };
   }
-  const object = typeof value === 'object' && value !== null && !Array.isArray(value);
+  // Raw bytes are told as `mesh call --json` tells them: MCP has no content of any kind.
+  const shown = Buffer.isBuffer(value) ? { bytes: value.length, base64: value.toString('base64') } : value;
+  const object = typeof shown === 'object' && shown !== null && !Array.isArray(shown);
   return {
-    content: [{ type: 'text', text: JSON.stringify(value) }],
-    ...(object ? { structuredContent: value as Record<string, unknown> } : {}),
+    content: [{ type: 'text', text: JSON.stringify(shown) }],
+    ...(object ? { structuredContent: shown as Record<string, unknown> } : {}),
     _meta,
   };
 }

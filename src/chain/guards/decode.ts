@@ -1,11 +1,12 @@
+import { openBodyRef } from '../../domain/body-ref.js';
+import { bodyTypeOf, contentTypes, decodeValue } from '../../wire/content.js';
 import { meshError } from '../../wire/errors.js';
 import { header } from '../../wire/headers.js';
-import { decodeJson } from '../../wire/json.js';
 import { asCapability, asToken } from '../../wire/names.js';
 import { readParts } from '../../wire/parts.js';
 import { birthOf, isCallId } from '../../wire/ulid.js';
 import { limits } from '../../wire/limits.js';
-import type { Draft } from '../draft.js';
+import type { Draft, World } from '../draft.js';
 import type { Guard } from '../verdict.js';
 
 const DIGITS = /^[0-9]{1,5}$/;
@@ -16,11 +17,11 @@ const PLAIN = /^[\x20-\x7e]{1,128}$/;
  *
  * - Refuses with: call_id_missing, call_id_invalid, call_id_early, name_invalid, header_invalid, content_type, body_*.
  * - Needs: nothing.
- * - Proves: id, who, what, body value, and the headers the rest uses.
+ * - Proves: id, who, what, body value (or that its reference is the caller's own), and the headers the rest uses.
  */
 export const decode: Guard = {
   name: 'decode',
-  check(draft) {
+  check(draft, world) {
     if ((draft.headerBytes ?? 0) > limits.headerBytes) {
       throw meshError('header_invalid', {
         name: 'block',
@@ -32,13 +33,32 @@ export const decode: Guard = {
     draft.what = asCapability(draft.capability);
     readHeaders(draft);
     const type = draft.headers.get(header.contentType);
-    if (type !== undefined && !type.startsWith('application/json')) {
-      throw meshError('content_type', { value: type.slice(0, 64) });
+    draft.type = bodyTypeOf(type);
+    if (draft.bodyRef !== undefined) {
+      readRef(draft, world, draft.bodyRef);
+    } else if (draft.type !== 'bytes') {
+      draft.value = decodeValue(draft.type, draft.body);
+    } else if (draft.body.length > limits.bodyBytes) {
+      throw meshError('body_too_large', { bytes: draft.body.length, maxBytes: limits.bodyBytes });
     }
-    draft.value = decodeJson(draft.body);
     return undefined;
   },
 };
+
+/** Only the owner of a body may put it on a call, and only with the reference that was sealed for the owner. */
+function readRef(draft: Draft, world: World, text: string): void {
+  const ref = openBodyRef(world.ring, 'read', text);
+  if (ref.owner !== draft.who || ref.reader !== draft.who) {
+    throw meshError('body_ref_foreign', { owner: ref.owner, from: draft.who, what: 'send' });
+  }
+  if (draft.body.length > 0) {
+    throw meshError('header_invalid', { name: header.bodyRef, why: 'the call has a body of its own too' });
+  }
+  if (ref.type !== draft.type) {
+    throw meshError('content_type', { value: contentTypes[draft.type], taken: `; the body is ${ref.type}` });
+  }
+  draft.ref = ref;
+}
 
 function readId(draft: Draft): void {
   const id = draft.headers.get(header.call) ?? draft.mintedId;
@@ -61,7 +81,7 @@ function readHeaders(draft: Draft): void {
   draft.child = numberOf(draft, header.child);
   draft.context = textOf(draft, header.context);
   draft.intent = textOf(draft, header.intent);
-  draft.bodyRef = textOf(draft, header.bodyRef);
+  draft.bodyRef = draft.headers.get(header.bodyRef);
   draft.parts = draft.headers.get(header.parts);
   if (draft.parts !== undefined && readParts(draft.parts) === undefined) {
     const why = `it is not a number of parts from 1 to ${limits.partWindowMax}, with or without " questions"`;

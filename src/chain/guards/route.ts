@@ -1,9 +1,10 @@
+import { takerOf } from '../../domain/takes.js';
 import type { Guard, Hold } from '../verdict.js';
 
 const CAPACITY: Hold = { verdict: 'hold', why: 'capacity' };
 
 /**
- * Decides who does it: a live instance with free concurrency.
+ * Decides who does it: a live instance with free concurrency, of an agent that takes such a body.
  *
  * - Holds for capacity when nobody is free.
  * - Needs: resolve.
@@ -13,7 +14,10 @@ export const route: Guard = {
   name: 'route',
   check(draft, world) {
     const entry = draft.entry;
-    draft.instance = entry === undefined ? undefined : world.router.choose(entry, draft.nowMs);
+    if (entry !== undefined) {
+      const suits = takerOf(entry, { type: draft.type, byRef: draft.ref !== undefined });
+      draft.instance = world.router.choose(entry, draft.nowMs, undefined, suits);
+    }
     return draft.instance === undefined ? CAPACITY : undefined;
   },
 };

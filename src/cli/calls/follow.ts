@@ -18,13 +18,27 @@ export async function follow(stream: CallStream, json: boolean): Promise<void> {
 }
 
 /** Print a completed outcome. */
-export function sayOutcome(outcome: Outcome, json: boolean): void {
-  if (json) {
+export function sayOutcome(outcome: Outcome<unknown>, json: boolean): void {
+  if (Buffer.isBuffer(outcome.value)) {
+    sayBytes(outcome, outcome.value, json);
+  } else if (json) {
     sayJson({ status: 'completed', ...outcome });
   } else {
     say(...JSON.stringify(outcome.value, undefined, 2).split('\n').map(safe));
   }
   process.exitCode = exits.completed;
+}
+
+/** Raw bytes to stdout as they are, if nobody would have to look at them. */
+function sayBytes(outcome: Outcome<unknown>, bytes: Buffer, json: boolean): void {
+  if (json) {
+    const value = { bytes: bytes.length, base64: bytes.toString('base64') };
+    sayJson({ status: 'completed', ...outcome, value });
+  } else if (process.stdout.isTTY) {
+    note(`${bytes.length} bytes that are no text; send them to a file with > file`);
+  } else {
+    process.stdout.write(bytes);
+  }
 }
 
 /** Asks the person at the terminal; undefined where nobody sits. An answer that is no JSON is taken as text. */

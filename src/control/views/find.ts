@@ -6,7 +6,7 @@ import type { Offer } from '../../domain/card.js';
 import type { Entry } from '../../domain/registry.js';
 import type { Find, Found } from '../../wire/generated/messages.js';
 import { meshError } from '../../wire/errors.js';
-import { isPattern } from '../../wire/names.js';
+import { isPattern, type Token } from '../../wire/names.js';
 import type { Control } from '../core.js';
 import { fit, mark } from './bounds.js';
 
@@ -28,12 +28,12 @@ export function find(control: Control, from: string, asked: Find): Found {
   const found = new Map<string, MajorRow[]>();
   let long = false;
   for (const entry of control.registry.search(pattern)) {
-    const wanted =
-      entry.offers.size > 0 && (major === undefined || entry.major === major) && entry.name > after;
-    if (wanted && control.policy.mayCall(from, entry.name)) {
+    const wanted = (major === undefined || entry.major === major) && entry.name > after;
+    const offers = wanted ? offersFor(entry, asked) : [];
+    if (offers.length > 0 && control.policy.mayCall(from, entry.name)) {
       const rows = found.get(entry.name) ?? [];
-      found.set(entry.name, [...rows, rowOf(control, entry)]);
-      long ||= entry.offers.size > OFFERS_MAX;
+      found.set(entry.name, [...rows, rowOf(control, entry, offers)]);
+      long ||= offers.length > OFFERS_MAX;
     }
   }
   const sorted = [...found]
@@ -44,13 +44,27 @@ export function find(control: Control, from: string, asked: Find): Found {
 }
 
 /** Any control process gives the same one for the same question, cards and policy. */
-function revisionOf({ registry, policy }: Control, from: string, { pattern, major, after }: Find): string {
-  const parts = [registry.digest, policy.digest, from, pattern, major, after];
+function revisionOf({ registry, policy }: Control, from: string, asked: Find): string {
+  const { pattern, major, after, proficiency, attributes } = asked;
+  const parts = [registry.digest, policy.digest, from, pattern, major, after, proficiency, attributes];
   return createHash('sha256').update(JSON.stringify(parts)).digest('base64url').slice(0, 22);
 }
 
-function rowOf(control: Control, entry: Entry): MajorRow {
-  const offers = [...entry.offers].map(([agent, offer]) => ({
+const SKILLS = ['novice', 'competent', 'expert'];
+
+/** The offers that are good enough and have the attributes. */
+function offersFor(entry: Entry, { proficiency, attributes = {} }: Find): [Token, Offer][] {
+  const least = proficiency === undefined ? 0 : SKILLS.indexOf(proficiency);
+  const facts = Object.entries(attributes);
+  return [...entry.offers].filter(
+    ([, offer]) =>
+      SKILLS.indexOf(offer.proficiency) >= least &&
+      facts.every(([key, value]) => Object.hasOwn(offer.attributes, key) && offer.attributes[key] === value),
+  );
+}
+
+function rowOf(control: Control, entry: Entry, fitting: readonly [Token, Offer][]): MajorRow {
+  const offers = fitting.map(([agent, offer]) => ({
     agent,
     version: `${offer.major}.${offer.minor}`,
     proficiency: offer.proficiency,

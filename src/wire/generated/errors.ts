@@ -54,13 +54,13 @@ export const errorTable = {
     class: 'input',
     retry: 'never',
     message: 'the body has {bytes} bytes, allowed are {maxBytes}',
-    help: 'Send less, or send a reference to the data.',
+    help: 'Send less. More than a gateway can check is sent as raw bytes to a capability that takes them.',
   },
   body_undecodable: {
     class: 'input',
     retry: 'never',
-    message: 'the body is not JSON: {why}',
-    help: 'Send one UTF-8 JSON value and nothing after it.',
+    message: 'the body is not what its content type says: {why}',
+    help: 'Send one value and nothing after it: UTF-8 JSON, or msgpack of what JSON can carry.',
   },
   body_too_deep: {
     class: 'input',
@@ -89,8 +89,39 @@ export const errorTable = {
   content_type: {
     class: 'input',
     retry: 'never',
-    message: 'the content type {value} is not known',
-    help: 'Send application/json, or leave the header out.',
+    message: 'the content type {value} is not taken here{taken}',
+    help: 'Send application/json, or what the card of the capability says that it takes.',
+  },
+  body_ref_invalid: {
+    class: 'input',
+    retry: 'never',
+    message: 'the reference to the body is not usable: {why}',
+    help: 'Upload the body again and send the reference exactly as the reply to end gave it.',
+  },
+  body_ref_foreign: {
+    class: 'authority',
+    retry: 'never',
+    message: "the body of {owner} is not {from}'s to {what}",
+    help: 'A reference is used by the user it was sealed for. To pass a body on, upload it again.',
+  },
+  body_missing: {
+    class: 'state',
+    retry: 'later',
+    message: 'the body {body} of {owner} is not there: {why}',
+    help: 'It was dropped, or its time is over, or it never was whole: upload it again and call again.',
+  },
+  body_changed: {
+    class: 'state',
+    retry: 'later',
+    message: 'the body {body} of {owner} does not have its digest',
+    help: 'Upload it again. If it happens again, look after the disk of the server.',
+  },
+  body_quota: {
+    class: 'capacity',
+    retry: 'later',
+    message:
+      '{from} has {bodies} bodies of {bytes} bytes in store; allowed are {max} bodies of {maxBytes} bytes',
+    help: 'Wait until calls have ended or the time of their bodies is over; drop what is not needed.',
   },
   ticket_invalid: {
     class: 'authority',

@@ -143,6 +143,24 @@ export interface Card {
      * Time-out of one attempt.
      */
     attemptMs?: number;
+    /**
+     * What bodies may be; default only json. Raw bytes pass without the input schema.
+     *
+     * @minItems 1
+     * @maxItems 3
+     */
+    takes?: ('json' | 'msgpack' | 'bytes')[];
+    /**
+     * What results may be; default only json. Raw bytes pass without the output schema. Callers that send msgpack may be given msgpack for json.
+     *
+     * @minItems 1
+     * @maxItems 2
+     */
+    gives?: ('json' | 'bytes')[];
+    /**
+     * The agent reads and sends large bodies by reference (Mesh-Body-Ref).
+     */
+    references?: boolean;
   }[];
 }
 
@@ -377,6 +395,10 @@ export interface DecisionRecord {
    */
   status?: 'refused' | 'expired' | 'cancelled' | 'failed' | 'unknown';
   /**
+   * What the body is, unless it is JSON.
+   */
+  type?: 'msgpack' | 'bytes';
+  /**
    * The guard that refused.
    */
   guard?: string;
@@ -456,6 +478,16 @@ export interface Find {
    * Revision of the reply the asker holds: it is not told again while nothing changed.
    */
   known?: string;
+  /**
+   * Only offers of agents that are at least so good at it.
+   */
+  proficiency?: 'novice' | 'competent' | 'expert';
+  /**
+   * Only offers with all of these attributes.
+   */
+  attributes?: {
+    [k: string]: string | number | boolean;
+  };
 }
 
 /**
@@ -720,6 +752,14 @@ export interface OutcomeRecord {
    */
   at: number;
   /**
+   * What the result is, unless it is JSON.
+   */
+  type?: 'msgpack' | 'bytes';
+  /**
+   * Reference to a result that is too large to be sent; its reader is the caller.
+   */
+  bodyRef?: string;
+  /**
    * Trace id of the call.
    */
   trace?: string;
@@ -928,6 +968,42 @@ export interface Ticket {
   labels?: {
     [k: string]: string;
   };
+}
+
+/**
+ * Reply of the upload service. Of begin: the reference to put on every chunk and on end. Of end: the sealed reference, to put on a call or a result. Of chunk and drop: empty.
+ */
+export interface UploadReply {
+  /**
+   * The reference.
+   */
+  ref?: string;
+  /**
+   * Size of every chunk but the last.
+   */
+  chunkBytes?: number;
+}
+
+/**
+ * Body of the upload service's begin: what is going to be stored.
+ */
+export interface Upload {
+  /**
+   * Size of the body.
+   */
+  bytes: number;
+  /**
+   * SHA-256 of the body, base64url.
+   */
+  digest: string;
+  /**
+   * What the body is.
+   */
+  type: 'json' | 'msgpack' | 'bytes';
+  /**
+   * Instant in epoch ms until which it is kept.
+   */
+  until: number;
 }
 
 /**

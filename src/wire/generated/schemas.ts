@@ -176,6 +176,31 @@ export const schemas = {
               maximum: 86400000,
               description: 'Time-out of one attempt.',
             },
+            takes: {
+              type: 'array',
+              items: {
+                enum: ['json', 'msgpack', 'bytes'],
+              },
+              minItems: 1,
+              maxItems: 3,
+              uniqueItems: true,
+              description: 'What bodies may be; default only json. Raw bytes pass without the input schema.',
+            },
+            gives: {
+              type: 'array',
+              items: {
+                enum: ['json', 'bytes'],
+              },
+              minItems: 1,
+              maxItems: 2,
+              uniqueItems: true,
+              description:
+                'What results may be; default only json. Raw bytes pass without the output schema. Callers that send msgpack may be given msgpack for json.',
+            },
+            references: {
+              type: 'boolean',
+              description: 'The agent reads and sends large bodies by reference (Mesh-Body-Ref).',
+            },
           },
           required: ['name', 'version'],
           additionalProperties: false,
@@ -493,6 +518,10 @@ export const schemas = {
         enum: ['refused', 'expired', 'cancelled', 'failed', 'unknown'],
         description: 'Status the call is settled with when the verdict is refuse.',
       },
+      type: {
+        enum: ['msgpack', 'bytes'],
+        description: 'What the body is, unless it is JSON.',
+      },
       guard: {
         type: 'string',
         maxLength: 32,
@@ -613,6 +642,18 @@ export const schemas = {
         type: 'string',
         maxLength: 64,
         description: 'Revision of the reply the asker holds: it is not told again while nothing changed.',
+      },
+      proficiency: {
+        enum: ['novice', 'competent', 'expert'],
+        description: 'Only offers of agents that are at least so good at it.',
+      },
+      attributes: {
+        type: 'object',
+        additionalProperties: {
+          type: ['string', 'number', 'boolean'],
+        },
+        maxProperties: 32,
+        description: 'Only offers with all of these attributes.',
       },
     },
     required: ['pattern'],
@@ -974,6 +1015,15 @@ export const schemas = {
         maximum: 9007199254740991,
         description: 'Instant in epoch ms.',
       },
+      type: {
+        enum: ['msgpack', 'bytes'],
+        description: 'What the result is, unless it is JSON.',
+      },
+      bodyRef: {
+        type: 'string',
+        maxLength: 512,
+        description: 'Reference to a result that is too large to be sent; its reader is the caller.',
+      },
       trace: {
         type: 'string',
         maxLength: 32,
@@ -1272,6 +1322,62 @@ export const schemas = {
       },
     },
     required: ['kid', 'epoch', 'seq', 'agent', 'from', 'call', 'attempt', 'deadline', 'root', 'chain'],
+    additionalProperties: false,
+  },
+  uploadReply: {
+    $schema: 'https://json-schema.org/draft/2020-12/schema',
+    $id: 'mesh.v1.uploadreply',
+    title: 'UploadReply',
+    description:
+      'Reply of the upload service. Of begin: the reference to put on every chunk and on end. Of end: the sealed reference, to put on a call or a result. Of chunk and drop: empty.',
+    type: 'object',
+    properties: {
+      ref: {
+        type: 'string',
+        maxLength: 512,
+        description: 'The reference.',
+      },
+      chunkBytes: {
+        type: 'integer',
+        minimum: 1,
+        maximum: 1048576,
+        description: 'Size of every chunk but the last.',
+      },
+    },
+    required: [],
+    additionalProperties: false,
+  },
+  upload: {
+    $schema: 'https://json-schema.org/draft/2020-12/schema',
+    $id: 'mesh.v1.upload',
+    title: 'Upload',
+    description: "Body of the upload service's begin: what is going to be stored.",
+    type: 'object',
+    properties: {
+      bytes: {
+        type: 'integer',
+        minimum: 1,
+        maximum: 134217728,
+        description: 'Size of the body.',
+      },
+      digest: {
+        type: 'string',
+        pattern: '^[A-Za-z0-9_-]{43}$',
+        maxLength: 43,
+        description: 'SHA-256 of the body, base64url.',
+      },
+      type: {
+        enum: ['json', 'msgpack', 'bytes'],
+        description: 'What the body is.',
+      },
+      until: {
+        type: 'integer',
+        minimum: 0,
+        maximum: 9007199254740991,
+        description: 'Instant in epoch ms until which it is kept.',
+      },
+    },
+    required: ['bytes', 'digest', 'type', 'until'],
     additionalProperties: false,
   },
   view: {

@@ -80,6 +80,18 @@ export const streams = {
     subjects: ['_k.{secret}.dead.>'],
     transformTo: 'mesh.v1.dead.>',
   },
+  BODIES: {
+    retention: 'limits',
+    maxBytes: 2147483648,
+    maxMsgSize: 327680,
+    duplicateWindowMs: 100,
+    ingress: true,
+    oncePerSubject: true,
+    ttlPerMessage: true,
+    why: 'Large bodies in chunks: each written once, kept until the time that its owner asked for.',
+    subjects: ['_k.{secret}.body.>'],
+    transformTo: 'mesh.v1.body.>',
+  },
 } as const satisfies Record<string, StreamSpec>;
 
 /** The KV buckets. */

@@ -205,6 +205,30 @@ export const subject = {
   },
 
   /**
+   * `mesh.v1.upload.{from}.{what}`
+   * The reply says what is durable of a large body: begin (room for it), chunk, end (all of it, with this digest), drop.
+   */
+  upload({ from, what }: { from: Token; what: Token }): string {
+    return `mesh.v1.upload.${from}.${what}`;
+  },
+
+  /**
+   * `mesh.v1.fetch.{from}`
+   * The reply is one chunk of a body whose reference a gateway sealed for this reader.
+   */
+  fetch({ from }: { from: Token }): string {
+    return `mesh.v1.fetch.${from}`;
+  },
+
+  /**
+   * `mesh.v1.body.{from}.{body}.{bytes}.{chunk}`
+   * One chunk of a large body of this owner, written once. Chunk 0 reserves the bytes that the subject names.
+   */
+  body({ from, body, bytes, chunk }: { from: Token; body: Token; bytes: number; chunk: number }): string {
+    return `mesh.v1.body.${from}.${body}.${bytes}.${chunk}`;
+  },
+
+  /**
    * `mesh.v1.peer.{gateway}`
    * The gateway was alive; decisions below its low-water mark are not open with it.
    */
@@ -272,6 +296,9 @@ export const pattern = {
   view: 'mesh.v1.view.*.*',
   parked: 'mesh.v1.parked.*.*.*',
   dead: 'mesh.v1.dead.>',
+  upload: 'mesh.v1.upload.*.*',
+  fetch: 'mesh.v1.fetch.*',
+  body: 'mesh.v1.body.*.*.*.*',
   peer: 'mesh.v1.peer.*',
   adopt: 'mesh.v1.adopt',
   wake: 'mesh.v1.wake',
@@ -513,6 +540,35 @@ export const parse = {
   },
 
   /**
+   * `mesh.v1.upload.{from}.{what}`
+   * The reply says what is durable of a large body: begin (room for it), chunk, end (all of it, with this digest), drop.
+   */
+  upload(subject: string): { from: string; what: string } | undefined {
+    const t = split(subject, 'mesh.v1.upload.', 2, false);
+    return t === undefined ? undefined : { from: t[0] as string, what: t[1] as string };
+  },
+
+  /**
+   * `mesh.v1.fetch.{from}`
+   * The reply is one chunk of a body whose reference a gateway sealed for this reader.
+   */
+  fetch(subject: string): { from: string } | undefined {
+    const t = split(subject, 'mesh.v1.fetch.', 1, false);
+    return t === undefined ? undefined : { from: t[0] as string };
+  },
+
+  /**
+   * `mesh.v1.body.{from}.{body}.{bytes}.{chunk}`
+   * One chunk of a large body of this owner, written once. Chunk 0 reserves the bytes that the subject names.
+   */
+  body(subject: string): { from: string; body: string; bytes: string; chunk: string } | undefined {
+    const t = split(subject, 'mesh.v1.body.', 4, false);
+    return t === undefined
+      ? undefined
+      : { from: t[0] as string, body: t[1] as string, bytes: t[2] as string, chunk: t[3] as string };
+  },
+
+  /**
    * `mesh.v1.peer.{gateway}`
    * The gateway was alive; decisions below its low-water mark are not open with it.
    */
@@ -587,6 +643,17 @@ export const ingress = {
    */
   dead(secret: string, { capability }: { capability: Capability }): string {
     return `_k.${secret}.dead.${capability}`;
+  },
+
+  /**
+   * `mesh.v1.body.{from}.{body}.{bytes}.{chunk}`
+   * One chunk of a large body of this owner, written once. Chunk 0 reserves the bytes that the subject names.
+   */
+  body(
+    secret: string,
+    { from, body, bytes, chunk }: { from: Token; body: Token; bytes: number; chunk: number },
+  ): string {
+    return `_k.${secret}.body.${from}.${body}.${bytes}.${chunk}`;
   },
 };
 

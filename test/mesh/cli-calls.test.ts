@@ -145,7 +145,7 @@ describe('mesh calls', () => {
     const { out, code } = await run(['calls', 'ls', '--limit', '2']);
     const lines = out.trimEnd().split('\n');
     expect([code, lines.length]).toEqual([0, 3]);
-    expect(lines[1]).toMatch(/^shop\.\w+ +└ stock\.read +stock +completed/);
+    expect(lines[1]).toMatch(/^shop\.\w+ +┌ stock\.read +stock +completed/);
     expect(lines[2]).toContain(`me.${id}`);
     const { calls } = await json<CallsPage>('calls', 'ls', '--from', 'me', '--status', 'completed');
     expect(calls[0]).toMatchObject({ call: id, status: 'completed' });
@@ -187,6 +187,13 @@ describe('mesh calls', () => {
   ])('%j exits with %i', async (args, code) => {
     expect((await run(['calls', ...args])).code).toBe(code);
   });
+});
+
+test('a command that does not exist is told with the one that was meant, on one line', async () => {
+  const { code, err } = await run(['cal']);
+  expect(code).toBe(2);
+  expect(err.split('\n')[0]).toMatch(/^\[usage\] .*'cal'.*Did you mean call\?/);
+  expect(err).not.toContain('\\u000a');
 });
 
 describe('mesh agents', () => {

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import hashlib
 import json
 import os
-import secrets
 import time
 from typing import Any
 
@@ -16,26 +13,10 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import NoRespondersError
 
-CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
+from mesh_bodies import Bodies
+from mesh_wire import IN_MESSAGE, MeshError, body_of, digest_of, new_call_id, now_ms, value_of
+
 ACK_S, ACCEPT_S, ASK_AGAIN_S, PENDING_MS = 0.75, 2.0, 1.5, 30_000
-
-
-class MeshError(Exception):
-    """An outcome that is not `completed`, or an error about the question (then `status` is empty)."""
-
-    def __init__(self, code: str, message: str, retry: str = "check", help: str = "", status: str = "", **_: Any):
-        super().__init__(f"[{code}] {message}")
-        self.code, self.message, self.retry, self.help, self.status = code, message, retry, help, status
-
-
-def now_ms() -> int:
-    return time.time_ns() // 1_000_000
-
-
-def new_call_id() -> str:
-    """A lowercase ULID: 48 bits of time, 80 of chance (3)."""
-    value = now_ms() << 80 | secrets.randbits(80)
-    return "".join(CROCKFORD[value >> shift & 31] for shift in range(125, -5, -5))
 
 
 class Mesh:
@@ -43,6 +24,7 @@ class Mesh:
 
     def __init__(self, nc: Client, me: str):
         self.nc, self.me = nc, me
+        self.bodies = Bodies(nc, me)
         self._news: dict[str, asyncio.Queue[Msg | None]] = {}
 
     @classmethod
@@ -71,9 +53,10 @@ class Mesh:
         headers: dict[str, str] | None = None,
     ) -> Any:
         """One request whose reply is the outcome (2). Not to be repeated: it has no id."""
-        lines = {"Mesh-Deadline": str(now_ms() + round(timeout_s * 1000)), **(headers or {})}
+        _, payload, content = body_of(body)
+        lines = {"Mesh-Deadline": str(now_ms() + round(timeout_s * 1000)), **content, **(headers or {})}
         to = f"mesh.v1.ask.{self.me}.{capability}"
-        return outcome_of(await self.nc.request(to, encode(body), timeout=timeout_s + 2, headers=lines))
+        return await self._result(await self.nc.request(to, payload, timeout=timeout_s + 2, headers=lines))
 
     async def call(
         self,
@@ -85,9 +68,14 @@ class Mesh:
         not_after: int | None = None,
     ) -> Any:
         """Call and wait for the outcome (3). Give the `call` id of an earlier try to retry it."""
-        payload, id = encode(body), call or new_call_id()
+        (kind, payload, content), id = body_of(body), call or new_call_id()
         deadline = min(now_ms() + round(timeout_s * 1000), not_after or 1 << 53)
-        lines = {"Mesh-Call": id, "Mesh-Deadline": str(deadline), **(headers or {})}
+        lines = {"Mesh-Call": id, "Mesh-Deadline": str(deadline), **content, **(headers or {})}
+        same, ref = payload, None  # what makes a retry the same call
+        if len(payload) > IN_MESSAGE:
+            same = b"by reference " + digest_of(payload).encode()
+            ref = lines["Mesh-Body-Ref"] = await self.bodies.upload(kind, payload, deadline + PENDING_MS)
+            payload = b""
         news = self._news[id] = asyncio.Queue()
         try:
             await self._offer(f"mesh.v1.call.{self.me}.{capability}", payload, lines)
@@ -96,8 +84,19 @@ class Mesh:
             heard = await self._outcome(id, news, first_look, deadline)
         finally:
             del self._news[id]
-        digest = hashlib.sha256(capability.encode() + b"\0" + payload).digest()
-        return outcome_of(heard, base64.urlsafe_b64encode(digest).decode().rstrip("="))
+        if ref:
+            await self.bodies.drop(ref)
+        return await self._result(heard, digest_of(capability.encode() + b"\0" + same))
+
+    async def _result(self, msg: Msg, digest: str | None = None) -> Any:
+        """The result, or the error as an exception (4)."""
+        record = json.loads((msg.headers or {}).get("Mesh-Outcome", "{}"))
+        if digest and record.get("digest", digest) != digest:
+            raise MeshError("call_id_reused", f"the id {record['call']} stands for another call", retry="never")
+        if record.get("status") != "completed":
+            raise MeshError(**json.loads(msg.data), status=record.get("status", ""))
+        ref = record.get("bodyRef")
+        return await self.bodies.fetch(ref) if ref else value_of(msg.headers, msg.data)
 
     async def _offer(self, to: str, payload: bytes, headers: dict[str, str]) -> None:
         """Publish until it is acknowledged, always with the same id."""
@@ -145,18 +144,3 @@ class Mesh:
     async def _look_again(self) -> None:
         for news in self._news.values():
             news.put_nowait(None)
-
-
-def encode(value: Any) -> bytes:
-    return json.dumps(value, separators=(",", ":"), allow_nan=False).encode()
-
-
-def outcome_of(msg: Msg, digest: str | None = None) -> Any:
-    """The result, or the error as an exception (4)."""
-    record = json.loads((msg.headers or {}).get("Mesh-Outcome", "{}"))
-    body = json.loads(msg.data or b"null")
-    if digest and record.get("digest", digest) != digest:
-        raise MeshError("call_id_reused", f"the id {record['call']} stands for another call", retry="never")
-    if record.get("status") == "completed":
-        return body
-    raise MeshError(**body, status=record.get("status", ""))

@@ -13,9 +13,10 @@ from typing import Any
 
 from nats.aio.msg import Msg
 
-from mesh import Mesh, MeshError, encode, now_ms
+from mesh import Mesh
+from mesh_wire import IN_MESSAGE, MeshError, body_of, encode, now_ms, value_of
 
-KEEP_S, REPEAT_S, HELLO_S = 120, 1.0, 15
+KEEP_S, REPEAT_S, HELLO_S, GRACE_MS = 120, 1.0, 15, 30_000
 
 
 @dataclass
@@ -79,7 +80,7 @@ class Agent:
     async def serve(self, handlers: dict[str, Handler], **options: Any) -> None:
         """Present the card and take tasks. `options` stand in the card of each capability."""
         self.handlers = handlers
-        capabilities = [{"version": "1.0", **options, "name": name} for name in handlers]
+        capabilities = [{"version": "1.0", "references": True, **options, "name": name} for name in handlers]
         hello = await self._hello({"concurrency": self.concurrency, "capabilities": capabilities})
         me, instance = self.mesh.me, self.instance
         await self.nc.subscribe(f"mesh.v1.task.{me}.{hello['token']}.>", queue="mesh", cb=self._task)
@@ -150,14 +151,14 @@ class Agent:
         else:
             trace = {name: headers[name] for name in ("traceparent", "tracestate") if name in headers}
             task = Task(self.mesh, capability, key, headers["Mesh-Ticket"], deadline, msg.reply, trace)
-            self.running[key] = task, asyncio.create_task(self._run(task, handler, msg.data))
+            self.running[key] = task, asyncio.create_task(self._run(task, handler, msg))
 
-    async def _run(self, task: Task, handler: Handler, data: bytes) -> None:
+    async def _run(self, task: Task, handler: Handler, msg: Msg) -> None:
         headers: dict[str, str] = {}
         began = time.monotonic()
         try:
             left_s = (task.deadline - now_ms()) / 1000
-            body = encode(await asyncio.wait_for(handler(json.loads(data or b"null"), task), left_s))
+            body, headers = await asyncio.wait_for(self._work(task, handler, msg), left_s)
         except asyncio.CancelledError:
             body, headers = encode({"message": "stopped"}), {"Mesh-Status": "cancelled"}
         except Exception as error:
@@ -165,10 +166,21 @@ class Agent:
         del self.running[task.key]
         count = self.counts.setdefault(task.capability, Count())
         count.tasks += 1
-        count.failed += bool(headers)
+        count.failed += "Mesh-Status" in headers
         count.worked_s += time.monotonic() - began
         self.kept[seq_of(task.reply)] = Kept(task.reply, body, headers)
         await self.nc.publish(task.reply, body, headers=headers)
+
+    async def _work(self, task: Task, handler: Handler, msg: Msg) -> tuple[bytes, dict[str, str]]:
+        """The handler's result as it is published; what is too large for a message is stored first."""
+        ref = (msg.headers or {}).get("Mesh-Body-Ref")
+        value = await self.mesh.bodies.fetch(ref) if ref else value_of(msg.headers, msg.data)
+        kind, body, headers = body_of(await handler(value, task))
+        if len(body) <= IN_MESSAGE:
+            return body, headers
+        expires = json.loads(task.ticket[: task.ticket.rindex(".")])["expires"]
+        stored = await self.mesh.bodies.upload(kind, body, expires + GRACE_MS)
+        return b"", {**headers, "Mesh-Body-Ref": stored}
 
     async def _taken(self, msg: Msg) -> None:
         if msg.headers:  # what the server writes has none

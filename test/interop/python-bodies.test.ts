@@ -1,0 +1,88 @@
+/**
+ * Raw bytes and bodies by reference without our SDK: what docs/protocol.md says of them is enough to write both sides.
+ */
+import { randomBytes } from 'node:crypto';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { newCallId, type Mesh } from '../../src/agent/index.js';
+import { subjectsOf } from '../../src/fabric/streams.js';
+import { connectBroker } from '../../src/fabric/connection.js';
+import { until } from '../support/mesh.js';
+import { Peers } from './peers.js';
+
+const POLICY = `version: 1
+roles:
+  everyone: { call: ['mirror.*'], mayRoot: true }
+  worker: { serve: ['mirror.*'] }
+members:
+  me: [everyone]
+  python: [worker]
+  sdk: [worker]
+`;
+const LARGE = 3_000_000;
+
+const python = inject('tools').python !== undefined;
+let peers: Peers;
+let me: Mesh;
+
+describe.skipIf(!python)('bodies in Python', () => {
+  beforeAll(async () => {
+    const agents = ['python', 'sdk'].map((name) => ({ name, role: 'agent' as const }));
+    peers = await Peers.start(agents, POLICY);
+    me = await peers.sdk('me');
+    const sdk = await peers.sdk('sdk');
+    const kinds = { takes: ['json', 'bytes'], gives: ['json', 'bytes'], idempotent: true } as const;
+    await sdk.serve('mirror.sdk', kinds, (body: unknown) => (Buffer.isBuffer(body) ? body.reverse() : body));
+    await sdk.serve('mirror.text', (body: unknown) => body);
+    await peers.pythonAgent('python', 'test/interop/mirror.py');
+  });
+  afterAll(() => peers?.stop());
+
+  test.each([1, 1_000_000, 1_000_001, LARGE])('an agent takes and gives %i raw bytes', async (size) => {
+    const picture = randomBytes(size);
+    const mirrored = await me.call<Buffer>('mirror.python', picture);
+    expect(mirrored.equals(Buffer.from(picture).reverse())).toBe(true);
+  });
+
+  test('an agent takes and gives large JSON, which the mesh has read', async () => {
+    const words = Array.from({ length: 40_000 }, (_, i) => `wörd ${i} ${'x'.repeat(40)}`);
+    expect(await me.call('mirror.python', words)).toEqual(words);
+  });
+
+  test.each(['sdk', 'python'])('a caller sends and gets them, the agent being in %s', async (agent) => {
+    const [from, digest] = [join(peers.mesh.dir, `${agent}.raw`), randomBytes(LARGE)];
+    writeFileSync(from, digest);
+    const to = join(peers.mesh.dir, `${agent}.mirrored`);
+    const { said, code } = await peers.pythonCaller('me', `mirror.${agent}`, `@${from}`, '--to', to);
+    expect(code, `it said: ${said}`).toBe(0);
+    expect(readFileSync(to).equals(Buffer.from(digest).reverse())).toBe(true);
+    rmSync(to);
+  });
+
+  test('a retry stores its body anew and is the same call; what it stored is dropped', async () => {
+    const from = join(peers.mesh.dir, 'retry.raw');
+    const call = (id: string) =>
+      peers.pythonCaller('me', 'mirror.sdk', `@${from}`, '--id', id, '--to', `${from}.out`);
+    const id = newCallId();
+    writeFileSync(from, randomBytes(LARGE));
+    expect((await call(id)).code).toBe(0);
+    const first = readFileSync(`${from}.out`);
+    expect((await call(id)).code).toBe(0);
+    expect(readFileSync(`${from}.out`).equals(first)).toBe(true);
+    writeFileSync(from, randomBytes(LARGE));
+    expect((await call(id)).said).toContain('call_id_reused');
+    const { url } = peers.mesh;
+    const nc = await connectBroker({ url, name: 'operator', seed: peers.mesh.credentials('operator').seed });
+    await until(async () => (await subjectsOf(nc, 'BODIES', 'mesh.v1.body.me.>')).length === 0);
+    await nc.close();
+  });
+
+  test('bytes for an agent that takes none are refused', async () => {
+    const from = join(peers.mesh.dir, 'small.raw');
+    writeFileSync(from, 'abc');
+    const { said, code } = await peers.pythonCaller('me', 'mirror.text', `@${from}`);
+    expect(said).toMatch(/^refused: \[content_type\]/);
+    expect(code).toBe(3);
+  });
+});

@@ -32,6 +32,7 @@ async def main() -> int:
     parser.add_argument("--to", metavar="FILE", help="where the result goes, instead of stdout")
     parser.add_argument("--id", help="the call id of an earlier try, to retry it")
     parser.add_argument("--timeout", type=float, default=30, metavar="SECONDS")
+    parser.add_argument("--stream", action="store_true", help="print what comes before the outcome, to stderr")
     parser.add_argument("--ask", action="store_true", help="one request instead of a durable call")
     args = parser.parse_args()
     mesh = await Mesh.connect()
@@ -41,7 +42,10 @@ async def main() -> int:
         if args.ask:
             result = await mesh.ask(args.capability, body, args.timeout, headers=span.headers)
         else:
-            result = await mesh.call(args.capability, body, args.timeout, call=args.id, headers=span.headers)
+            told = (lambda part: print(json.dumps(part), file=sys.stderr)) if args.stream else None
+            result = await mesh.call(
+                args.capability, body, args.timeout, call=args.id, headers=span.headers, on_part=told
+            )
         span.end()
         write(result, args.to)
         return 0

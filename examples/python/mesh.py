@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import time
+from collections.abc import Callable
 from typing import Any
 
 import nats
@@ -14,6 +15,7 @@ from nats.aio.msg import Msg
 from nats.errors import NoRespondersError
 
 from mesh_bodies import Bodies
+from mesh_parts import WINDOW, PartsIn
 from mesh_wire import IN_MESSAGE, MeshError, body_of, digest_of, new_call_id, now_ms, value_of
 
 ACK_S, ACCEPT_S, ASK_AGAIN_S, PENDING_MS = 0.75, 2.0, 1.5, 30_000
@@ -26,6 +28,7 @@ class Mesh:
         self.nc, self.me = nc, me
         self.bodies = Bodies(nc, me)
         self._news: dict[str, asyncio.Queue[Msg | None]] = {}
+        self._parts: dict[str, PartsIn] = {}
 
     @classmethod
     async def connect(cls, creds: str | None = None, url: str | None = None) -> Mesh:
@@ -43,6 +46,7 @@ class Mesh:
             reconnected_cb=mesh._look_again,
         )
         await mesh.nc.subscribe(f"mesh.v1.outcome.{mesh.me}.*", cb=mesh._heard)
+        await mesh.nc.subscribe(f"mesh.v1.stream.{mesh.me}.*", cb=mesh._streamed)
         return mesh
 
     async def ask(
@@ -66,8 +70,10 @@ class Mesh:
         call: str | None = None,
         headers: dict[str, str] | None = None,
         not_after: int | None = None,
+        on_part: Callable[[Any], None] | None = None,
     ) -> Any:
-        """Call and wait for the outcome (3). Give the `call` id of an earlier try to retry it."""
+        """Call and wait for the outcome (3). Give the `call` id of an earlier try to retry it; `on_part` hears what
+        comes before the outcome."""
         (kind, payload, content), id = body_of(body), call or new_call_id()
         deadline = min(now_ms() + round(timeout_s * 1000), not_after or 1 << 53)
         lines = {"Mesh-Call": id, "Mesh-Deadline": str(deadline), **content, **(headers or {})}
@@ -77,6 +83,9 @@ class Mesh:
             ref = lines["Mesh-Body-Ref"] = await self.bodies.upload(kind, payload, deadline + PENDING_MS)
             payload = b""
         news = self._news[id] = asyncio.Queue()
+        if on_part:
+            lines["Mesh-Parts"] = str(WINDOW)
+            self._parts[id] = PartsIn(self.nc, f"mesh.v1.credit.{self.me}.{id}", id, on_part)
         try:
             await self._offer(f"mesh.v1.call.{self.me}.{capability}", payload, lines)
             # A retry may have its outcome already, and nothing is said twice.
@@ -84,6 +93,7 @@ class Mesh:
             heard = await self._outcome(id, news, first_look, deadline)
         finally:
             del self._news[id]
+            self._parts.pop(id, None)
         if ref:
             await self.bodies.drop(ref)
         return await self._result(heard, digest_of(capability.encode() + b"\0" + same))
@@ -140,6 +150,11 @@ class Mesh:
         news = self._news.get(msg.subject.rsplit(".", 1)[1])
         if news is not None and (msg.headers or {}).get("Nats-Stream") == "OUTCOMES":
             news.put_nowait(msg)
+
+    async def _streamed(self, msg: Msg) -> None:
+        parts = self._parts.get(msg.subject.rsplit(".", 1)[1])
+        if parts is not None:
+            await parts.receive(msg)
 
     async def _look_again(self) -> None:
         for news in self._news.values():

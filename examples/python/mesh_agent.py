@@ -14,6 +14,7 @@ from typing import Any
 from nats.aio.msg import Msg
 
 from mesh import Mesh
+from mesh_parts import PartsOut
 from mesh_wire import IN_MESSAGE, MeshError, body_of, encode, now_ms, value_of
 
 KEEP_S, REPEAT_S, HELLO_S, GRACE_MS = 120, 1.0, 15, 30_000
@@ -29,6 +30,7 @@ class Task:
     ticket: str
     deadline: int
     reply: str
+    parts: PartsOut
     trace: dict[str, str] = field(default_factory=dict)
     children: int = 0
 
@@ -39,6 +41,10 @@ class Task:
         return await self.mesh.call(
             capability, body, timeout_s, headers=headers, not_after=self.deadline - 100
         )
+
+    async def progress(self, value: Any) -> bool:
+        """A partial output; returns when there is room for the next. False: nobody reads (5)."""
+        return await self.parts.push(value)
 
 
 Handler = Callable[[Any, Task], Awaitable[Any]]
@@ -86,6 +92,7 @@ class Agent:
         await self.nc.subscribe(f"mesh.v1.task.{me}.{hello['token']}.>", queue="mesh", cb=self._task)
         await self.nc.subscribe(f"mesh.v1.taken.{me}.{instance}", cb=self._taken)
         await self.nc.subscribe(f"mesh.v1.stop.{me}.*", cb=self._stop)
+        await self.nc.subscribe(f"mesh.v1.flow.{me}.*", cb=self._flow)
         await self.nc.subscribe(f"mesh.v1.probe.{me}.{instance}", cb=self._probe)
         await self.nc.subscribe(f"mesh.v1.measure.{me}.{instance}", cb=self._measure)
         await self.nc.flush()  # the subscriptions stand before the first beat invites tasks
@@ -134,6 +141,8 @@ class Agent:
             for kept in [kept for kept in self.kept.values() if now - kept.said > REPEAT_S]:
                 kept.said = now
                 await self.nc.publish(to_gateway(kept.reply, "any"), kept.body, headers=kept.headers)
+            for task, _ in list(self.running.values()):
+                await task.parts.tick()
             await asyncio.sleep(beat_s)
 
     async def _task(self, msg: Msg) -> None:
@@ -150,7 +159,8 @@ class Agent:
             await self.nc.publish(msg.reply, headers={"Mesh-Status": "busy"})
         else:
             trace = {name: headers[name] for name in ("traceparent", "tracestate") if name in headers}
-            task = Task(self.mesh, capability, key, headers["Mesh-Ticket"], deadline, msg.reply, trace)
+            parts = PartsOut(self.nc, headers.get("Mesh-Parts"), msg.reply)
+            task = Task(self.mesh, capability, key, headers["Mesh-Ticket"], deadline, msg.reply, parts, trace)
             self.running[key] = task, asyncio.create_task(self._run(task, handler, msg))
 
     async def _run(self, task: Task, handler: Handler, msg: Msg) -> None:
@@ -176,6 +186,7 @@ class Agent:
         ref = (msg.headers or {}).get("Mesh-Body-Ref")
         value = await self.mesh.bodies.fetch(ref) if ref else value_of(msg.headers, msg.data)
         kind, body, headers = body_of(await handler(value, task))
+        headers |= await task.parts.finish()
         if len(body) <= IN_MESSAGE:
             return body, headers
         expires = json.loads(task.ticket[: task.ticket.rindex(".")])["expires"]
@@ -192,6 +203,12 @@ class Agent:
         if running is not None:
             running[1].cancel()
 
+    async def _flow(self, msg: Msg) -> None:
+        headers = msg.headers or {}
+        running = self.running.get(headers.get("Mesh-Key", ""))
+        if running is not None:
+            running[0].parts.used(int(headers["Mesh-Part"]))
+
     async def _probe(self, msg: Msg) -> None:
         """A gateway took over for a dead one and asks for a sign of these tasks."""
         heir = (msg.headers or {}).get("Mesh-Instance")
@@ -203,7 +220,8 @@ class Agent:
             await self.nc.publish(to_gateway(kept.reply, "any"), kept.body, headers=kept.headers)
         for task, _ in self.running.values():
             if seq_of(task.reply) in seqs:
-                await self.nc.publish(to_gateway(task.reply, heir), headers={"Mesh-Status": "working"})
+                task.reply = task.parts.reply = to_gateway(task.reply, heir)
+                await self.nc.publish(task.reply, headers={"Mesh-Status": "working"})
 
     async def _measure(self, msg: Msg) -> None:
         if msg.headers:

@@ -1,4 +1,4 @@
-"""An agent that gives back what it gets, raw bytes backwards: bodies of every kind and size through the example's wire."""
+"""An agent through the wire of the example: gives back what it gets, raw bytes backwards, or counts to a number."""
 
 import asyncio
 import os
@@ -14,10 +14,16 @@ async def mirror(body, task):
     return body[::-1] if isinstance(body, bytes) else body
 
 
+async def count(body, task):
+    heard = [await task.progress({"n": n}) for n in range(1, body["to"] + 1)]
+    return {"heard": sum(heard)}
+
+
 async def main():
     mesh = await Mesh.connect()
     agent = Agent(mesh)
-    await agent.serve({"mirror.python": mirror}, takes=["json", "bytes"], gives=["json", "bytes"], idempotent=True)
+    handlers = {"mirror.python": mirror, "mirror.count": count}
+    await agent.serve(handlers, takes=["json", "bytes"], gives=["json", "bytes"], idempotent=True)
     print(f"{mesh.me} serves mirror.python", flush=True)
     await agent.until_stopped()
 

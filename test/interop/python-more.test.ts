@@ -1,5 +1,5 @@
 /**
- * Raw bytes and bodies by reference without our SDK: what docs/protocol.md says of them is enough to write both sides.
+ * Raw bytes, bodies by reference and partial outputs without our SDK: what docs/protocol.md says of them is enough to write both sides.
  */
 import { randomBytes } from 'node:crypto';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -26,7 +26,7 @@ const python = inject('tools').python !== undefined;
 let peers: Peers;
 let me: Mesh;
 
-describe.skipIf(!python)('bodies in Python', () => {
+describe.skipIf(!python)('in Python', () => {
   beforeAll(async () => {
     const agents = ['python', 'sdk'].map((name) => ({ name, role: 'agent' as const }));
     peers = await Peers.start(agents, POLICY);
@@ -35,6 +35,12 @@ describe.skipIf(!python)('bodies in Python', () => {
     const kinds = { takes: ['json', 'bytes'], gives: ['json', 'bytes'], idempotent: true } as const;
     await sdk.serve('mirror.sdk', kinds, (body: unknown) => (Buffer.isBuffer(body) ? body.reverse() : body));
     await sdk.serve('mirror.text', (body: unknown) => body);
+    await sdk.serve('mirror.steps', async ({ to }: { to: number }, ctx) => {
+      for (let n = 1; n <= to; n++) {
+        await ctx.progress({ n });
+      }
+      return null;
+    });
     await peers.pythonAgent('python', 'test/interop/mirror.py');
   });
   afterAll(() => peers?.stop());
@@ -76,6 +82,27 @@ describe.skipIf(!python)('bodies in Python', () => {
     const nc = await connectBroker({ url, name: 'operator', seed: peers.mesh.credentials('operator').seed });
     await until(async () => (await subjectsOf(nc, 'BODIES', 'mesh.v1.body.me.>')).length === 0);
     await nc.close();
+  });
+
+  test('partial outputs come in order and once from an agent, and wait for who reads slowly', async () => {
+    const stream = me.stream<{ heard: number }>('mirror.count', { to: 300 }, { window: 4 });
+    const heard: number[] = [];
+    for await (const { value } of stream) {
+      heard.push((value as { n: number }).n);
+      if (heard.length === 100) {
+        await new Promise((resolve) => setTimeout(resolve, 1_500)); // the agent says the unread ones again meanwhile
+      }
+    }
+    expect(heard).toEqual(Array.from({ length: 300 }, (_, i) => i + 1));
+    expect((await stream.outcome).value).toEqual({ heard: 300 });
+    expect(await me.call('mirror.count', { to: 5 }), 'nobody listens').toEqual({ heard: 0 });
+  });
+
+  test('partial outputs come in order and once to a caller', async () => {
+    const { said, code } = await peers.pythonCaller('me', 'mirror.steps', '{"to":200}', '--stream');
+    expect(code, `it said: ${said}`).toBe(0);
+    const lines = said.split('\n').filter((line) => line.startsWith('{"n"'));
+    expect(lines).toEqual(Array.from({ length: 200 }, (_, i) => `{"n": ${i + 1}}`));
   });
 
   test('bytes for an agent that takes none are refused', async () => {

@@ -63,11 +63,17 @@ class Mesh:
         await mesh.nc.subscribe(f"mesh.v1.outcome.{mesh.me}.*", cb=mesh._heard)
         return mesh
 
-    async def ask(self, capability: str, body: Any = None, timeout_s: float = 30.0) -> Any:
+    async def ask(
+        self,
+        capability: str,
+        body: Any = None,
+        timeout_s: float = 30.0,
+        headers: dict[str, str] | None = None,
+    ) -> Any:
         """One request whose reply is the outcome (2). Not to be repeated: it has no id."""
-        deadline = {"Mesh-Deadline": str(now_ms() + round(timeout_s * 1000))}
+        lines = {"Mesh-Deadline": str(now_ms() + round(timeout_s * 1000)), **(headers or {})}
         to = f"mesh.v1.ask.{self.me}.{capability}"
-        return outcome_of(await self.nc.request(to, encode(body), timeout=timeout_s + 2, headers=deadline))
+        return outcome_of(await self.nc.request(to, encode(body), timeout=timeout_s + 2, headers=lines))
 
     async def call(
         self,

@@ -28,11 +28,12 @@ class Task:
     ticket: str
     deadline: int
     reply: str
+    trace: dict[str, str] = field(default_factory=dict)
     children: int = 0
 
     async def call(self, capability: str, body: Any = None, timeout_s: float = 3600) -> Any:
         """A child call: traced to the same root, over when the task is over (6)."""
-        headers = {"Mesh-Ticket": self.ticket, "Mesh-Child": str(self.children)}
+        headers = {"Mesh-Ticket": self.ticket, "Mesh-Child": str(self.children), **self.trace}
         self.children += 1
         return await self.mesh.call(
             capability, body, timeout_s, headers=headers, not_after=self.deadline - 100
@@ -147,7 +148,8 @@ class Agent:
         elif full or self.draining or key in self.running or deadline <= now_ms():
             await self.nc.publish(msg.reply, headers={"Mesh-Status": "busy"})
         else:
-            task = Task(self.mesh, capability, key, headers["Mesh-Ticket"], deadline, msg.reply)
+            trace = {name: headers[name] for name in ("traceparent", "tracestate") if name in headers}
+            task = Task(self.mesh, capability, key, headers["Mesh-Ticket"], deadline, msg.reply, trace)
             self.running[key] = task, asyncio.create_task(self._run(task, handler, msg.data))
 
     async def _run(self, task: Task, handler: Handler, data: bytes) -> None:

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
 import { afterAll, expect, test } from 'vitest';
-import { connect, MeshError } from '../../src/agent/index.js';
+import { connect, type MeshError } from '../../src/agent/index.js';
 import { places, prepareFolder } from '../../src/fabric/folder.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'capmesh-first-'));

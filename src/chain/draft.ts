@@ -21,6 +21,20 @@ export interface Incoming {
   readonly body: Uint8Array;
   /** The id to use when the message carries none (only an ask may). */
   readonly mintedId?: string;
+  /** It runs a dead call again, at the wish of an operator. Only the gateway itself can say so. */
+  readonly replay?: Replay;
+}
+
+/** A dead call that is run again. */
+export interface Replay {
+  /** `from.call` of the dead one. */
+  readonly of: string;
+  /** Its idempotency key: an effect that it made is not made again. */
+  readonly key: string;
+  /** The operator who asked. */
+  readonly by: string;
+  /** Who the dead call was done for; unknown when it was never decided. */
+  readonly chain: readonly string[] | undefined;
 }
 
 /** Facts about the call, filled in guard by guard. */
@@ -69,6 +83,7 @@ export function draftOf(incoming: Incoming, nowMs: number): Draft {
     body: incoming.body,
     headerBytes: incoming.headerBytes ?? 0,
     ...(incoming.mintedId === undefined ? {} : { mintedId: incoming.mintedId }),
+    ...(incoming.replay === undefined ? {} : { replay: incoming.replay }),
     nowMs,
     id: '',
     who: '' as Token,

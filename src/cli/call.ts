@@ -6,13 +6,13 @@ import { InvalidArgumentError, type Command } from 'commander';
 import { connect, type CallOptions, type Mesh } from '../agent/index.js';
 import { asMeshError, meshError, MeshError } from '../wire/errors.js';
 import { decodeJson, type Json } from '../wire/json.js';
-import { limits } from '../wire/limits.js';
 import { asCapability } from '../wire/names.js';
 import { isCallId } from '../wire/ulid.js';
 import { wholeNumber } from './calls/ask.js';
 import { follow, questioner, sayOutcome } from './calls/follow.js';
-import { openContext, type ContextOptions } from './context.js';
+import { CONNECTS, openContext, type ContextOptions } from './context.js';
 import { exitOfError, exits, note, safe, say, sayError, sayJson } from './output.js';
+import { withSettings } from './settings.js';
 
 interface CallCommandOptions extends ContextOptions {
   readonly timeout?: number;
@@ -27,14 +27,11 @@ interface CallCommandOptions extends ContextOptions {
 
 /** Add the command. */
 export function register(program: Command): void {
-  program
-    .command('call <capability> [body]')
+  withSettings(program.command('call <capability> [body]'), ...CONNECTS, 'users.caller', 'call.timeoutMs')
     .summary('call a capability')
     .description(
       'Call a capability and print its result. The body is JSON; - reads it from stdin, @file from a file; without one it is null.',
     )
-    .option('--as <name>', 'who calls: a name with credentials in the data folder', 'me')
-    .option('--timeout <ms>', 'how long to wait', wholeNumber(1, limits.lifeMaxMs), limits.deadlineDefaultMs)
     .option('--id <ulid>', 'call id; the same id again gives the same outcome', callId)
     .option('--major <n>', 'major version of the capability', wholeNumber(0, 65_535))
     .option('--label <key=value>', 'label that travels down the tree of calls (again for more)', addLabel)
@@ -42,8 +39,6 @@ export function register(program: Command): void {
     .option('--intent <word>', 'what the call is for', printable)
     .option('--stream', 'print partial outputs as they come')
     .option('--detach', 'print the call id once the mesh has accepted the call, and do not wait')
-    .option('--data <folder>', 'data folder (default: $MESH_DATA or .mesh)')
-    .option('--url <url>', 'server (default: the one of the data folder, else $NATS_URL)')
     .option('--json', 'print one JSON line: the outcome or the error')
     .addHelpText('after', HELP)
     .action(call);
@@ -69,10 +64,11 @@ async function call(
   const json = options.json === true;
   try {
     const value = bodyOf(body);
-    const { url, credentials } = openContext({ ...options, as: options.as ?? 'me' }, 'me');
+    const { url, credentials, settings } = openContext(options, 'me', ['call.timeoutMs']);
+    const timeout = settings.orDefault('call.timeoutMs');
     const mesh = await connect({ url, creds: credentials });
     try {
-      await makeCall(mesh, asCapability(capability), value, options);
+      await makeCall(mesh, asCapability(capability), value, { ...options, timeout });
     } finally {
       await mesh.close();
     }

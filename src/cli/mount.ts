@@ -4,19 +4,17 @@
 import { InvalidArgumentError, type Command } from 'commander';
 import { mountMcp, type Mounted, type ToolOverride } from '../adapters/mcp.js';
 import { connect, MeshError } from '../agent/index.js';
-
-import { openContext, type Context } from './context.js';
+import { nearNames } from '../domain/near.js';
+import { CONNECTS, openContext, type Context } from './context.js';
 import { exitOfError, exits, note, paint, say, sayError, sayJson, table } from './output.js';
+import { withSettings, type Flags } from './settings.js';
 
-interface MountMcpOptions {
+interface MountMcpOptions extends Flags {
   readonly as?: string;
   readonly name?: string;
   readonly override?: Overrides;
-  readonly concurrency?: number;
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
-  readonly data?: string;
-  readonly url?: string;
   readonly json?: boolean;
 }
 
@@ -24,11 +22,11 @@ type Overrides = Readonly<Record<string, ToolOverride>>;
 
 /** Add the command and what it can mount. */
 export function register(program: Command): void {
-  program
+  const mount = program
     .command('mount')
     .summary('mount an MCP server as an agent')
-    .description('Mount things that are not agents as agents.')
-    .command('mcp <command...>')
+    .description('Mount things that are not agents as agents.');
+  withSettings(mount.command('mcp <command...>'), ...CONNECTS, 'mount.concurrency')
     .summary('mount a stdio MCP server: every tool becomes a capability')
     .description(
       'Start a stdio MCP server and serve every tool of it as the capability <as>.<tool>, until Ctrl-C. Needs the credentials of an agent (mesh agents add) that the policy lets serve <as>.>.',
@@ -40,11 +38,8 @@ export function register(program: Command): void {
       'say something else than the tool does: idempotent, readOnly, attemptMs, lifeMs, costMicros, version, proficiency',
       collectOverride,
     )
-    .option('--concurrency <n>', 'tasks at once (default: 16)', concurrency)
     .option('--cwd <folder>', 'folder the server is started in')
     .option('--env <key=value>', 'variable of its environment, which is otherwise nearly empty', collectEnv)
-    .option('--data <folder>', 'data folder (default: $MESH_DATA or .mesh)')
-    .option('--url <url>', 'server (default: the one of the data folder, else $NATS_URL)')
     .option('--json', 'print one JSON line when ready')
     .addHelpText('after', HELP)
     .action(mountMcpCommand);
@@ -80,14 +75,14 @@ async function mountMcpCommand(command: readonly string[], options: MountMcpOpti
 
 async function start(words: readonly string[], options: MountMcpOptions): Promise<Mounted> {
   const as = options.as ?? options.name ?? 'mcp';
-  const { concurrency: most, cwd, env, override: overrides } = options;
+  const { cwd, env, override: overrides } = options;
   const context = contextOf(options.name ?? as, options);
   const [command = '', ...args] = words;
   const mesh = await connect({
     url: context.url,
     creds: context.credentials,
     description: `MCP server: ${words.join(' ')}`.slice(0, 200),
-    ...(most === undefined ? {} : { concurrency: most }),
+    concurrency: context.settings.orDefault('mount.concurrency'),
   });
   return await mountMcp(mesh, {
     as,
@@ -101,12 +96,11 @@ async function start(words: readonly string[], options: MountMcpOptions): Promis
   });
 }
 
-function contextOf(user: string, { data, url }: MountMcpOptions): Context {
+function contextOf(user: string, options: MountMcpOptions): Context {
   try {
-    return openContext(
-      { ...(data === undefined ? {} : { data }), ...(url === undefined ? {} : { url }) },
-      user,
-    );
+    // --as names the capabilities here, not the user.
+    const { as: _, name: __, ...flags } = options;
+    return openContext(flags, user, ['mount.concurrency']);
   } catch (err) {
     if (err instanceof MeshError && err.code === 'config_missing') {
       note(`${user} has no credentials here; mesh agents add ${user} makes them.`);
@@ -180,9 +174,10 @@ function collectOverride(text: string, before: Overrides = {}): Overrides {
   const [, tool = '', key = '', value = ''] = /^(.+):(\w+)=(.*)$/.exec(text) ?? [];
   const read = READERS[key];
   if (read === undefined) {
-    throw new InvalidArgumentError(
-      `It must be tool:key=value, key one of ${Object.keys(READERS).join(', ')}.`,
-    );
+    const [near] = nearNames(key, Object.keys(READERS));
+    const hint =
+      near === undefined ? `key one of ${Object.keys(READERS).join(', ')}` : `did you mean ${near}?`;
+    throw new InvalidArgumentError(`It must be tool:key=value; ${hint}.`);
   }
   return { ...before, [tool]: { ...before[tool], [key]: read(value) } };
 }
@@ -193,14 +188,6 @@ function collectEnv(text: string, before: Readonly<Record<string, string>> = {})
     throw new InvalidArgumentError('It must be key=value.');
   }
   return { ...before, [text.slice(0, at)]: text.slice(at + 1) };
-}
-
-function concurrency(text: string): number {
-  const value = wholeNumber(text);
-  if (value < 1 || value > 65_535) {
-    throw new InvalidArgumentError('It must be from 1 to 65535.');
-  }
-  return value;
 }
 
 function wholeNumber(text: string): number {

@@ -5,8 +5,9 @@ import { destination, pino } from 'pino';
 import type { Command } from 'commander';
 import { MeshError } from '../wire/errors.js';
 import type { Log } from '../wire/log.js';
-import { openContext, type ContextOptions } from './context.js';
+import { CONNECTS, openContext, type ContextOptions } from './context.js';
 import { exitOfError, note, say, sayError, sayJson } from './output.js';
+import { withLimits, withSettings } from './settings.js';
 
 /** What a service is started with. */
 export interface ServiceOptions {
@@ -23,24 +24,20 @@ export interface Service {
 }
 
 /** Options of both commands. */
-export function serviceOptions(command: Command, user: string): Command {
-  return command
-    .option('--data <folder>', 'data folder (default: $MESH_DATA or .mesh)')
-    .option('--as <name>', 'user whose credentials in the data folder to use', user)
-    .option('--url <url>', 'server (default: the one of the data folder, else $NATS_URL)')
-    .option('--policy <file>', 'policy (default: mesh.policy.yaml in the data folder)')
-    .option('--json', 'print one JSON line when ready');
+export function serviceOptions(command: Command, user: 'gateway' | 'control'): Command {
+  const all = withSettings(command, ...CONNECTS, `users.${user}`, 'policy', 'log.level');
+  return withLimits(all).option('--json', 'print one JSON line when ready');
 }
 
 /** Start the service, report that it is ready, and keep it until a signal comes or the parent is gone. */
 export async function serveUntilStopped(
   options: ContextOptions,
-  user: string,
+  user: 'gateway' | 'control',
   start: (options: ServiceOptions) => Promise<Service>,
 ): Promise<void> {
   const stopped = stopRequest();
-  const { url, credentials, policyFile } = openContext(options, user);
-  const log = pino({ level: process.env['MESH_LOG'] ?? 'warn', name: user }, destination(2));
+  const { url, credentials, policyFile, settings } = openContext(options, user, ['log.level']);
+  const log = pino({ level: settings.orDefault('log.level'), name: user }, destination(2));
   const service = await start({ url, seed: credentials.seed, name: credentials.name, policyFile, log }).catch(
     (err: unknown) => {
       if (!(err instanceof MeshError)) {

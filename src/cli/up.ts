@@ -2,41 +2,36 @@
  * `mesh up`: a mesh in one command.
  */
 import { relative } from 'node:path';
-import { InvalidArgumentError, Option, type Command } from 'commander';
+import type { Command } from 'commander';
 import { withoutSecrets } from '../fabric/connection.js';
 import { readUsers, snippetFor } from '../fabric/users.js';
-import type { Sync } from '../fabric/server-conf.js';
 import { MeshError } from '../wire/errors.js';
-import { dataFolder } from './context.js';
+import { dataFolder, folderOf } from './context.js';
 import { note, paint, say, sayJson, table } from './output.js';
+import { pathIn, readSettings, withLimits, withSettings, type Flags } from './settings.js';
 import { FIRST_USERS, startMesh, type RunningMesh } from './up/mesh.js';
 
-interface UpOptions {
-  readonly data?: string;
-  readonly port?: number;
-  readonly gateways: number;
-  readonly sync: Sync;
-  readonly policy?: string;
+interface UpOptions extends Flags {
   readonly json?: boolean;
 }
 
+const SETTINGS = [
+  'data',
+  'server.url',
+  'server.port',
+  'gateways',
+  'server.sync',
+  'policy',
+  'log.level',
+] as const;
+
 /** Add the command. */
 export function register(program: Command): void {
-  program
-    .command('up')
+  withLimits(withSettings(program.command('up'), ...SETTINGS))
     .summary('start a mesh: server, control and gateways')
     .description(
-      'Start a mesh and keep it running until Ctrl-C. The server is $NATS_URL when that is set, else nats-server on PATH, else the one that npm installed.',
+      'Start a mesh and keep it running until Ctrl-C. The server is the one of --url, else nats-server on PATH, else the one that npm installed.',
     )
-    .option('--data <folder>', 'data folder (default: $MESH_DATA or .mesh)')
-    .option('--port <n>', 'port of the server on 127.0.0.1 (default: a free one)', wholeNumber(1, 65_535))
-    .option('--gateways <n>', 'how many gateways', wholeNumber(1, 64), 1)
-    .addOption(
-      new Option('--sync <mode>', 'when the server flushes to disk; only "always" survives a power loss')
-        .choices(['default', 'always'])
-        .default('default'),
-    )
-    .option('--policy <file>', 'policy (default: mesh.policy.yaml in the data folder, made when missing)')
     .option('--json', 'print one JSON line when ready')
     .addHelpText('after', HELP)
     .action(up);
@@ -61,19 +56,25 @@ async function up(options: UpOptions): Promise<void> {
   process.exit(); // what a signal has ended must not linger
 }
 
-async function start({ data, port, gateways, sync, policy }: UpOptions): Promise<RunningMesh> {
-  const dir = dataFolder(data);
-  const url = process.env['NATS_URL'];
+async function start(options: UpOptions): Promise<RunningMesh> {
+  const settings = readSettings(options, SETTINGS);
+  const dir = folderOf(settings);
+  const url = settings.value('server.url');
+  const port = settings.value('server.port');
+  const policy = pathIn(settings, 'policy');
+  const logLevel = settings.value('log.level');
   try {
     return await startMesh({
       dir,
-      gateways,
-      sync,
+      gateways: settings.orDefault('gateways'),
+      sync: settings.orDefault('server.sync'),
+      limits: [...settings.limits.keys()],
       inheritLogs: true,
       say: note,
       ...(port === undefined ? {} : { port }),
       ...(policy === undefined ? {} : { policy }),
-      ...(url === undefined || url === '' ? {} : { url }),
+      ...(logLevel === undefined ? {} : { logLevel }),
+      ...(url === undefined ? {} : { url }),
     });
   } catch (err) {
     if (url !== undefined && isStranger(err, url)) {
@@ -114,7 +115,7 @@ function facts(mesh: RunningMesh): object {
 
 function report(mesh: RunningMesh): string[] {
   const here = relative(process.cwd(), mesh.dir);
-  const data = mesh.dir === dataFolder() ? '' : ` --data ${here}`;
+  const data = mesh.dir === dataFolder() ? '' : ` --data ${here}`; // what the next command finds by itself
   const server = mesh.server;
   const rows = [
     [
@@ -153,14 +154,4 @@ function stopSignal(): Promise<void> {
     process.on('SIGINT', onSignal);
     process.on('SIGTERM', onSignal);
   });
-}
-
-function wholeNumber(min: number, max: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (!Number.isInteger(value) || value < min || value > max) {
-      throw new InvalidArgumentError(`It must be a whole number from ${min} to ${max}.`);
-    }
-    return value;
-  };
 }

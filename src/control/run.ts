@@ -17,8 +17,9 @@ import { taskToken } from '../domain/ticket.js';
 import { limits } from '../wire/limits.js';
 import type { Log } from '../wire/log.js';
 import type { Token } from '../wire/names.js';
+import { serveAdmin } from './admin.js';
 import type { Control } from './core.js';
-import { servePlain } from './plain.js';
+import { watchPlain } from './plain.js';
 import { serveRegistrar } from './registrar.js';
 import { Supervisor } from './supervisor.js';
 import { serveViews } from './views.js';
@@ -57,7 +58,8 @@ export async function runControl(options: ControlOptions): Promise<RunningContro
   supervisor.start();
   const stops = [
     serveRegistrar(control),
-    servePlain(control),
+    watchPlain(control),
+    serveAdmin(control),
     serveViews(control, supervisor),
     followPolicy(control, options.policyFile),
   ];

@@ -15,7 +15,9 @@ import { viewAgent, viewAgents } from './views/agents.js';
 import { Gate, Slots } from './views/bounds.js';
 import { viewCall } from './views/call.js';
 import { viewCalls } from './views/calls.js';
+import { viewDead } from './views/dead.js';
 import { find } from './views/find.js';
+import { viewParked } from './views/parked.js';
 import { viewState } from './views/state.js';
 
 const REQUEST_BYTES = 4_096;
@@ -41,6 +43,8 @@ const views: Readonly<Record<string, ViewOf>> = {
     needs(view, 'call');
     return readers.run(() => viewCall(control, view));
   },
+  dead: ({ control, readers }, view) => readers.run(() => viewDead(control, view)),
+  parked: ({ control, readers }, view) => readers.run(() => viewParked(control, view)),
   state: ({ control, supervisor }) => viewState(control, supervisor),
 };
 

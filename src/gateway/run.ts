@@ -30,6 +30,7 @@ import { serveParts } from './parts.js';
 import { Peers } from './peers.js';
 import { watchPresence } from './presence.js';
 import { serveCancels, serveRecalls } from './recall.js';
+import { serveReplays } from './replay.js';
 import { Results } from './results.js';
 import { Settler } from './settle.js';
 import { Taken } from './taken.js';
@@ -91,6 +92,7 @@ export async function runGateway(options: GatewayOptions): Promise<RunningGatewa
     serveAdoptions(core, open, attempts, settler),
     serveAsks(core, open, admitter, waiting),
     serveWakes(core, open, admitter),
+    serveReplays(core, open, admitter),
     serveRecalls(core, open, waiting),
     serveParts({ core, open, attempts, settler }),
     serveCancels({ core, open, waiting, attempts, settler, admitter, cancels }),

@@ -7,31 +7,32 @@ import { places } from '../../fabric/folder.js';
 import { reloadServer } from '../../fabric/server.js';
 import { credentialsFile, mintUser, nkeyFile, readUsers, snippetFor, type User } from '../../fabric/users.js';
 import { meshError } from '../../wire/errors.js';
-import { dataFolder, runningState } from '../context.js';
+import type { Settings } from '../../domain/config/resolve.js';
+import { folderOf, runningState } from '../context.js';
+import { pathIn, readSettings, withSettings, type Flags } from '../settings.js';
 import { readState } from '../state.js';
 import { natsContext } from '../up/files.js';
 import { paint, say, sayJson, table } from '../output.js';
 
-interface AddOptions {
+interface AddOptions extends Flags {
   readonly caller?: boolean;
-  readonly data?: string;
   readonly json?: boolean;
 }
 
 /** Add the command. */
 export function register(agents: Command): void {
-  agents
-    .command('add <name>')
+  withSettings(agents.command('add <name>'), ...SETTINGS)
     .summary('make credentials for an agent or a caller')
     .description(
       'Make credentials and permissions for a name and tell the server. A server that is not ours must be told by its owner: the block to install is printed.',
     )
     .option('--caller', 'a caller: it may call, and serves nothing')
-    .option('--data <folder>', 'data folder (default: $MESH_DATA or .mesh)')
     .option('--json', 'print one JSON line')
     .addHelpText('after', HELP)
     .action(add);
 }
+
+const SETTINGS = ['data', 'server.url', 'policy'] as const;
 
 const HELP = `
 Examples:
@@ -41,9 +42,10 @@ Examples:
 
 Adding a name again changes nothing and prints where its credentials are.`;
 
-async function add(name: string, { caller, data, json }: AddOptions): Promise<void> {
-  const dir = dataFolder(data);
-  const server = serverOf(dir);
+async function add(name: string, { caller, json, ...flags }: AddOptions): Promise<void> {
+  const settings = readSettings(flags, SETTINGS);
+  const dir = folderOf(settings);
+  const server = serverOf(dir, settings);
   await mintUser(dir, { name, role: caller === true ? 'caller' : 'agent' });
   const user = readUsers(dir).find((one) => one.name === name);
   if (user === undefined) {
@@ -67,12 +69,12 @@ interface Server {
   readonly pid: number | undefined;
 }
 
-/** The server to tell: the one of the mesh that runs here, else $NATS_URL, which is never ours. */
-function serverOf(dir: string): Server {
-  const url = process.env['NATS_URL'];
+/** The server to tell: the one of the mesh that runs here, else the one that is set, which is never ours. */
+function serverOf(dir: string, settings: Settings): Server {
+  const url = settings.value('server.url');
   const state = readState(dir);
-  if (state === undefined && url !== undefined && url !== '') {
-    return { url, policy: join(dir, places.policy), pid: undefined };
+  if (state === undefined && url !== undefined) {
+    return { url, policy: pathIn(settings, 'policy') ?? join(dir, places.policy), pid: undefined };
   }
   const running = state ?? runningState(dir);
   return { url: running.url, policy: running.policy, pid: running.server?.pid };

@@ -16,6 +16,8 @@ import {
 import { connectBroker, withoutSecrets } from '../../fabric/connection.js';
 import { meshError } from '../../wire/errors.js';
 import type { Role } from '../../wire/generated/permissions.js';
+import { limits, type LimitName } from '../../wire/limits.js';
+import { NO_FILE } from '../settings.js';
 import { readState, removeState, writeState, type MeshState } from '../state.js';
 import { startChild } from './child.js';
 import { natsContext, starterPolicy } from './files.js';
@@ -34,6 +36,10 @@ export interface MeshOptions {
   readonly policy?: string;
   /** A server that is not ours; none is started then. */
   readonly url?: string;
+  /** How much the children write to their logs; default: what MESH_LOG says. */
+  readonly logLevel?: string;
+  /** Bounds that differ from the table here, and so must in the children. */
+  readonly limits?: readonly LimitName[];
   /** Start again what ends by itself; default true. */
   readonly restart?: boolean;
   /** Let stderr of the children go to ours; otherwise it goes to `logs/` in the folder. */
@@ -174,7 +180,21 @@ class Parts {
   }
 
   #child(command: 'control' | 'gateway', name: string): Promise<Kept<Started>> {
-    const args = [command, '--data', this.dir, '--url', this.url, '--policy', this.policyFile];
+    const { logLevel, limits: names = [] } = this.#options;
+    const args = [
+      command,
+      '--data',
+      this.dir,
+      '--url',
+      this.url,
+      '--policy',
+      this.policyFile,
+      '--as',
+      command,
+    ];
+    // What this process has read is said; the children read no file.
+    args.push('--config', NO_FILE, ...(logLevel === undefined ? [] : ['--log-level', logLevel]));
+    args.push(...names.flatMap((one) => ['--set-limit', `${one}=${limits[one]}`]));
     const logFile = join(this.dir, places.logs, `${name}.log`);
     const launch = (): Promise<Started> =>
       startChild(this.#options.inheritLogs === true ? { args } : { args, logFile });

@@ -26,7 +26,11 @@ export function register(program: Command): void {
     .command('mount')
     .summary('mount an MCP server as an agent')
     .description('Mount things that are not agents as agents.');
-  withSettings(mount.command('mcp [command...]'), ...CONNECTS.filter((key) => key !== 'server.url'), ...SETTINGS)
+  withSettings(
+    mount.command('mcp [command...]'),
+    ...CONNECTS.filter((key) => key !== 'server.url'),
+    ...SETTINGS,
+  )
     .summary('mount an MCP server: every tool becomes a capability')
     .description(
       'Serve every tool of an MCP server as the capability <as>.<tool>, until Ctrl-C. The server is a command that speaks MCP over stdio, or the url of one that speaks it over streamable HTTP. Needs the credentials of an agent (mesh agents add) that the policy lets serve <as>.>.',

@@ -124,7 +124,9 @@ function parseFlag(key: SettingKey, text: string, before: unknown): unknown {
   if ('why' in read) {
     throw new InvalidArgumentError(sentence(read.why));
   }
-  return Array.isArray(before) && Array.isArray(read.value) ? [...(before as unknown[]), ...(read.value as unknown[])] : read.value;
+  return Array.isArray(before) && Array.isArray(read.value)
+    ? [...(before as unknown[]), ...(read.value as unknown[])]
+    : read.value;
 }
 
 function sentence(why: string): string {

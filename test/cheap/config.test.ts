@@ -70,15 +70,30 @@ function fitting(key: SettingKey): readonly [string, string, string] {
       return [String(shape.min), String(shape.min + 1), String(shape.min + 2)];
     case 'choice':
       return [shape.of[0] ?? '', shape.of[1] ?? '', shape.of[0] ?? ''];
-    default:
-      return shape.secret === true
-        ? [`SU${'A'.repeat(56)}`, `SU${'B'.repeat(56)}`, `SU${'C'.repeat(56)}`]
-        : ['one', 'two', 'three'];
+    case 'part':
+      return ['0.25', '0.5', '1'];
+    case 'flag':
+      return ['true', 'false', 'true'];
+    case 'list':
+      return key === 'serve.allowOrigins' ? ['https://one', 'https://two', 'http://three'] : WORDS;
+    case 'text':
+      return 'secret' in shape ? SEEDS : 'digits' in shape ? ['9464', 'off', '[::1]:9464'] : WORDS;
   }
 }
 
-const typed = (key: SettingKey, text: string): unknown =>
-  table[key].shape.is === 'whole' ? Number(text) : text;
+const WORDS = ['one', 'two', 'three'] as const;
+const SEEDS = [`SU${'A'.repeat(56)}`, `SU${'B'.repeat(56)}`, `SU${'C'.repeat(56)}`] as const;
+
+function typed(key: SettingKey, text: string): unknown {
+  const { is } = table[key].shape;
+  return is === 'list'
+    ? [text]
+    : is === 'flag'
+      ? text === 'true'
+      : is === 'whole' || is === 'part'
+        ? Number(text)
+        : text;
+}
 
 const read = (file: string | undefined, env: Record<string, string> = {}, flags: object = {}): Settings =>
   new Settings({ flags, env, file: file === undefined ? undefined : { path: 'mesh.yaml', text: file } });
@@ -90,7 +105,7 @@ describe('what counts', () => {
   test.each(keys)('%s: flag, then variable, then file, then default', (key) => {
     const [inFile, inEnv, inFlag] = fitting(key);
     const { env, flag } = table[key];
-    const file = fileWith(key, inFile);
+    const file = fileWith(key, table[key].shape.is === 'list' ? `[${inFile}]` : inFile);
     expect(read(undefined).given(key)).toBeUndefined();
     const fromFile = read(file).given(key);
     expect(fromFile).toEqual({
@@ -142,8 +157,21 @@ describe('what counts', () => {
 /** Of each kind of thing one, and none that the shape takes. */
 function wrong(key: SettingKey): string[] {
   const { shape } = table[key];
-  const scalars = shape.is === 'whole' ? ['x', '1.5', '-1', 'true', '1e9'] : ['7', 'true'];
-  return [...scalars, '', '[1]', '{ a: 1 }', ...(shape.is === 'choice' ? ['x'] : [])];
+  const everywhere = ['', '{ a: 1 }'];
+  switch (shape.is) {
+    case 'whole':
+      return [...everywhere, '[1]', 'x', '1.5', '-1', 'true', '1e9'];
+    case 'part':
+      return [...everywhere, '[1]', 'x', '1.5', '-1', 'true', '"0.5"'];
+    case 'choice':
+      return [...everywhere, '[1]', '7', 'true', 'x'];
+    case 'flag':
+      return [...everywhere, '[1]', '7', '"true"'];
+    case 'list':
+      return [...everywhere, '7', 'true', 'x'];
+    case 'text':
+      return [...everywhere, '[1]', 'true', ...('digits' in shape ? ['70000', '"a b"'] : ['7'])];
+  }
 }
 
 describe('wrong types', () => {
@@ -172,6 +200,16 @@ describe('wrong types', () => {
       expect(read(fileWith(key, '"a b"')).problems).toHaveLength(1);
     },
   );
+
+  test('an entry of a list', () => {
+    expect(saidOf(read('serve:\n  allowHosts: [one, "a b", 7]\n'))).toEqual([
+      '2:21 serve.allowHosts[1]: it must be a host name, not "a b"',
+      '2:28 serve.allowHosts[2]: it must be a host name, not 7',
+    ]);
+    const env = 'MESH_SERVE_ALLOW_HOSTS';
+    expect(read(undefined, { [env]: 'one, two' }).value('serve.allowHosts')).toEqual(['one', 'two']);
+    expect(read(undefined, { [env]: 'one,,two' }).problems).toHaveLength(1);
+  });
 
   test('line and column are those of the value', () => {
     const text = '# settings\ngateways: 2\n\nserver:\n  sync: always\n  port:   nine\n';

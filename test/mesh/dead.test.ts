@@ -70,7 +70,11 @@ afterAll(async () => {
 });
 
 async function roster(): Promise<number> {
-  const { agents } = await ask<{ agents: { agent: string; instances: unknown[] }[] }>(operator, 'view.operator.agents', {});
+  const { agents } = await ask<{ agents: { agent: string; instances: unknown[] }[] }>(
+    operator,
+    'view.operator.agents',
+    {},
+  );
   return agents.find(({ agent }) => agent === 'poison')?.instances.length ?? 0;
 }
 

@@ -1,29 +1,46 @@
 /**
  * The pages on configuration and operations are true: their files are written and their commands typed, in their order.
  */
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { configShape } from '../../src/domain/config/settings.js';
 import { readYaml } from '../../src/domain/config/yaml.js';
 import { readPage } from '../support/markdown.js';
-import { Reader } from '../support/reader.js';
+import { cleanEnv, install, Reader } from '../support/reader.js';
 
 const UP = 'npx mesh up';
+const CONFIGURATION = readPage('docs/configuration.md');
+const OPERATIONS = readPage('docs/operations.md');
 const FRAGILE = 'while sleep 0.2; do node fragile.mjs';
 
+const folders: string[] = [];
+afterAll(() => folders.forEach((folder) => rmSync(folder, { recursive: true, force: true })));
+
+/** Somebody in a folder with nothing but the package. */
+function sitDown(): { reader: Reader; folder: string } {
+  const folder = mkdtempSync(join(tmpdir(), 'capmesh-page-'));
+  folders.push(folder);
+  install(folder);
+  const stays = [
+    [UP, 'The mesh is up'],
+    [FRAGILE, 'fragile serves'],
+  ] as const;
+  return { reader: new Reader({ folder, env: cleanEnv(), stays }), folder };
+}
+
 describe('docs/configuration.md', () => {
-  let reader: Reader;
+  const { reader, folder } = sitDown();
   let said: Map<string, string>;
 
   beforeAll(async () => {
-    reader = await Reader.sitDown([[UP, 'The mesh is up']]);
     await reader.type('npx mesh init --yes --port 4222');
     await reader.type(UP); // some of what the page shows is shown of a mesh
     await reader.type('rm mesh.yaml');
-    said = await reader.follow('docs/configuration.md');
+    said = await reader.followAll(CONFIGURATION);
   }, 120_000);
-  afterAll(() => reader.leave());
+  afterAll(() => reader.stop());
 
   test('init writes what it says, and where values come from is shown', () => {
     expect(said.get('A file to begin with')).toContain('wrote mesh.yaml');
@@ -39,51 +56,42 @@ describe('docs/configuration.md', () => {
   });
 
   test('check says word for word what the page says it does', () => {
-    const page = readPage('docs/configuration.md');
-    const shown = page.fences.find(({ language }) => language === 'text')?.text ?? '';
+    const shown = CONFIGURATION.fences.find(({ language }) => language === 'text')?.text ?? '';
     expect(shown).toContain('broken.yaml:2:1');
     expect(said.get('What is wrong')).toBe(`Nothing to correct.\n${shown}`);
   });
 
   test('the file that it shows is one', () => {
-    const shown = readPage('docs/configuration.md').fences.find(({ text }) =>
-      text.startsWith('# yaml-language'),
-    );
+    const shown = CONFIGURATION.fences.find(({ text }) => text.startsWith('# mesh.yaml'));
     expect(readYaml(shown?.text ?? 'a: 1', 'f', configShape).problems).toEqual([]);
     const schema = /\$schema=(.*)/.exec(shown?.text ?? '')?.[1] ?? '';
-    expect(JSON.parse(readFileSync(join(reader.folder, schema), 'utf8'))).toHaveProperty('properties.server');
+    expect(JSON.parse(readFileSync(join(folder, schema), 'utf8'))).toHaveProperty('properties.server');
   });
 });
 
 describe('docs/operations.md', () => {
-  let reader: Reader;
+  const { reader } = sitDown();
   beforeAll(async () => {
-    reader = await Reader.sitDown([
-      [UP, 'The mesh is up'],
-      [FRAGILE, 'fragile serves'],
-    ]);
     await reader.type('npx mesh init --yes --port 4222');
     await reader.type(UP);
   }, 60_000);
-  afterAll(() => reader.leave());
+  afterAll(() => reader.stop());
 
   test('a call dies, is looked at, and runs again', { timeout: 180_000 }, async () => {
-    const page = 'docs/operations.md';
-    const said = await reader.follow(page, ['Dead and parked', 'A call that dies', 'Running it again']);
-    const dies = said.get('A call that dies') ?? '';
+    await reader.follow(OPERATIONS, 'Dead and parked');
+    const dies = await reader.follow(OPERATIONS, 'A call that dies');
     expect(dies).toMatch(/\[poison\].*\n[\s\S]*exit code 4/);
     expect(dies).toMatch(/^me\.\w{26} +fragile\.work +5 +/m);
     expect(dies).toMatch(/done for +me\n/);
     expect(dies).toContain('"order": 7');
-    const again = said.get('Running it again') ?? '';
+    const again = await reader.follow(OPERATIONS, 'Running it again');
     expect(again).toMatch(/^me\.\w{26} +would replay\nme\.\w{26} +replayed as me\.\w{26}\nno dead calls$/m);
     expect(again).toMatch(/^me\.\w{26} +fragile\.work +fragile +completed/m);
   });
 
   test('a call waits, is tried, and is cancelled', { timeout: 120_000 }, async () => {
     await reader.interrupt(FRAGILE);
-    const said = await reader.follow('docs/operations.md', ['Calls that wait']);
-    const waits = said.get('Calls that wait') ?? '';
+    const waits = await reader.follow(OPERATIONS, 'Calls that wait');
     expect(waits).toMatch(/^me\.\w{26} +fragile\.work .* waits for capacity \(no live agent\)$/m);
     expect(waits).toMatch(/^me\.\w{26} +held\nexit code 4\nme\.\w{26} +cancelled$/m);
   });

@@ -5,7 +5,20 @@
  */
 import { limitTable, type LimitName } from '../../wire/limits.js';
 import { settable } from '../../wire/settable.js';
-import type { Choice, Field, Fields, Flag, Keys, List, OneShape, Part, Shape, Text, ValueOf, Whole } from './shape.js';
+import type {
+  Choice,
+  Field,
+  Fields,
+  Flag,
+  Keys,
+  List,
+  OneShape,
+  Part,
+  Shape,
+  Text,
+  ValueOf,
+  Whole,
+} from './shape.js';
 
 /** One setting. */
 export interface Setting {
@@ -272,7 +285,8 @@ const sections: Readonly<Record<string, string>> = {
   serve: 'Defaults of mesh serve mcp.',
   views: 'Defaults of listings.',
   log: 'Logs of gateways and control.',
-  metrics: 'The page of metrics of gateways and control; each process of mesh up has a port of its own, counted on.',
+  metrics:
+    'The page of metrics of gateways and control; each process of mesh up has a port of its own, counted on.',
   trace: 'Traces of gateways and control.',
 };
 

@@ -109,10 +109,7 @@ export type ValueOf<S> = S extends Whole | Part
 export type Scalar = string | number | boolean | null;
 
 /** Check a scalar: the value as the program takes it, or what was expected (`it must be …`). */
-export function judge(
-  shape: OneShape,
-  given: Scalar,
-): { value: Scalar } | { why: string } {
+export function judge(shape: OneShape, given: Scalar): { value: Scalar } | { why: string } {
   const value = taken(shape, given);
   return fits(shape, value) ? { value } : { why: `it must be ${expectedOf(shape)}` };
 }

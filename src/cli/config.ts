@@ -4,7 +4,8 @@
 import { join, relative } from 'node:path';
 import type { Command } from 'commander';
 import type { Origin, Settings } from '../domain/config/resolve.js';
-import { limitShapes, settings as table, type Setting, type SettingKey } from '../domain/config/settings.js';
+import { limitShapes } from '../domain/config/file-shape.js';
+import { settings as table, type Setting, type SettingKey } from '../domain/config/settings.js';
 import type { Problem } from '../domain/config/yaml.js';
 import { readPolicy } from '../domain/policy.js';
 import { places, textIfAny } from '../fabric/folder.js';

@@ -1,7 +1,8 @@
 /** Writes the JSON Schemas of the files that people write, and the page of settings. */
 import { schemaOfFile } from '../../src/domain/config/json-schema.js';
 import { policyShape } from '../../src/domain/config/policy-shape.js';
-import { configShape, limitSource, settings, type Setting } from '../../src/domain/config/settings.js';
+import { configShape } from '../../src/domain/config/file-shape.js';
+import { limitSource, settings, type Setting } from '../../src/domain/config/settings.js';
 import { expectedOf, type Fields, type Shape } from '../../src/domain/config/shape.js';
 import { page } from './docs.js';
 import { code, literal, markdownTable, prose } from './rows.js';

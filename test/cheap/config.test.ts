@@ -21,17 +21,16 @@ import * as gateway from '../../src/cli/gateway.js';
 import * as init from '../../src/cli/init.js';
 import * as mount from '../../src/cli/mount.js';
 import * as parked from '../../src/cli/parked.js';
+import * as serve from '../../src/cli/serve.js';
+import * as top from '../../src/cli/top.js';
+import * as trace from '../../src/cli/trace.js';
+import * as graph from '../../src/cli/graph.js';
 import * as up from '../../src/cli/up.js';
 import { renderConfig, renderPolicy, schemaLine } from '../../src/cli/init/files.js';
 import { describe as helpOf, withSettings } from '../../src/cli/settings.js';
 import { readLimit, Settings } from '../../src/domain/config/resolve.js';
-import {
-  configShape,
-  limitShapes,
-  settings,
-  type Setting,
-  type SettingKey,
-} from '../../src/domain/config/settings.js';
+import { configShape, limitShapes } from '../../src/domain/config/file-shape.js';
+import { settings, type Setting, type SettingKey } from '../../src/domain/config/settings.js';
 import { problemError, readYaml } from '../../src/domain/config/yaml.js';
 import { compilePolicy, readPolicy } from '../../src/domain/policy.js';
 import { MeshError } from '../../src/wire/errors.js';
@@ -52,6 +51,10 @@ const modules = Object.entries({
   parked,
   config,
   init,
+  serve,
+  top,
+  trace,
+  graph,
 });
 const keys = Object.keys(settings) as SettingKey[];
 const table: Readonly<Record<SettingKey, Setting>> = settings;
@@ -118,17 +121,12 @@ describe('what counts', () => {
       },
     });
     const variables: Record<string, string> = env === undefined ? {} : { [env]: inEnv };
-    if (env !== undefined) {
-      expect(read(file, variables).given(key)).toEqual({
-        value: typed(key, inEnv),
-        origin: { rank: 1, env },
-      });
-    }
-    if (flag !== undefined) {
-      const value = typed(key, inFlag);
-      const given = read(file, variables, { [key]: value }).given(key);
-      expect(given).toEqual({ value, origin: { rank: 0, flag: flag.split(' ')[0] } });
-    }
+    const fromEnv = env === undefined ? fromFile : { value: typed(key, inEnv), origin: { rank: 1, env } };
+    expect(read(file, variables).given(key)).toEqual(fromEnv);
+    const value = typed(key, inFlag);
+    const flags = flag === undefined ? {} : { [key]: value };
+    const fromFlag = flag === undefined ? fromEnv : { value, origin: { rank: 0, flag: flag.split(' ')[0] } };
+    expect(read(file, variables, flags).given(key)).toEqual(fromFlag);
   });
 
   test('limits are told apart by name, each from where it was said last', () => {
@@ -267,6 +265,8 @@ describe('unknown keys', () => {
       MESH_PORTS: '1',
       MESH_GATEWAY: '2',
       MESH_SERVICE_HOST: '10.0.0.1',
+      MESH_SERVICE_PORT: '4222',
+      MESH_PORT: 'tcp://10.0.0.1:4222',
       MESH_PORT_4222_TCP: 'tcp://10.0.0.1:4222',
       MESH_ID: 'x',
       MESH_URL: 'nats://127.0.0.1:4222',
@@ -418,18 +418,23 @@ function policies(): [string, string, string][] {
   ];
 }
 
+function thrown(run: () => unknown): unknown {
+  try {
+    run();
+    return undefined;
+  } catch (err) {
+    return err;
+  }
+}
+
 describe('the policy', () => {
   test.each(policies())('%s', (_, text, said) => {
     const [first] = readPolicy(text, 'mesh.policy.yaml').problems;
     expect(`${first?.line}:${first?.column} ${first?.where}: ${first?.why}`).toBe(said);
-    try {
-      compilePolicy(text, 'mesh.policy.yaml');
-      expect.unreachable();
-    } catch (err) {
-      expect(err).toBeInstanceOf(MeshError);
-      expect((err as MeshError).code).toBe('config_invalid');
-      expect((err as MeshError).details['file']).toMatch(/^mesh\.policy\.yaml:\d+:\d+$/);
-    }
+    const err = thrown(() => compilePolicy(text, 'mesh.policy.yaml'));
+    expect(err).toBeInstanceOf(MeshError);
+    expect((err as MeshError).code).toBe('config_invalid');
+    expect((err as MeshError).details['file']).toMatch(/^mesh\.policy\.yaml:\d+:\d+$/);
   });
 });
 
@@ -491,7 +496,10 @@ describe('the commands take their flags from the table', () => {
     const program = new Command('mesh');
     register(program);
     const all = (command: Command): Command[] => [command, ...command.commands.flatMap(all)];
-    const options = all(program).flatMap((command) => command.options);
+    const options = all(program).flatMap((command) =>
+      // This one also takes the url of what is to be mounted.
+      command.options.filter(({ long }) => command.parent?.name() !== 'mount' || long !== '--url'),
+    );
     expect(options.length).toBeGreaterThan(0);
     for (const { long, description } of options) {
       const own = shared.find(([flag]) => flag === long);

@@ -58,7 +58,10 @@ beforeAll(async () => {
   await up.shows('"ready":true', 40_000);
   ({ url } = JSON.parse(readFileSync(join(data, 'mesh.json'), 'utf8')) as { url: string });
   for (const args of [['shop', '--caller'], ['worker']]) {
-    expect((await run(['agents', 'add', ...args])).code).toBe(0);
+    const { code, err } = await run(['agents', 'add', ...args]);
+    if (code !== 0) {
+      throw new Error(err);
+    }
   }
 });
 afterAll(async () => {

@@ -5,7 +5,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { configShape } from '../../src/domain/config/settings.js';
+import { configShape } from '../../src/domain/config/file-shape.js';
 import { readYaml } from '../../src/domain/config/yaml.js';
 import { readPage } from '../support/markdown.js';
 import { cleanEnv, install, Reader } from '../support/reader.js';

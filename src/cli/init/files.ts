@@ -3,7 +3,8 @@
  */
 import { existsSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
-import { configShape, settings, type Setting } from '../../domain/config/settings.js';
+import { configShape } from '../../domain/config/file-shape.js';
+import { settings, type Setting } from '../../domain/config/settings.js';
 import { judge, type Fields } from '../../domain/config/shape.js';
 import { packageFile } from '../../fabric/package.js';
 

@@ -2,7 +2,7 @@
  * A shape as a JSON Schema. Draft 07, because that is what editors of YAML understand.
  */
 import { DURATION } from './duration.js';
-import type { Field, Fields, Shape } from './shape.js';
+import type { Field, Fields, Shape, Text } from './shape.js';
 
 /** The schema of a file. */
 export function schemaOfFile(title: string, what: string, shape: Shape): object {
@@ -25,10 +25,7 @@ function schemaOf(shape: Shape): object {
     case 'choice':
       return { enum: shape.of };
     case 'text':
-      return {
-        type: shape.digits === true ? ['string', 'integer'] : 'string',
-        pattern: shape.pattern.source,
-      };
+      return textSchema(shape);
     case 'flag':
       return { type: 'boolean' };
     case 'list':
@@ -47,6 +44,11 @@ function schemaOf(shape: Shape): object {
         additionalProperties: false,
       };
   }
+}
+
+function textSchema({ pattern, digits }: Text): object {
+  const text = { type: 'string', pattern: pattern.source };
+  return digits === undefined ? text : { anyOf: [{ type: 'integer', minimum: 0, maximum: digits }, text] };
 }
 
 function propertiesOf(fields: Fields): object {

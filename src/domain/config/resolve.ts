@@ -4,9 +4,8 @@
 import type { LimitName } from '../../wire/limits.js';
 import { limits } from '../../wire/limits.js';
 import { nearNames } from '../near.js';
+import { configShape, limitShapes } from './file-shape.js';
 import {
-  configShape,
-  limitShapes,
   limitSource,
   otherVariables,
   settings,
@@ -110,7 +109,7 @@ export class Settings {
     const problems: Problem[] = [];
     for (const [key, { env: name, shape }] of Object.entries(settings) as [string, Setting][]) {
       const text = name === undefined ? undefined : env[name];
-      if (name === undefined || text === undefined || text === '') {
+      if (name === undefined || text === undefined || text === '' || ofCluster(name, text)) {
         continue;
       }
       const judged = judgeTexts(shape, text);
@@ -179,11 +178,16 @@ function foreignVariables(env: Sources['env']): Problem[] {
   const all = Object.values(settings).flatMap((one: Setting) => one.env ?? []);
   const known = [...all, limitSource.env, ...otherVariables];
   return Object.keys(env)
-    .filter((name) => name.startsWith('MESH_') && !known.includes(name))
+    .filter((name) => name.startsWith('MESH_') && !known.includes(name) && !ofCluster(name))
     .flatMap((name) => {
       const [one] = nearVariables(name, known);
       return one === undefined ? [] : [inEnv(name, `there is no such variable; did you mean ${one}?`)];
     });
+}
+
+/** Kubernetes makes these for a service that is called mesh; one of them has a name of ours. */
+function ofCluster(name: string, text = ''): boolean {
+  return /^MESH_(?:SERVICE|PORT)_/.test(name) || (name === 'MESH_PORT' && /^[a-z]+:\/\//.test(text));
 }
 
 /** The part behind MESH_ is what is compared: the prefix alone would make everything look alike. */

@@ -1,24 +1,10 @@
 /**
  * The settings of the `mesh` command, as data: key in `mesh.yaml`, variable, flag, what it holds, and what counts when
- * nobody says anything. The flags of the commands, the schema of the file, `docs/reference/config.md` and what
+ * nobody says anything. The flags of the commands, the shape of the file, `docs/reference/config.md` and what
  * `mesh init` writes are made from this table.
  */
-import { limitTable, type LimitName } from '../../wire/limits.js';
-import { settable } from '../../wire/settable.js';
-import type {
-  Choice,
-  Field,
-  Fields,
-  Flag,
-  Keys,
-  List,
-  OneShape,
-  Part,
-  Shape,
-  Text,
-  ValueOf,
-  Whole,
-} from './shape.js';
+import { limitTable } from '../../wire/limits.js';
+import type { Choice, Flag, List, OneShape, Part, Text, ValueOf, Whole } from './shape.js';
 
 /** One setting. */
 export interface Setting {
@@ -58,7 +44,7 @@ const listen: Text = {
   expected: 'a port, host:port, or off',
   pattern:
     /^(?:off|(?:(?:\[[0-9a-fA-F:]+\]|[\w.-]+):)?(?:\d{1,4}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d{2}|655[0-2]\d|6553[0-5]))$/,
-  digits: true,
+  digits: 65_535,
 };
 
 const ratio: Part = { is: 'part', min: 0, max: 1 };
@@ -268,65 +254,6 @@ export const limitSource = { flag: '--set-limit <name=value>', env: 'MESH_LIMITS
 
 /** Variables that are read elsewhere: no setting, and no mistake. */
 export const otherVariables: readonly string[] = ['MESH_CONFIG', 'MESH_URL'];
-
-/** The settable limits, each as a shape. */
-export const limitShapes: Readonly<Record<string, Whole>> = Object.fromEntries(
-  Object.entries(settable).map(([name, [min, max]]) => {
-    const { unit } = limitTable[name as LimitName];
-    return [name, whole(min, max, unit === 'ms' ? 'ms' : undefined)];
-  }),
-);
-
-const sections: Readonly<Record<string, string>> = {
-  server: 'The server, and who we are to it.',
-  users: 'Names with credentials in the data folder, for the commands that act as them.',
-  call: 'Defaults of calls.',
-  mount: 'Defaults of mesh mount.',
-  serve: 'Defaults of mesh serve mcp.',
-  views: 'Defaults of listings.',
-  log: 'Logs of gateways and control.',
-  metrics:
-    'The page of metrics of gateways and control; each process of mesh up has a port of its own, counted on.',
-  trace: 'Traces of gateways and control.',
-};
-
-/** The shape of `mesh.yaml`. */
-export const configShape: Keys = { is: 'keys', fields: { ...settingFields(), limits: limitsField() } };
-
-function settingFields(): Fields {
-  const fields: Record<string, Field> = {};
-  const inner: Record<string, Record<string, Field>> = {};
-  for (const [key, setting] of Object.entries(settings) as [string, Setting][]) {
-    const [section = '', name] = key.split('.');
-    if (name === undefined) {
-      fields[section] = fieldOf(setting);
-      continue;
-    }
-    const of = (inner[section] ??= {});
-    of[name] = fieldOf(setting);
-    fields[section] ??= { shape: { is: 'keys', fields: of }, what: sections[section] ?? '' };
-  }
-  return fields;
-}
-
-function fieldOf({ shape, what, otherwise }: Setting): Field {
-  const value = typeof otherwise !== 'string' || (shape.is === 'choice' && shape.of.includes(otherwise));
-  return { shape, what: sentence(what, otherwise), ...(value ? { fallback: otherwise } : {}) };
-}
-
-function limitsField(): Field {
-  const fields = Object.entries(limitShapes).map(([name, shape]): [string, Field] => {
-    const { reason, unit, value } = limitTable[name as LimitName];
-    return [name, { shape, what: `In ${unit}. ${reason}`, fallback: value }];
-  });
-  const shape: Shape = { is: 'keys', fields: Object.fromEntries(fields) };
-  return { shape, what: 'Bounds of gateways and control. All processes of a mesh should have the same.' };
-}
-
-/** What a setting is for and what counts without it, as a sentence. */
-function sentence(what: string, otherwise: Setting['otherwise']): string {
-  return `${what[0]?.toUpperCase()}${what.slice(1)}. Default: ${otherwise}.`;
-}
 
 function whole(min: number, max: number, unit?: 'ms'): Whole {
   return unit === undefined ? { is: 'whole', min, max } : { is: 'whole', min, max, unit };

@@ -32,8 +32,8 @@ export interface Text {
   /** What it must be, after "it must be". */
   readonly expected: string;
   readonly pattern: RegExp;
-  /** A whole number is taken as its digits: people write ports without quotes. */
-  readonly digits?: true;
+  /** A whole number up to this one is taken as its digits: people write ports without quotes. */
+  readonly digits?: number;
   /** It is never printed. */
   readonly secret?: true;
 }
@@ -119,7 +119,8 @@ function taken(shape: OneShape, given: Scalar): Scalar {
   if (shape.is === 'whole' && shape.unit === 'ms' && typeof given === 'string') {
     return parseDuration(given) ?? given;
   }
-  return shape.is === 'text' && shape.digits === true && Number.isSafeInteger(given) ? String(given) : given;
+  const digits = shape.is === 'text' && shape.digits !== undefined && Number.isSafeInteger(given);
+  return digits ? String(given) : given;
 }
 
 const YES_OR_NO: Readonly<Record<string, boolean>> = { true: true, 1: true, false: false, 0: false };

@@ -2,6 +2,7 @@
  * DEAD: calls the mesh gave up on, with all that is needed to run them again.
  */
 import { encodeHeaders, header, type HeaderBlock } from '../wire/headers.js';
+import { contentTypes } from '../wire/content.js';
 import { ingress } from '../wire/generated/subjects.js';
 import type { DeadRecord } from '../wire/generated/messages.js';
 import { isCapability, type Capability } from '../wire/names.js';
@@ -13,13 +14,14 @@ import type { OpenCall } from './open.js';
 
 /** The record of a call whose attempts all failed. */
 export function deadOf({ record, history }: OpenCall, why: string): DeadRecord {
-  const { from, call, capability, major, context, labels, intent, bodyRef, replays, key } = record;
+  const { from, call, capability, major, context, labels, intent, bodyRef, type, replays, key } = record;
   const said: [string, string | undefined][] = [
     [header.major, major?.toString()],
     [header.context, context],
     [header.labels, labels === undefined ? undefined : labelText(labels)],
     [header.intent, intent],
     [header.bodyRef, bodyRef],
+    [header.contentType, type === undefined ? undefined : contentTypes[type]],
   ];
   return {
     v: 1,

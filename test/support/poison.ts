@@ -14,7 +14,10 @@ export interface Given {
   readonly capability: string;
   readonly call: string;
   readonly key: string;
+  /** What it is when it is JSON, else the bytes. */
   readonly body: unknown;
+  /** The reference to the body, if it is not in the message. */
+  readonly ref?: string;
 }
 
 /** A responder under this name, and what it was given. */
@@ -31,11 +34,18 @@ export async function startPoison(
   mesh: TestMesh,
   agent: string,
   capabilities: readonly string[],
+  more: object = {},
 ): Promise<Poison> {
   const user = readUsers(mesh.dir).find((one) => one.name === agent)?.publicKey;
   const card = {
     concurrency: 64,
-    capabilities: capabilities.map((name) => ({ name, version: '1.0', idempotent: true, attemptMs: 100 })),
+    capabilities: capabilities.map((name) => ({
+      name,
+      version: '1.0',
+      idempotent: true,
+      attemptMs: 100,
+      ...more,
+    })),
   };
   const reply = await mesh.operator.request(
     'mesh.v1.admin.operator.plain',
@@ -47,9 +57,17 @@ export async function startPoison(
   for (const { subject, capability } of subjects) {
     const callback = (_: unknown, msg: Msg): void => {
       const said = (name: string): string => msg.headers?.get(name) ?? '';
-      poison.given.push({ capability, call: said(header.call), key: said(header.key), body: msg.json() });
+      const isJson = said(header.contentType) === '' && said(header.bodyRef) === '';
+      const ref = said(header.bodyRef);
+      poison.given.push({
+        capability,
+        call: said(header.call),
+        key: said(header.key),
+        body: isJson ? msg.json() : Buffer.from(msg.data),
+        ...(ref === '' ? {} : { ref }),
+      });
       if (poison.mended) {
-        msg.respond(msg.data);
+        msg.respond(isJson ? msg.data : '{}');
       }
     };
     nc.subscribe(subject, { queue: 'mesh', callback });

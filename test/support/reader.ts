@@ -3,8 +3,9 @@
  * of one folder, in the order of the page. A terminal whose command stays open is left open, and the next block is
  * typed into another one. The port that pages name is a free one.
  */
-import { chmodSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
 import { delimiter, dirname, join, resolve } from 'node:path';
 import { compilePolicy } from '../../src/domain/policy.js';
 import { connectBroker } from '../../src/fabric/connection.js';
@@ -148,7 +149,29 @@ export class Reader {
 /** An environment in which nobody has set anything of ours. */
 export function cleanEnv(more: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
   const foreign = Object.entries(process.env).filter(([name]) => !/^(MESH|NATS)_/.test(name));
-  return { ...Object.fromEntries(foreign), NO_COLOR: '1', npm_config_yes: 'false', ...more };
+  return {
+    ...Object.fromEntries(foreign),
+    NO_COLOR: '1',
+    npm_config_yes: 'false',
+    npm_config_loglevel: 'error',
+    ...more,
+  };
+}
+
+/** Somebody in a new folder that holds nothing but the package. `leave` stops everything and removes the folder. */
+export function sitDown(stays: ReaderOptions['stays']): {
+  readonly reader: Reader;
+  readonly folder: string;
+  readonly leave: () => Promise<void>;
+} {
+  const folder = mkdtempSync(join(tmpdir(), 'capmesh-page-'));
+  install(folder);
+  const reader = new Reader({ folder, env: cleanEnv(), stays });
+  const leave = async (): Promise<void> => {
+    await reader.stop();
+    rmSync(folder, { recursive: true, force: true });
+  };
+  return { reader, folder, leave };
 }
 
 /** As if npm had installed the package into the folder, and programs of packages that it comes with. */

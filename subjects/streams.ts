@@ -56,6 +56,16 @@ export const streams = {
     oncePerSubject: true,
     why: 'Calls that wait for capacity; deleted one by one when they go on.',
   },
+  VOTES: {
+    retention: 'limits',
+    maxBytes: 64 * MiB,
+    maxMsgSize: 16 * 1024,
+    duplicateWindowMs: 100,
+    ingress: true,
+    oncePerSubject: true,
+    ttlPerMessage: true,
+    why: 'What approvers said of held calls: each once, kept a little longer than its call may wait.',
+  },
   DEAD: {
     retention: 'limits',
     maxBytes: 256 * MiB,

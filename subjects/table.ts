@@ -20,7 +20,7 @@ export interface SubjectRow {
   readonly queue?: string;
   /** The JSON Schema of the payload or of the header record, by file name in `schemas/`. */
   readonly schema?: string;
-  readonly stream?: 'CALLS' | 'DECISIONS' | 'OUTCOMES' | 'PARKED' | 'DEAD' | 'BODIES';
+  readonly stream?: 'CALLS' | 'DECISIONS' | 'OUTCOMES' | 'PARKED' | 'VOTES' | 'DEAD' | 'BODIES';
   /** Written only through the secret ingress: the server maps `_k.{secret}.{word}.…` to the pattern. */
   readonly ingress?: true;
   /** Wire v1 keeps the subject; nothing speaks on it yet, and nobody has a permission for it. */
@@ -246,6 +246,25 @@ export const table = {
     stream: 'PARKED',
     ingress: true,
     proves: 'The call waits durably for capacity; the supervisor holds its timer.',
+  },
+  approval: {
+    pattern: 'mesh.v1.approval.{from}.{what}',
+    kind: 'service',
+    self: 'from',
+    says: ['caller', 'operator'],
+    hears: ['control'],
+    schema: 'approval',
+    proves:
+      'This user asks for the calls that wait for an approval (ls, show), or votes on one (approve, deny). No agent can speak here.',
+  },
+  vote: {
+    pattern: 'mesh.v1.vote.{from}.{call}.{digest}.{by}',
+    kind: 'stream',
+    says: ['control'],
+    hears: [],
+    stream: 'VOTES',
+    ingress: true,
+    proves: 'This approver has voted on this digest, once: the server refuses a second vote.',
   },
   dead: {
     pattern: 'mesh.v1.dead.{capability+}',

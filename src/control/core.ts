@@ -19,6 +19,8 @@ export interface Control {
   readonly nc: NatsConnection;
   readonly pub: LightPublisher;
   readonly ring: KeyRing;
+  /** The secret of the ingress subjects. */
+  readonly ingress: string;
   /** Replaced as a whole when the policy file changes. */
   policy: Policy;
   readonly registry: Registry;

@@ -103,6 +103,7 @@ async function startCore(options: ControlOptions): Promise<{ control: Control; l
     nc,
     pub,
     ring,
+    ingress: secrets.ingress,
     policy,
     registry: new Registry(),
     roster: new Roster((agent, instance) => taskToken(ring, agent, instance) as Token),

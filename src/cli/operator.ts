@@ -56,12 +56,17 @@ export class Operator {
     await this.#nc.close();
   }
 
-  async #request<T>(to: string, body: object): Promise<T> {
-    try {
-      return answerOf<T>(await this.#nc.request(to, JSON.stringify(body), { timeout: ANSWER_MS }));
-    } catch (err) {
-      throw requestError(err, to);
-    }
+  #request<T>(to: string, body: object): Promise<T> {
+    return askControl<T>(this.#nc, to, body);
+  }
+}
+
+/** One request to control. Throws what it answers, `unavailable`, `permission_denied`. */
+export async function askControl<T>(nc: NatsConnection, to: string, body: object): Promise<T> {
+  try {
+    return answerOf<T>(await nc.request(to, JSON.stringify(body), { timeout: ANSWER_MS }));
+  } catch (err) {
+    throw requestError(err, to);
   }
 }
 

@@ -19,6 +19,7 @@ import { limits } from '../wire/limits.js';
 import type { Log } from '../wire/log.js';
 import type { Token } from '../wire/names.js';
 import { serveAdmin } from './admin.js';
+import { serveApprovals } from './approvals/serve.js';
 import type { Control } from './core.js';
 import { serveMicro } from './micro.js';
 import { watchPlain } from './plain.js';
@@ -67,6 +68,7 @@ export async function runControl(options: ControlOptions): Promise<RunningContro
     serveMicro(control),
     watchPlain(control),
     serveAdmin(control),
+    serveApprovals(control),
     serveViews(control, supervisor),
     followPolicy(control, options.policyFile),
   ];

@@ -69,7 +69,11 @@ export function approvalDigest({ from, call, capability, approval, header: read 
  * Why `who` may not vote on the call, or nothing. Nobody decides about a call that they asked for, that was made on
  * their behalf or in whose chain they stand, nor about one that they would do; and no agent decides about any.
  */
-export function notEntitled(who: string, { from, approval }: HeldCall, voters: Voters): NotEntitled | undefined {
+export function notEntitled(
+  who: string,
+  { from, approval }: HeldCall,
+  voters: Voters,
+): NotEntitled | undefined {
   if (who === from) {
     return 'requester';
   }

@@ -60,7 +60,9 @@ function parse(text: string): (Vote & { readonly kid: string }) | undefined {
   try {
     const value = JSON.parse(text) as (Vote & { readonly kid: string }) | null;
     const whole = typeof value === 'object' && value !== null && typeof value.kid === 'string';
-    return whole && isToken(value.by) && (value.vote === 'approve' || value.vote === 'deny') ? value : undefined;
+    return whole && isToken(value.by) && (value.vote === 'approve' || value.vote === 'deny')
+      ? value
+      : undefined;
   } catch {
     return undefined;
   }

@@ -61,7 +61,7 @@ function whereBody({ bytes, headers = {} }: DeadRow): string {
 }
 
 /** JSON and msgpack are laid out; what is neither is shown as it is. */
-function bodyLines({ bytes, body }: Body, contentType: string | undefined): string[] {
+export function bodyLines({ bytes, body }: Body, contentType: string | undefined): string[] {
   const raw = Buffer.from(body, 'base64');
   const cut = raw.length < bytes ? [paint.dim(`the first ${raw.length} of ${bytes} bytes`)] : [];
   return [...textOf(raw, contentType).split('\n').map(safe), ...cut];

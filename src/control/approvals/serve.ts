@@ -58,7 +58,12 @@ type Named = ApprovalRequest & Required<Pick<ApprovalRequest, 'from' | 'call' | 
  * Take a vote. It counts once it is durable; what all say together is told, and the supervisor finds it out by itself.
  * Throws not_found, approval_not_entitled, approval_stale, approval_expired, approval_voted, and what storing throws.
  */
-async function vote(control: Control, who: Token, asked: Named, said: 'approve' | 'deny'): Promise<VotedPage> {
+async function vote(
+  control: Control,
+  who: Token,
+  asked: Named,
+  said: 'approve' | 'deny',
+): Promise<VotedPage> {
   const one = await findHeld(control, asked.from, asked.call);
   const { held, digest } = one;
   mayVote(control, who, one, asked.digest);

@@ -57,7 +57,12 @@ export async function listHeld(
 }
 
 /** One held call in full. Throws not_found (also for those who have no part in it), name_invalid. */
-export async function showHeld(control: Control, who: Token, from: string, call: string): Promise<ApprovalPage> {
+export async function showHeld(
+  control: Control,
+  who: Token,
+  from: string,
+  call: string,
+): Promise<ApprovalPage> {
   const one = await findHeld(control, from, call);
   if (one.held.from !== who && !isAsked(who, one.held, votersOf(control))) {
     throw meshError('not_found', { what: 'the held call', name: `${from}.${call}` });
@@ -77,12 +82,22 @@ export async function showHeld(control: Control, who: Token, from: string, call:
     ...saidOf(one),
     ...argumentsOf(one),
     alternatives: alternatives(control, one),
-    votes: votes.map(({ by, vote, reason, at }) => ({ by, vote, at, ...(reason === undefined ? {} : { reason }) })),
+    votes: votes.map(({ by, vote, reason, at }) => ({
+      by,
+      vote,
+      at,
+      ...(reason === undefined ? {} : { reason }),
+    })),
     ...(stale === undefined ? {} : { stale }),
   };
 }
 
-function rowOf(control: Control, who: Token, { seq, record, held, digest }: Held, votes: Vote[]): ApprovalRow {
+function rowOf(
+  control: Control,
+  who: Token,
+  { seq, record, held, digest }: Held,
+  votes: Vote[],
+): ApprovalRow {
   const voters = votersOf(control);
   const verdict = tally(held, votes, voters);
   const missing: readonly Missing[] = verdict.state === 'waits' ? verdict.missing : [];

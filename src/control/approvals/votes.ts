@@ -72,7 +72,10 @@ export async function readVotes(
 }
 
 /** Follow all votes, from the first that is kept. Returns how to stop. */
-export function followVotes(control: Control, onVote: (key: string, sealed: string) => void): Promise<() => void> {
+export function followVotes(
+  control: Control,
+  onVote: (key: string, sealed: string) => void,
+): Promise<() => void> {
   return tail(control.nc, 'VOTES', (m) => {
     const at = parse.vote(m.subject);
     if (at !== undefined) {

@@ -177,6 +177,30 @@ export const errorTable = {
     message: '{who} may not call {capability}',
     help: 'Ask the owner of mesh.policy.yaml for a role that lists it.',
   },
+  policy_denied: {
+    class: 'authority',
+    retry: 'never',
+    message: 'the rule {rule} refuses {capability}{reason}',
+    help: 'Ask the owner of mesh.policy.yaml. The decision names the rule.',
+  },
+  policy_unmet: {
+    class: 'authority',
+    retry: 'never',
+    message: '{who} may call {capability} only as a rule allows, and this call meets none of: {rules}',
+    help: 'Send what the rule asks for, or ask the owner of mesh.policy.yaml for a role that lists the capability.',
+  },
+  policy_error: {
+    class: 'authority',
+    retry: 'never',
+    message: 'the rule {rule} could not be judged for {capability}: {why}',
+    help: 'A rule that cannot be judged is a no. Send what it reads; or let the rule ask with has(…) first.',
+  },
+  approval_expired: {
+    class: 'capacity',
+    retry: 'later',
+    message: 'nobody approved the call in time; it was held by {rules}',
+    help: 'Give the call more time (its deadline and the life of the capability bound it), and tell those who approve.',
+  },
   capability_unknown: {
     class: 'state',
     retry: 'later',
@@ -218,6 +242,30 @@ export const errorTable = {
     retry: 'never',
     message: 'the call was cancelled{by}',
     help: 'Nothing to do.',
+  },
+  approval_denied: {
+    class: 'authority',
+    retry: 'never',
+    message: '{by} denied the call{reason}',
+    help: 'Talk to whoever denied it; a new call is held again.',
+  },
+  approval_stale: {
+    class: 'state',
+    retry: 'later',
+    message: 'the approval does not count for {name} any more: {why}',
+    help: 'An approval is for exactly what was shown. Look again (mesh approvals show); a call that was refused must be made anew.',
+  },
+  approval_not_entitled: {
+    class: 'authority',
+    retry: 'never',
+    message: '{who} may not decide about {name}: {why}',
+    help: 'Ask somebody with a role that the rule names, who has no part in the call.',
+  },
+  approval_voted: {
+    class: 'state',
+    retry: 'never',
+    message: '{who} has voted on {name} already: {vote}',
+    help: 'A vote stands. An operator can still end the call: mesh parked cancel.',
   },
   handler_failed: {
     class: 'agent',

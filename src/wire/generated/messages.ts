@@ -59,6 +59,36 @@ export interface Adopt {
 }
 
 /**
+ * Asks for the calls that wait for approval, or votes on one of them.
+ */
+export interface ApprovalRequest {
+  /**
+   * Who called (show, approve, deny).
+   */
+  from?: string;
+  /**
+   * The call id (show, approve, deny).
+   */
+  call?: string;
+  /**
+   * What the approver was shown (approve, deny).
+   */
+  digest?: string;
+  /**
+   * Why, for the records and for the caller (approve, deny).
+   */
+  reason?: string;
+  /**
+   * Rows at most (ls).
+   */
+  limit?: number;
+  /**
+   * Only rows behind this sequence: the next page (ls).
+   */
+  after?: number;
+}
+
+/**
  * Presence of one instance.
  */
 export interface Beat {
@@ -838,7 +868,7 @@ export interface ParkedRecord {
   /**
    * What it waits for.
    */
-  why: 'capacity';
+  why: 'capacity' | 'approval';
   /**
    * Who called.
    */
@@ -873,6 +903,74 @@ export interface ParkedRecord {
    * Inbox of an ask that waits.
    */
   reply?: string;
+  /**
+   * why approval: what was judged, and who may release it. An approval is for exactly this.
+   */
+  approval?: {
+    /**
+     * Digest of the policy that held it.
+     */
+    policy: string;
+    /**
+     * The rules that hold it; each must be satisfied.
+     *
+     * @minItems 1
+     * @maxItems 32
+     */
+    rules: {
+      /**
+       * Name of the rule.
+       */
+      rule: string;
+      /**
+       * Why it holds, for people.
+       */
+      reason?: string;
+      /**
+       * Roles whose members may approve.
+       *
+       * @minItems 1
+       * @maxItems 64
+       */
+      approvers: string[];
+      /**
+       * How many of them must.
+       */
+      count: number;
+      /**
+       * What the rule binds its readers to.
+       */
+      obligations?: {
+        [k: string]: string;
+      };
+    }[];
+    /**
+     * Instant in epoch ms after which it is not released any more.
+     */
+    expires: number;
+    /**
+     * SHA-256 (base64url) of capability, NUL, body: what the decision carries too.
+     */
+    digest: string;
+    /**
+     * The agent that would do it.
+     */
+    agent: string;
+    /**
+     * Digest of its card.
+     */
+    card: string;
+    /**
+     * from.call of the root.
+     */
+    root: string;
+    /**
+     * Root principal, then agent/capability of each task that led here.
+     *
+     * @maxItems 17
+     */
+    chain: string[];
+  };
 }
 
 /**
@@ -1209,4 +1307,10 @@ export interface Wake {
    * The operator who asked; missing when its time or its caller did.
    */
   by?: string;
+  /**
+   * Sealed votes of approvers, when they are enough to let the call go, or to end it.
+   *
+   * @maxItems 512
+   */
+  votes?: string[];
 }

@@ -21,6 +21,7 @@ export const permissions: Readonly<Record<Role, PermissionSet>> = {
       'mesh.v1.cancel.{me}.*',
       'mesh.v1.credit.{me}.*',
       'mesh.v1.find.{me}',
+      'mesh.v1.approval.{me}.*',
       'mesh.v1.upload.{me}.*',
       'mesh.v1.fetch.{me}',
     ],
@@ -63,6 +64,7 @@ export const permissions: Readonly<Record<Role, PermissionSet>> = {
     publish: [
       'mesh.v1.find.{me}',
       'mesh.v1.view.{me}.*',
+      'mesh.v1.approval.{me}.*',
       'mesh.v1.admin.{me}.*',
       '$JS.API.>',
       '$JS.ACK.>',
@@ -144,6 +146,7 @@ export const permissions: Readonly<Record<Role, PermissionSet>> = {
       'mesh.v1.stats.*.*',
       'mesh.v1.find.*',
       'mesh.v1.view.*.*',
+      'mesh.v1.approval.*.*',
       'mesh.v1.peer.*',
       'mesh.v1.open',
       'mesh.v1.admin.*.*',

@@ -80,6 +80,50 @@ export const schemas = {
     required: ['seqs', 'of'],
     additionalProperties: false,
   },
+  approval: {
+    $schema: 'https://json-schema.org/draft/2020-12/schema',
+    $id: 'mesh.v1.approval',
+    title: 'ApprovalRequest',
+    description: 'Asks for the calls that wait for approval, or votes on one of them.',
+    type: 'object',
+    properties: {
+      from: {
+        type: 'string',
+        pattern: '^[a-z0-9_-]{1,64}$',
+        description: 'Who called (show, approve, deny).',
+      },
+      call: {
+        type: 'string',
+        pattern: '^[0-7][0-9a-hjkmnp-tv-z]{25}$',
+        description: 'The call id (show, approve, deny).',
+      },
+      digest: {
+        type: 'string',
+        pattern: '^[0-9a-f]{64}$',
+        description: 'What the approver was shown (approve, deny).',
+      },
+      reason: {
+        type: 'string',
+        minLength: 1,
+        maxLength: 512,
+        description: 'Why, for the records and for the caller (approve, deny).',
+      },
+      limit: {
+        type: 'integer',
+        minimum: 1,
+        maximum: 1000,
+        description: 'Rows at most (ls).',
+      },
+      after: {
+        type: 'integer',
+        minimum: 0,
+        maximum: 9007199254740991,
+        description: 'Only rows behind this sequence: the next page (ls).',
+      },
+    },
+    required: [],
+    additionalProperties: false,
+  },
   beat: {
     $schema: 'https://json-schema.org/draft/2020-12/schema',
     $id: 'mesh.v1.beat',
@@ -1125,7 +1169,7 @@ export const schemas = {
         description: 'Version of the record.',
       },
       why: {
-        enum: ['capacity'],
+        enum: ['capacity', 'approval'],
         description: 'What it waits for.',
       },
       from: {
@@ -1173,6 +1217,103 @@ export const schemas = {
         type: 'string',
         maxLength: 512,
         description: 'Inbox of an ask that waits.',
+      },
+      approval: {
+        type: 'object',
+        description:
+          'why approval: what was judged, and who may release it. An approval is for exactly this.',
+        properties: {
+          policy: {
+            type: 'string',
+            maxLength: 64,
+            description: 'Digest of the policy that held it.',
+          },
+          rules: {
+            type: 'array',
+            minItems: 1,
+            maxItems: 32,
+            description: 'The rules that hold it; each must be satisfied.',
+            items: {
+              type: 'object',
+              properties: {
+                rule: {
+                  type: 'string',
+                  maxLength: 64,
+                  description: 'Name of the rule.',
+                },
+                reason: {
+                  type: 'string',
+                  maxLength: 512,
+                  description: 'Why it holds, for people.',
+                },
+                approvers: {
+                  type: 'array',
+                  items: {
+                    type: 'string',
+                    maxLength: 64,
+                  },
+                  minItems: 1,
+                  maxItems: 64,
+                  description: 'Roles whose members may approve.',
+                },
+                count: {
+                  type: 'integer',
+                  minimum: 1,
+                  maximum: 16,
+                  description: 'How many of them must.',
+                },
+                obligations: {
+                  type: 'object',
+                  additionalProperties: {
+                    type: 'string',
+                    maxLength: 512,
+                  },
+                  maxProperties: 32,
+                  description: 'What the rule binds its readers to.',
+                },
+              },
+              required: ['rule', 'approvers', 'count'],
+              additionalProperties: false,
+            },
+          },
+          expires: {
+            type: 'integer',
+            minimum: 0,
+            maximum: 9007199254740991,
+            description: 'Instant in epoch ms after which it is not released any more.',
+          },
+          digest: {
+            type: 'string',
+            maxLength: 64,
+            description: 'SHA-256 (base64url) of capability, NUL, body: what the decision carries too.',
+          },
+          agent: {
+            type: 'string',
+            maxLength: 64,
+            description: 'The agent that would do it.',
+          },
+          card: {
+            type: 'string',
+            maxLength: 64,
+            description: 'Digest of its card.',
+          },
+          root: {
+            type: 'string',
+            maxLength: 160,
+            description: 'from.call of the root.',
+          },
+          chain: {
+            type: 'array',
+            items: {
+              type: 'string',
+              maxLength: 600,
+            },
+            maxItems: 17,
+            description: 'Root principal, then agent/capability of each task that led here.',
+          },
+        },
+        required: ['policy', 'rules', 'expires', 'digest', 'agent', 'card', 'root', 'chain'],
+        additionalProperties: false,
       },
     },
     required: ['v', 'why', 'from', 'call', 'capability', 'gateway', 'parkedAt', 'deadline', 'headers'],
@@ -1651,6 +1792,15 @@ export const schemas = {
         type: 'string',
         pattern: '^[a-z0-9_-]{1,64}$',
         description: 'The operator who asked; missing when its time or its caller did.',
+      },
+      votes: {
+        type: 'array',
+        items: {
+          type: 'string',
+          maxLength: 2048,
+        },
+        maxItems: 512,
+        description: 'Sealed votes of approvers, when they are enough to let the call go, or to end it.',
       },
     },
     required: ['seq'],

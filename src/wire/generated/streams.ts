@@ -70,6 +70,18 @@ export const streams = {
     subjects: ['_k.{secret}.parked.>'],
     transformTo: 'mesh.v1.parked.>',
   },
+  VOTES: {
+    retention: 'limits',
+    maxBytes: 67108864,
+    maxMsgSize: 16384,
+    duplicateWindowMs: 100,
+    ingress: true,
+    oncePerSubject: true,
+    ttlPerMessage: true,
+    why: 'What approvers said of held calls: each once, kept a little longer than its call may wait.',
+    subjects: ['_k.{secret}.vote.>'],
+    transformTo: 'mesh.v1.vote.>',
+  },
   DEAD: {
     retention: 'limits',
     maxBytes: 268435456,

@@ -197,6 +197,22 @@ export const subject = {
   },
 
   /**
+   * `mesh.v1.approval.{from}.{what}`
+   * This user asks for the calls that wait for an approval (ls, show), or votes on one (approve, deny). No agent can speak here.
+   */
+  approval({ from, what }: { from: Token; what: Token }): string {
+    return `mesh.v1.approval.${from}.${what}`;
+  },
+
+  /**
+   * `mesh.v1.vote.{from}.{call}.{digest}.{by}`
+   * This approver has voted on this digest, once: the server refuses a second vote.
+   */
+  vote({ from, call, digest, by }: { from: Token; call: Token; digest: Token; by: Token }): string {
+    return `mesh.v1.vote.${from}.${call}.${digest}.${by}`;
+  },
+
+  /**
    * `mesh.v1.dead.{capability+}`
    * The mesh gave up on the call; the record carries its history.
    */
@@ -303,6 +319,8 @@ export const pattern = {
   find: 'mesh.v1.find.*',
   view: 'mesh.v1.view.*.*',
   parked: 'mesh.v1.parked.*.*.*',
+  approval: 'mesh.v1.approval.*.*',
+  vote: 'mesh.v1.vote.*.*.*.*',
   dead: 'mesh.v1.dead.>',
   upload: 'mesh.v1.upload.*.*',
   fetch: 'mesh.v1.fetch.*',
@@ -540,6 +558,26 @@ export const parse = {
   },
 
   /**
+   * `mesh.v1.approval.{from}.{what}`
+   * This user asks for the calls that wait for an approval (ls, show), or votes on one (approve, deny). No agent can speak here.
+   */
+  approval(subject: string): { from: string; what: string } | undefined {
+    const t = split(subject, 'mesh.v1.approval.', 2, false);
+    return t === undefined ? undefined : { from: t[0] as string, what: t[1] as string };
+  },
+
+  /**
+   * `mesh.v1.vote.{from}.{call}.{digest}.{by}`
+   * This approver has voted on this digest, once: the server refuses a second vote.
+   */
+  vote(subject: string): { from: string; call: string; digest: string; by: string } | undefined {
+    const t = split(subject, 'mesh.v1.vote.', 4, false);
+    return t === undefined
+      ? undefined
+      : { from: t[0] as string, call: t[1] as string, digest: t[2] as string, by: t[3] as string };
+  },
+
+  /**
    * `mesh.v1.dead.{capability+}`
    * The mesh gave up on the call; the record carries its history.
    */
@@ -652,6 +690,17 @@ export const ingress = {
    */
   parked(secret: string, { why, from, call }: { why: Token; from: Token; call: Token }): string {
     return `_k.${secret}.parked.${why}.${from}.${call}`;
+  },
+
+  /**
+   * `mesh.v1.vote.{from}.{call}.{digest}.{by}`
+   * This approver has voted on this digest, once: the server refuses a second vote.
+   */
+  vote(
+    secret: string,
+    { from, call, digest, by }: { from: Token; call: Token; digest: Token; by: Token },
+  ): string {
+    return `_k.${secret}.vote.${from}.${call}.${digest}.${by}`;
   },
 
   /**

@@ -3,10 +3,14 @@
  * member without a role may do nothing (D10).
  */
 import { createHash } from 'node:crypto';
-import { parseDocument } from 'yaml';
+import { LineCounter, parseDocument, type Document } from 'yaml';
 import { meshError } from '../wire/errors.js';
+import { limits } from '../wire/limits.js';
 import { isPattern, isToken, matches } from '../wire/names.js';
 import type { RoutingPolicy } from './routing.js';
+import { compileRules } from './rules/compile.js';
+import { readRules } from './rules/read.js';
+import { Rules } from './rules/rules.js';
 
 interface Role {
   readonly call: readonly string[];
@@ -21,6 +25,8 @@ const CACHE = 50_000;
 export class Policy {
   /** Digest of the file's text: it stands in every decision. */
   readonly digest: string;
+  /** Its rules; undefined when it has none. */
+  readonly rules: Rules | undefined;
   readonly #members: ReadonlyMap<string, readonly Role[]>;
   readonly #routing: readonly (readonly [pattern: string, policy: RoutingPolicy])[];
   readonly #cache = new Map<string, boolean>();
@@ -30,14 +36,21 @@ export class Policy {
     digest: string,
     members: ReadonlyMap<string, readonly Role[]>,
     routing: readonly (readonly [string, RoutingPolicy])[],
+    rules?: Rules,
   ) {
     this.digest = digest;
+    this.rules = rules;
     this.#members = members;
     this.#routing = routing;
   }
 
-  /** May the member call the capability? */
+  /** May the member call the capability: by a role, or by a rule, if the call meets its condition? */
   mayCall(member: string, capability: string): boolean {
+    return this.mayByRole(member, capability) || (this.rules?.mayAllow(member, capability) ?? false);
+  }
+
+  /** Does a role of the member list the capability under `call`? */
+  mayByRole(member: string, capability: string): boolean {
     return this.#may('call', member, capability);
   }
 
@@ -74,7 +87,12 @@ export class Policy {
 
 /** Compile the text of a policy file. Throws config_invalid with the place of the first error. */
 export function compilePolicy(text: string, file: string): Policy {
-  const doc = parseDocument(text, { uniqueKeys: true, maxAliasCount: 0 } as never);
+  if (text.length > limits.policyBytes) {
+    const why = `it has ${text.length} bytes, allowed are ${limits.policyBytes}`;
+    throw meshError('config_invalid', { file, where: 'its size', why });
+  }
+  const lines = new LineCounter();
+  const doc = parseDocument(text, { uniqueKeys: true, maxAliasCount: 0, lineCounter: lines } as never);
   const first = doc.errors[0];
   if (first !== undefined) {
     throw meshError('config_invalid', {
@@ -84,7 +102,7 @@ export function compilePolicy(text: string, file: string): Policy {
     });
   }
   const reader = new Reader(file);
-  const top = reader.map(doc.toJS(), '/', ['version', 'roles', 'members', 'routing']);
+  const top = reader.map(doc.toJS(), '/', ['version', 'roles', 'members', 'routing', 'rules']);
   if (top['version'] !== 1) {
     reader.refuse('/version', 'it must be 1');
   }
@@ -109,7 +127,40 @@ export function compilePolicy(text: string, file: string): Policy {
     createHash('sha256').update(text).digest('base64url').slice(0, 16),
     members,
     reader.routing(top['routing'] ?? {}),
+    rulesOf(top, file, (where) => lineOf(doc, lines, where)),
   );
+}
+
+/** The rules of a policy, compiled. */
+function rulesOf(
+  top: Record<string, unknown>,
+  file: string,
+  place: (where: string) => number,
+): Rules | undefined {
+  if (top['rules'] === undefined || top['rules'] === null) {
+    return undefined;
+  }
+  const refuse = (where: string, why: string): never => {
+    const line = place(where);
+    throw meshError('config_invalid', { file: `${file}:${line}`, where, why, line });
+  };
+  const members = new Map(Object.entries((top['members'] ?? {}) as Record<string, string[]>));
+  const roles = new Set(Object.keys((top['roles'] ?? {}) as object));
+  const list = compileRules(readRules(top['rules'], refuse), { roles, refuse });
+  return new Rules(list, (member) => members.get(member) ?? []);
+}
+
+/** The line of a place (`rules[3].when`); of what holds it, when it is not there. */
+function lineOf(doc: Document, lines: LineCounter, where: string): number {
+  const path = where.split(/[.[\]]+/).filter((key) => key !== '');
+  for (let length = path.length; length > 0; length--) {
+    const at = path.slice(0, length).map((key) => (/^\d+$/.test(key) ? Number(key) : key));
+    const node = doc.getIn(at, true) as { range?: [number] } | undefined;
+    if (node?.range !== undefined) {
+      return lines.linePos(node.range[0]).line;
+    }
+  }
+  return 1;
 }
 
 class Reader {

@@ -12,6 +12,7 @@ import { birthOf } from '../wire/ulid.js';
 import type { Admitter } from './admit.js';
 import { findBody } from './bodies/check.js';
 import type { Core } from './core.js';
+import { endHeld } from './hold.js';
 import { lookUp } from './lookup.js';
 import type { OpenSet } from './open.js';
 import type { Origin } from './origin.js';
@@ -69,7 +70,11 @@ async function wake(core: Core, open: OpenSet, admitter: Admitter, msg: Msg): Pr
       },
       undone: () => resolve('failed'),
     };
-    if (cancelled === true) {
+    if (record.why === 'approval') {
+      if (!endHeld(admitter, record, incoming, origin, cancelled === true)) {
+        resolve('held');
+      }
+    } else if (cancelled === true) {
       admitter.end(incoming, origin, record.call, 'cancelled', meshError('cancelled'));
     } else if (admitter.admit(incoming, origin, record.call, true) === 'held') {
       resolve('held');

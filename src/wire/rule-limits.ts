@@ -37,5 +37,11 @@ export const ruleLimits = {
     unit: 'names',
     reason: 'Rules that a decision names, the first in the file first.',
   },
+  ruleText: {
+    value: 512,
+    unit: 'characters',
+    reason: 'A reason, and an obligation: they stand in the records of each call that they are for.',
+  },
+  ruleObligations: { value: 8, unit: 'obligations', reason: 'Obligations of one rule.' },
   approvers: { value: 16, unit: 'approvals', reason: 'Approvals that one rule may ask for.' },
 } as const satisfies Record<string, { value: number; unit: string; reason: string }>;

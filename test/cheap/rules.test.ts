@@ -76,7 +76,7 @@ describe('what rules say', () => {
     [
       'deny overrides allow',
       [
-        { name: 'a', effect: 'allow' },
+        { name: 'a', effect: 'allow', match: { from: ['me'] } },
         { name: 'd', effect: 'deny' },
       ],
       'deny d',
@@ -84,7 +84,7 @@ describe('what rules say', () => {
     [
       'hold overrides allow',
       [
-        { name: 'a', effect: 'allow' },
+        { name: 'a', effect: 'allow', match: { from: ['me'] } },
         { name: 'h', ...hold },
       ],
       'hold h',
@@ -104,7 +104,7 @@ describe('what rules say', () => {
     ],
     ['an error of a hold', [{ name: 'e', ...hold, when: 'args.x == 1' }], 'error e'],
     ['an obligation', [{ name: 'o', effect: 'allow', obligations: { log: 'full' } }], 'allow o'],
-    ['an allow rule that no one needs', [{ name: 'a', effect: 'allow' }], 'allow'],
+    ['an allow rule that no one needs', [{ name: 'a', effect: 'allow', match: { from: ['me'] } }], 'allow'],
     ['a condition', [{ name: 'a', effect: 'deny', when: 'args.amount > 400' }], 'deny a'],
     ['a condition that is not met', [{ name: 'a', effect: 'deny', when: 'args.amount > 500' }], 'allow'],
     [
@@ -161,6 +161,14 @@ describe('what rules say', () => {
     const rules = [{ name: 'small', effect: 'allow', match: { from: ['eve'] }, when: 'args.amount < 100.0' }];
     const of = (amount: number) => judge(rules, callOf({ from: 'eve', chain: ['eve'], args: { amount } }));
     expect([short(of(99)), short(of(100))]).toEqual(['allow small', 'ungranted small']);
+    // A rule that does not say whom lets nobody in, whatever labels the caller makes up.
+    const anybody = {
+      name: 'o',
+      effect: 'allow',
+      match: { labels: { tenant: 'north' } },
+      obligations: { a: 'b' },
+    };
+    expect(compile([anybody]).mayCall('eve', 'pay.transfer')).toBe(false);
     const policy = compile(rules);
     expect([policy.mayCall('eve', 'pay.transfer'), policy.mayByRole('eve', 'pay.transfer')]).toEqual([
       true,
@@ -279,6 +287,7 @@ describe('what is refused when a policy is loaded', () => {
       { name: 'a', effect: 'deny', match: { role: ['boss'] } },
       'rules[1].match.role',
     ],
+    ['an allow that says nothing', { name: 'a', effect: 'allow' }, 'rules[1]'],
     ['a hold that nobody can end', { name: 'a', effect: 'hold' }, 'rules[1]'],
     ['approvers that do not exist', { name: 'a', effect: 'hold', approvers: ['boss'] }, 'rules[1].approvers'],
     ['no approval', { name: 'a', ...hold, count: 0 }, 'rules[1].count'],

@@ -36,7 +36,9 @@ export function compileRules(sources: readonly RuleSource[], around: RuleSurroun
     const refuse = (key: string, why: string): never =>
       around.refuse(`${at}${key}`, `rule ${source.name}: ${why}`);
     checkMatch(source.match ?? {}, around.roles, refuse);
+    checkAllow(source, refuse);
     checkHold(source, around.roles, refuse);
+    checkTexts(source, refuse);
     return ruleOf(source, conditionOf(source, conditions, refuse));
   });
 }
@@ -58,6 +60,7 @@ function ruleOf(source: RuleSource, condition: Condition | undefined): Rule {
     ...source,
     condition,
     patterns: match.capability ?? ['>'],
+    grants: source.effect === 'allow' && saysWhom(match),
     asksCaller: match.from !== undefined || match.role !== undefined || reads('caller'),
     asksAgent: match.agent !== undefined || reads('agent') || reads('cost') || reads('risk'),
   };
@@ -83,6 +86,16 @@ function checkMatch(match: RuleMatch, roles: ReadonlySet<string>, refuse: Refuse
   knownRoles(match.role, roles, '.match.role', refuse);
 }
 
+function saysWhom({ from, role }: RuleMatch): boolean {
+  return from !== undefined || role !== undefined;
+}
+
+function checkAllow({ effect, match = {}, obligations }: RuleSource, refuse: Refuse): void {
+  if (effect === 'allow' && !saysWhom(match) && obligations === undefined) {
+    refuse('', 'a rule that allows says whom (match.from or match.role), or has obligations');
+  }
+}
+
 function checkHold(source: RuleSource, roles: ReadonlySet<string>, refuse: Refuse): void {
   const { effect, approvers, count, expires } = source;
   if (effect !== 'hold') {
@@ -101,6 +114,18 @@ function checkHold(source: RuleSource, roles: ReadonlySet<string>, refuse: Refus
     (!Number.isInteger(expires) || expires < 1_000 || expires > limits.lifeMaxMs)
   ) {
     refuse('.expires', `it must be 1s to ${limits.lifeMaxMs / 3_600_000}h`);
+  }
+}
+
+/** They stand in decisions and parked records. */
+function checkTexts({ reason = '', obligations = {} }: RuleSource, refuse: Refuse): void {
+  const longest = Math.max(0, reason.length, ...Object.values(obligations).map((text) => text.length));
+  if (longest > limits.ruleText) {
+    refuse('', `its reason or an obligation has ${longest} characters, allowed are ${limits.ruleText}`);
+  }
+  const odd = Object.keys(obligations).find((key) => !isToken(key));
+  if (odd !== undefined || Object.keys(obligations).length > limits.ruleObligations) {
+    refuse('.obligations', `it must have at most ${limits.ruleObligations} keys of a-z 0-9 _ -`);
   }
 }
 

@@ -62,7 +62,7 @@ export class Rules {
 
   /** Is there a rule that may let the member call it, under its condition? */
   mayAllow(member: string, capability: string): boolean {
-    return this.of(capability).allow.some((rule) => this.#fitsCaller(rule, member));
+    return this.of(capability).allow.some((rule) => rule.grants && this.#fitsCaller(rule, member));
   }
 
   /** Judge a call. `byRole` says whether the roles of a member list the capability. */
@@ -80,13 +80,12 @@ export class Rules {
       const granting = new Set<Rule>();
       for (const who of members) {
         // Whoever no rule could help either was let through for another reason, by the guard before this one.
-        if (!byRole(who) && allow.some((rule) => this.#fitsCaller(rule, who))) {
-          const by = allow.filter((rule) => this.applies(rule, call, [who], facts));
-          if (by.length === 0) {
-            return { effect: 'ungranted', who, rules: allow.filter((rule) => this.#fitsCaller(rule, who)) };
-          }
-          by.forEach((rule) => granting.add(rule));
+        const helping = byRole(who) ? [] : allow.filter((rule) => rule.grants && this.#fitsCaller(rule, who));
+        const by = helping.filter((rule) => this.applies(rule, call, [who], facts));
+        if (helping.length > 0 && by.length === 0) {
+          return { effect: 'ungranted', who, rules: helping };
         }
+        by.forEach((rule) => granting.add(rule));
       }
       const held = hold.filter(applies);
       const bound = allow.filter((rule) => rule.obligations !== undefined && applies(rule));

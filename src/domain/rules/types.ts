@@ -48,6 +48,8 @@ export interface Rule extends RuleSource {
   /** The patterns of capabilities, at least one. */
   readonly patterns: readonly string[];
   readonly condition: Condition | undefined;
+  /** It lets somebody call what no role lists: only a rule that says whom does that, so that no label opens a door. */
+  readonly grants: boolean;
   /** It asks who the caller is, so it is judged for each in the chain. */
   readonly asksCaller: boolean;
   /** It asks who would do it. */

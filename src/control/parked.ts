@@ -176,7 +176,7 @@ export class Parked {
     if (reply === 'held') {
       this.#lookAt.delete(item);
     }
-    if (reply === 'decided' || reply === 'gone') {
+    if (['decided', 'ended', 'gone'].includes(reply)) {
       this.#drop(item);
       this.#tryHead(item.record.capability); // there was capacity: go on at once
       this.#tryHead(item.record.capability);

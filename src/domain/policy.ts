@@ -3,14 +3,16 @@
  * member without a role may do nothing (D10).
  */
 import { createHash } from 'node:crypto';
-import { LineCounter, parseDocument, type Document } from 'yaml';
-import { meshError } from '../wire/errors.js';
 import { limits } from '../wire/limits.js';
-import { isPattern, isToken, matches } from '../wire/names.js';
+import { matches } from '../wire/names.js';
+import { policyShape, type roleShape } from './config/policy-shape.js';
+import type { ValueOf } from './config/shape.js';
+import { problemError, readYaml, type Place, type ReadYaml } from './config/yaml.js';
+import { nearNames } from './near.js';
 import type { RoutingPolicy } from './routing.js';
 import { compileRules } from './rules/compile.js';
-import { readRules } from './rules/read.js';
 import { Rules } from './rules/rules.js';
+import type { Rule } from './rules/types.js';
 
 interface Role {
   readonly call: readonly string[];
@@ -18,7 +20,6 @@ interface Role {
   readonly mayRoot: boolean;
 }
 
-const ROUTING = new Set<string>(['round-robin', 'least-loaded']);
 const CACHE = 50_000;
 
 /** A compiled policy; immutable. */
@@ -87,143 +88,71 @@ export class Policy {
 
 /** Compile the text of a policy file. Throws config_invalid with the place of the first error. */
 export function compilePolicy(text: string, file: string): Policy {
-  if (text.length > limits.policyBytes) {
-    const why = `it has ${text.length} bytes, allowed are ${limits.policyBytes}`;
-    throw meshError('config_invalid', { file, where: 'its size', why });
+  const { value, problems, rules } = readPolicy(text, file);
+  if (problems.length > 0) {
+    throw problemError(problems);
   }
-  const lines = new LineCounter();
-  const doc = parseDocument(text, { uniqueKeys: true, maxAliasCount: 0, lineCounter: lines } as never);
-  const first = doc.errors[0];
-  if (first !== undefined) {
-    throw meshError('config_invalid', {
-      file,
-      where: `line ${first.linePos?.[0].line ?? '?'}`,
-      why: first.message.split('\n')[0],
-    });
-  }
-  const reader = new Reader(file);
-  const top = reader.map(doc.toJS(), '/', ['version', 'roles', 'members', 'routing', 'rules']);
-  if (top['version'] !== 1) {
-    reader.refuse('/version', 'it must be 1');
-  }
-  const roles = new Map(
-    Object.entries(reader.map(top['roles'] ?? {}, '/roles')).map(([k, v]) => [
-      k,
-      reader.role(v, `/roles/${k}`),
-    ]),
-  );
-  const members = new Map<string, readonly Role[]>();
-  for (const [name, list] of Object.entries(reader.map(top['members'] ?? {}, '/members'))) {
-    const at = `/members/${name}`;
-    if (!isToken(name)) {
-      reader.refuse(at, 'it is not a name');
-    }
-    members.set(
-      name,
-      reader.strings(list, at).map((r) => roles.get(r) ?? reader.refuse(at, `there is no role ${r}`)),
-    );
-  }
+  const roles = new Map(Object.entries(value.roles ?? {}).map(([name, role]) => [name, roleOf(role)]));
+  const members = Object.entries(value.members ?? {}).map(([name, list]): [string, Role[]] => [
+    name,
+    list.flatMap((role) => roles.get(role) ?? []),
+  ]);
+  const roleNames = new Map(Object.entries(value.members ?? {}));
   return new Policy(
     createHash('sha256').update(text).digest('base64url').slice(0, 16),
-    members,
-    reader.routing(top['routing'] ?? {}),
-    rulesOf(top, file, (where) => lineOf(doc, lines, where)),
+    new Map(members),
+    Object.entries(value.routing ?? {}),
+    rules.length === 0 ? undefined : new Rules(rules, (member) => roleNames.get(member) ?? []),
   );
 }
 
-/** The rules of a policy, compiled. */
-function rulesOf(
-  top: Record<string, unknown>,
-  file: string,
-  place: (where: string) => number,
-): Rules | undefined {
-  if (top['rules'] === undefined || top['rules'] === null) {
-    return undefined;
-  }
-  const refuse = (where: string, why: string): never => {
-    const line = place(where);
-    throw meshError('config_invalid', { file: `${file}:${line}`, where, why, line });
-  };
-  const members = new Map(Object.entries((top['members'] ?? {}) as Record<string, string[]>));
-  const roles = new Set(Object.keys((top['roles'] ?? {}) as object));
-  const list = compileRules(readRules(top['rules'], refuse), { roles, refuse });
-  return new Rules(list, (member) => members.get(member) ?? []);
+/** A policy that was read: its rules are compiled. */
+export interface ReadPolicy extends ReadYaml<PolicyFile> {
+  readonly rules: readonly Rule[];
 }
 
-/** The line of a place (`rules[3].when`); of what holds it, when it is not there. */
-function lineOf(doc: Document, lines: LineCounter, where: string): number {
-  const path = where.split(/[.[\]]+/).filter((key) => key !== '');
-  for (let length = path.length; length > 0; length--) {
-    const at = path.slice(0, length).map((key) => (/^\d+$/.test(key) ? Number(key) : key));
-    const node = doc.getIn(at, true) as { range?: [number] } | undefined;
-    if (node?.range !== undefined) {
-      return lines.linePos(node.range[0]).line;
-    }
+/** Read a policy: everything that is wrong with it. */
+export function readPolicy(text: string, file: string): ReadPolicy {
+  const bytes = Buffer.byteLength(text);
+  const large = bytes > limits.policyBytes;
+  const read = readYaml<PolicyFile>(large ? 'version: 1' : text, file, policyShape);
+  const { roles = {}, members = {}, rules = [] } = read.value;
+  const foreign = Object.entries(members).flatMap(([name, list]) =>
+    list.flatMap((role, i) => {
+      const near = nearNames(role, Object.keys(roles))[0];
+      const why = `there is no role ${role}${near === undefined ? '' : `; did you mean ${near}?`}`;
+      const where = `members.${name}`;
+      return Object.hasOwn(roles, role) ? [] : [{ file, where, why, ...read.place(`${where}[${i}]`) }];
+    }),
+  );
+  const problems = [...read.problems, ...foreign];
+  if (large) {
+    const why = `it has ${bytes} bytes, allowed are ${limits.policyBytes}`;
+    problems.push({ file, where: 'its size', why, line: 1, column: 1 });
   }
-  return 1;
+  const compiled = compileRules(rules, new Set(Object.keys(roles)), (where, why) =>
+    problems.push({ file, where, why, ...placeIn(read, where) }),
+  );
+  return { ...read, problems, rules: compiled };
 }
 
-class Reader {
-  readonly #file: string;
-
-  constructor(file: string) {
-    this.#file = file;
-  }
-
-  refuse(where: string, why: string): never {
-    throw meshError('config_invalid', { file: this.#file, where, why });
-  }
-
-  map(value: unknown, where: string, keys?: readonly string[]): Record<string, unknown> {
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-      this.refuse(where, 'it must be a map');
+/** Where a key stands, or what holds it. */
+function placeIn(read: ReadYaml<unknown>, where: string): Place {
+  const top = read.place('');
+  for (let path = where; path !== ''; path = path.replace(/(?:^|\.)[^.]*$/, '')) {
+    const place = read.place(path);
+    if (place.line !== top.line || place.column !== top.column) {
+      return place;
     }
-    const unknown = keys === undefined ? undefined : Object.keys(value).find((k) => !keys.includes(k));
-    if (unknown !== undefined) {
-      this.refuse(
-        `${where === '/' ? '' : where}/${unknown}`,
-        `there is no such key (known: ${keys?.join(', ')})`,
-      );
-    }
-    return value as Record<string, unknown>;
   }
+  return top;
+}
 
-  strings(value: unknown, where: string): string[] {
-    if (!Array.isArray(value) || !value.every((v) => typeof v === 'string')) {
-      this.refuse(where, 'it must be a list of strings');
-    }
-    return value;
-  }
+/** What the file says. */
+type PolicyFile = ValueOf<typeof policyShape>;
 
-  patterns(value: unknown, where: string): string[] {
-    const list = this.strings(value, where);
-    const bad = list.find((p) => !isPattern(p));
-    return bad === undefined
-      ? list
-      : this.refuse(where, `${JSON.stringify(bad)} is not a capability pattern`);
-  }
-
-  role(value: unknown, where: string): Role {
-    const m = this.map(value, where, ['call', 'serve', 'mayRoot']);
-    const mayRoot = m['mayRoot'] ?? false;
-    if (typeof mayRoot !== 'boolean') {
-      this.refuse(`${where}/mayRoot`, 'it must be true or false');
-    }
-    return {
-      call: this.patterns(m['call'] ?? [], `${where}/call`),
-      serve: this.patterns(m['serve'] ?? [], `${where}/serve`),
-      mayRoot,
-    };
-  }
-
-  routing(value: unknown): [string, RoutingPolicy][] {
-    return Object.entries(this.map(value, '/routing')).map(([pattern, policy]) => {
-      if (!isPattern(pattern) || typeof policy !== 'string' || !ROUTING.has(policy)) {
-        this.refuse(`/routing/${pattern}`, 'it must map a capability pattern to round-robin or least-loaded');
-      }
-      return [pattern, policy as RoutingPolicy];
-    });
-  }
+function roleOf({ call = [], serve = [], mayRoot = false }: ValueOf<typeof roleShape>): Role {
+  return { call, serve, mayRoot };
 }
 
 /** Remember within a bound: a full cache is emptied, which costs one round of look-ups. */

@@ -9,37 +9,15 @@ import { encodeHeaders, header } from '../wire/headers.js';
 import { limits } from '../wire/limits.js';
 import type { Token } from '../wire/names.js';
 import { birthOf } from '../wire/ulid.js';
+import { carried } from './carried.js';
 import type { Core } from './core.js';
 import type { Origin } from './origin.js';
 import type { Waiting } from './waiting.js';
 
-const CARRIED = [
-  header.call,
-  header.deadline,
-  header.ticket,
-  header.major,
-  header.child,
-  header.context,
-  header.labels,
-  header.intent,
-  header.bodyRef,
-  header.contentType,
-  header.traceparent,
-  header.tracestate,
-];
-
 /** The id of a call, and the headers that are kept while it is parked. */
 export function keptOf(incoming: Incoming): { id: string; headers: Record<string, string> } {
   const id = incoming.headers.get(header.call) ?? incoming.mintedId ?? '';
-  const headers: Record<string, string> = {};
-  for (const name of CARRIED) {
-    const value = incoming.headers.get(name);
-    if (value !== undefined) {
-      headers[name] = value;
-    }
-  }
-  headers[header.call] = id;
-  return { id, headers };
+  return { id, headers: { ...carried(incoming.headers), [header.call]: id } };
 }
 
 /** Park a call that waited for capacity. */

@@ -12,15 +12,15 @@ import { birthOf } from '../wire/ulid.js';
 import type { Admitter } from './admit.js';
 import { findBody } from './bodies/check.js';
 import type { Core } from './core.js';
-import { endHeld } from './hold.js';
+import { endHeld } from './held.js';
 import { lookUp } from './lookup.js';
 import type { OpenSet } from './open.js';
 import type { Origin } from './origin.js';
 import { forget, unpark } from './park.js';
 import { readRegister } from './settle.js';
 
-/** What the supervisor is told. */
-export type WakeReply = 'gone' | 'decided' | 'held' | 'failed';
+/** What the supervisor is told. `decided`: it was given out; `ended`: it never will be. */
+export type WakeReply = 'gone' | 'decided' | 'ended' | 'held' | 'failed';
 
 /** Serve wakes. Returns how to stop. */
 export function serveWakes(core: Core, open: OpenSet, admitter: Admitter): () => void {
@@ -38,7 +38,7 @@ export function serveWakes(core: Core, open: OpenSet, admitter: Admitter): () =>
 }
 
 async function wake(core: Core, open: OpenSet, admitter: Admitter, msg: Msg): Promise<WakeReply> {
-  const { seq, cancelled } = msg.json<Wake>();
+  const { seq, cancelled, by } = msg.json<Wake>();
   const parked = await unpark(core, seq);
   if (parked === undefined) {
     return 'gone';
@@ -66,16 +66,18 @@ async function wake(core: Core, open: OpenSet, admitter: Admitter, msg: Msg): Pr
       reply: record.reply,
       durable: () => {
         forget(core, seq);
-        resolve('decided');
+        const here = open.byKey(`${record.from}.${record.call}`);
+        resolve(here?.record.verdict === 'refuse' ? 'ended' : 'decided');
       },
       undone: () => resolve('failed'),
     };
     if (record.why === 'approval') {
-      if (!endHeld(admitter, record, incoming, origin, cancelled === true)) {
+      if (!endHeld(admitter, record, incoming, origin, cancelled === true ? (by ?? '') : undefined)) {
         resolve('held');
       }
     } else if (cancelled === true) {
-      admitter.end(incoming, origin, record.call, 'cancelled', meshError('cancelled'));
+      const error = meshError('cancelled', by === undefined ? {} : { by: ` by ${by}` });
+      admitter.end(incoming, origin, record.call, 'cancelled', error);
     } else if (admitter.admit(incoming, origin, record.call, true) === 'held') {
       resolve('held');
     }

@@ -10,7 +10,7 @@ import { runGateway } from '../../src/gateway/run.js';
 import { callDigest } from '../../src/wire/digest.js';
 import type { DecisionRecord, ParkedRecord } from '../../src/wire/generated/messages.js';
 import { header } from '../../src/wire/headers.js';
-import { startTestMesh, until, type TestMesh } from '../support/mesh.js';
+import { pace, startTestMesh, until, type TestMesh } from '../support/mesh.js';
 import { ask } from '../support/views.js';
 
 const POLICY = `version: 1
@@ -203,7 +203,7 @@ describe('hold', () => {
   test('cancelled at once, or in the moment it is parked', async () => {
     for (let round = 0; round < 20; round++) {
       const call = await me.send('pay.transfer', { amount: 5_000 }, { timeoutMs: 10_000 });
-      await new Promise((resolve) => setTimeout(resolve, round % 5));
+      await pace(round % 5);
       me.cancel(call);
       expect((await errorOf(me.wait(call))).status).toBe('cancelled');
     }

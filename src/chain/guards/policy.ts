@@ -120,7 +120,7 @@ function holdBy(draft: Draft, world: World, rules: readonly Rule[]): Verdict {
 function agentOf({ entry, instance }: Draft): RuleAgent {
   const offer = instance === undefined ? undefined : entry?.offers.get(instance.agent);
   if (instance === undefined || offer === undefined) {
-    throw meshError('internal', { where: 'policy' }); // route stands before it: it holds when nobody is there
+    throw new Error('nobody was chosen'); // route stands before it: it holds when nobody is there
   }
   return {
     name: instance.agent,

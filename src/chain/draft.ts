@@ -88,6 +88,9 @@ export interface Draft extends Incoming {
   expiresMs: number;
   // route
   instance: Instance | undefined;
+  // policy: names of the rules that mattered, and what they bind the readers of the decision to
+  rules: string[] | undefined;
+  obligations: Record<string, string> | undefined;
 }
 
 /** What guards may look at. */
@@ -135,5 +138,7 @@ export function draftOf(incoming: Incoming, nowMs: number): Draft {
     entry: undefined,
     expiresMs: 0,
     instance: undefined,
+    rules: undefined,
+    obligations: undefined,
   };
 }

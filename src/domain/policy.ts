@@ -3,12 +3,16 @@
  * member without a role may do nothing (D10).
  */
 import { createHash } from 'node:crypto';
+import { limits } from '../wire/limits.js';
 import { matches } from '../wire/names.js';
 import { policyShape, type roleShape } from './config/policy-shape.js';
 import type { ValueOf } from './config/shape.js';
-import { problemError, readYaml, type ReadYaml } from './config/yaml.js';
+import { problemError, readYaml, type Place, type ReadYaml } from './config/yaml.js';
 import { nearNames } from './near.js';
 import type { RoutingPolicy } from './routing.js';
+import { compileRules } from './rules/compile.js';
+import { Rules } from './rules/rules.js';
+import type { Rule } from './rules/types.js';
 
 interface Role {
   readonly call: readonly string[];
@@ -22,6 +26,8 @@ const CACHE = 50_000;
 export class Policy {
   /** Digest of the file's text: it stands in every decision. */
   readonly digest: string;
+  /** Its rules; undefined when it has none. */
+  readonly rules: Rules | undefined;
   readonly #members: ReadonlyMap<string, readonly Role[]>;
   readonly #routing: readonly (readonly [pattern: string, policy: RoutingPolicy])[];
   readonly #cache = new Map<string, boolean>();
@@ -31,14 +37,21 @@ export class Policy {
     digest: string,
     members: ReadonlyMap<string, readonly Role[]>,
     routing: readonly (readonly [string, RoutingPolicy])[],
+    rules?: Rules,
   ) {
     this.digest = digest;
+    this.rules = rules;
     this.#members = members;
     this.#routing = routing;
   }
 
-  /** May the member call the capability? */
+  /** May the member call the capability: by a role, or by a rule, if the call meets its condition? */
   mayCall(member: string, capability: string): boolean {
+    return this.mayByRole(member, capability) || (this.rules?.mayAllow(member, capability) ?? false);
+  }
+
+  /** Does a role of the member list the capability under `call`? */
+  mayByRole(member: string, capability: string): boolean {
     return this.#may('call', member, capability);
   }
 
@@ -75,7 +88,7 @@ export class Policy {
 
 /** Compile the text of a policy file. Throws config_invalid with the place of the first error. */
 export function compilePolicy(text: string, file: string): Policy {
-  const { value, problems } = readPolicy(text, file);
+  const { value, problems, rules } = readPolicy(text, file);
   if (problems.length > 0) {
     throw problemError(problems);
   }
@@ -84,17 +97,26 @@ export function compilePolicy(text: string, file: string): Policy {
     name,
     list.flatMap((role) => roles.get(role) ?? []),
   ]);
+  const roleNames = new Map(Object.entries(value.members ?? {}));
   return new Policy(
     createHash('sha256').update(text).digest('base64url').slice(0, 16),
     new Map(members),
     Object.entries(value.routing ?? {}),
+    rules.length === 0 ? undefined : new Rules(rules, (member) => roleNames.get(member) ?? []),
   );
 }
 
-/** Read a policy without compiling it: everything that is wrong with it. */
-export function readPolicy(text: string, file: string): ReadYaml<PolicyFile> {
-  const read = readYaml<PolicyFile>(text, file, policyShape);
-  const { roles = {}, members = {} } = read.value;
+/** A policy that was read: its rules are compiled. */
+export interface ReadPolicy extends ReadYaml<PolicyFile> {
+  readonly rules: readonly Rule[];
+}
+
+/** Read a policy: everything that is wrong with it. */
+export function readPolicy(text: string, file: string): ReadPolicy {
+  const bytes = Buffer.byteLength(text);
+  const large = bytes > limits.policyBytes;
+  const read = readYaml<PolicyFile>(large ? 'version: 1' : text, file, policyShape);
+  const { roles = {}, members = {}, rules = [] } = read.value;
   const foreign = Object.entries(members).flatMap(([name, list]) =>
     list.flatMap((role, i) => {
       const near = nearNames(role, Object.keys(roles))[0];
@@ -103,7 +125,27 @@ export function readPolicy(text: string, file: string): ReadYaml<PolicyFile> {
       return Object.hasOwn(roles, role) ? [] : [{ file, where, why, ...read.place(`${where}[${i}]`) }];
     }),
   );
-  return { ...read, problems: [...read.problems, ...foreign] };
+  const problems = [...read.problems, ...foreign];
+  if (large) {
+    const why = `it has ${bytes} bytes, allowed are ${limits.policyBytes}`;
+    problems.push({ file, where: 'its size', why, line: 1, column: 1 });
+  }
+  const compiled = compileRules(rules, new Set(Object.keys(roles)), (where, why) =>
+    problems.push({ file, where, why, ...placeIn(read, where) }),
+  );
+  return { ...read, problems, rules: compiled };
+}
+
+/** Where a key stands, or what holds it. */
+function placeIn(read: ReadYaml<unknown>, where: string): Place {
+  const top = read.place('');
+  for (let path = where; path !== ''; path = path.replace(/(?:^|\.)[^.]*$/, '')) {
+    const place = read.place(path);
+    if (place.line !== top.line || place.column !== top.column) {
+      return place;
+    }
+  }
+  return top;
 }
 
 /** What the file says. */

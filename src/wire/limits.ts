@@ -4,6 +4,7 @@
  */
 import { bodyLimits } from './body-limits.js';
 import { mcpLimits } from './mcp-limits.js';
+import { ruleLimits } from './rule-limits.js';
 import { sightLimits } from './sight-limits.js';
 
 /** The table: value, unit and reason of each bound. */
@@ -299,6 +300,7 @@ export const limitTable = {
   },
   ...mcpLimits,
   ...bodyLimits,
+  ...ruleLimits,
 } as const satisfies Record<string, { value: number; unit: string; reason: string }>;
 
 /** Name of a bound. */

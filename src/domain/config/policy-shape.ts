@@ -3,6 +3,7 @@
  */
 import type { Choice, Field, Flag, Keys, List, Names, Text, Whole } from './shape.js';
 import type { RoutingPolicy } from '../routing.js';
+import { ruleShape } from './rule-shape.js';
 
 const token = '[a-z0-9_-]{1,64}';
 
@@ -35,6 +36,8 @@ export const roleShape = {
   },
 } as const satisfies Keys;
 
+const rule = ruleShape(pattern);
+
 const routing: Choice<RoutingPolicy> = { is: 'choice', of: ['least-loaded', 'round-robin'] };
 
 /** The whole file. */
@@ -56,6 +59,10 @@ export const policyShape = {
     routing: field<Names<typeof routing>>(
       { is: 'names', key: pattern, of: routing },
       'How calls of a capability choose an instance; the first pattern that fits counts. Default: least-loaded.',
+    ),
+    rules: field<List<typeof rule>>(
+      { is: 'list', of: rule },
+      'Rules: what is refused, held for approval, or allowed under a condition.',
     ),
   },
 } as const satisfies Keys;

@@ -508,6 +508,18 @@ export interface DecisionRecord {
    * Idempotency key, when it is not from.call: that of the dead call that is run again.
    */
   key?: string;
+  /**
+   * Rules of the policy that mattered: those that let it through or bound it, or the one that refused.
+   *
+   * @maxItems 32
+   */
+  rules?: string[];
+  /**
+   * What the rules bind the readers of this decision to, as {rule}.{key}.
+   */
+  obligations?: {
+    [k: string]: string;
+  };
 }
 
 /**

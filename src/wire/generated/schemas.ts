@@ -672,6 +672,25 @@ export const schemas = {
         maxLength: 160,
         description: 'Idempotency key, when it is not from.call: that of the dead call that is run again.',
       },
+      rules: {
+        type: 'array',
+        items: {
+          type: 'string',
+          maxLength: 64,
+        },
+        maxItems: 32,
+        description:
+          'Rules of the policy that mattered: those that let it through or bound it, or the one that refused.',
+      },
+      obligations: {
+        type: 'object',
+        additionalProperties: {
+          type: 'string',
+          maxLength: 512,
+        },
+        maxProperties: 32,
+        description: 'What the rules bind the readers of this decision to, as {rule}.{key}.',
+      },
     },
     required: [
       'v',

@@ -6,7 +6,7 @@ import type { HeaderBlock } from '../wire/headers.js';
 import type { Json } from '../wire/json.js';
 import type { Capability, Token } from '../wire/names.js';
 import type { Trace } from '../wire/trace.js';
-import type { Ticket } from '../wire/generated/messages.js';
+import type { DecisionRecord, Ticket } from '../wire/generated/messages.js';
 import type { BodyRef } from '../domain/body-ref.js';
 import type { Policy } from '../domain/policy.js';
 import type { Entry, Registry } from '../domain/registry.js';
@@ -24,6 +24,19 @@ export type FoundBody =
   | { readonly error: MeshError }
   | { readonly contract: string; readonly errors: readonly string[] | undefined };
 
+/** A yes to a held call: what it is for, and who said it. The guard of the policy looks whether it fits. */
+export interface Approved {
+  /** Digest of everything that was approved. */
+  readonly digest: string;
+  readonly by: readonly string[];
+  /** When it was found to be enough, and until when it counts, in epoch ms. */
+  readonly at: number;
+  readonly expires: number;
+  /** Who is to do it, and the digest of their card. */
+  readonly agent: string;
+  readonly card: string;
+}
+
 /** What the gateway received. `from` and `capability` are the raw tokens of the subject. */
 export interface Incoming {
   readonly from: string;
@@ -36,6 +49,8 @@ export interface Incoming {
   readonly mintedId?: string;
   /** Set for a body by reference. */
   readonly found?: FoundBody;
+  /** Set for a held call that was approved. */
+  readonly approved?: Approved;
   /** It runs a dead call again, at the wish of an operator. Only the gateway itself can say so. */
   readonly replay?: Replay;
 }
@@ -91,6 +106,8 @@ export interface Draft extends Incoming {
   // policy: names of the rules that mattered, and what they bind the readers of the decision to
   rules: string[] | undefined;
   obligations: Record<string, string> | undefined;
+  /** The approval that let it through. */
+  approval: DecisionRecord['approval'];
 }
 
 /** What guards may look at. */
@@ -111,6 +128,7 @@ export function draftOf(incoming: Incoming, nowMs: number): Draft {
     headerBytes: incoming.headerBytes ?? 0,
     ...(incoming.mintedId === undefined ? {} : { mintedId: incoming.mintedId }),
     ...(incoming.found === undefined ? {} : { found: incoming.found }),
+    ...(incoming.approved === undefined ? {} : { approved: incoming.approved }),
     ...(incoming.replay === undefined ? {} : { replay: incoming.replay }),
     nowMs,
     trace: undefined,
@@ -140,5 +158,6 @@ export function draftOf(incoming: Incoming, nowMs: number): Draft {
     instance: undefined,
     rules: undefined,
     obligations: undefined,
+    approval: undefined,
   };
 }

@@ -2,7 +2,7 @@
  * Verdicts: what a guard, and the whole chain, can say.
  */
 import type { MeshError } from '../wire/errors.js';
-import type { ParkedRecord } from '../wire/generated/messages.js';
+import type { Approval } from '../domain/approvals.js';
 import type { Entry } from '../domain/registry.js';
 import type { Instance } from '../domain/roster.js';
 import type { Draft, World } from './draft.js';
@@ -21,9 +21,6 @@ export interface Deny {
 export type Hold =
   | { readonly verdict: 'hold'; readonly why: 'capacity' }
   | { readonly verdict: 'hold'; readonly why: 'approval'; readonly approval: Approval };
-
-/** What people are asked to approve, and who may. */
-export type Approval = NonNullable<ParkedRecord['approval']>;
 
 /** A guard says nothing (allow), no, or not yet. */
 export type Verdict = undefined | Deny | Hold;

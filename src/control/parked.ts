@@ -9,6 +9,7 @@ import { parse, pattern, subject } from '../wire/generated/subjects.js';
 import type { ParkedRecord, Wake } from '../wire/generated/messages.js';
 import { encodeHeaders, header } from '../wire/headers.js';
 import { limits } from '../wire/limits.js';
+import { Ballots } from './approvals/ballots.js';
 import type { Control } from './core.js';
 
 interface Item {
@@ -16,6 +17,10 @@ interface Item {
   readonly record: ParkedRecord;
   cancelled: boolean;
   asking: boolean;
+  /** Sealed votes, once they are enough to let it go or to end it. */
+  votes?: readonly string[] | undefined;
+  /** An approved one whose agent was not free is not tried again before (epoch ms). */
+  restUntil?: number;
 }
 
 const TICK_MS = 100;
@@ -31,6 +36,7 @@ export class Parked {
   readonly #held = new Set<Item>();
   /** Capability → instant before which its head is not tried again. */
   readonly #restUntil = new Map<string, number>();
+  readonly #ballots: Ballots;
   #asking = 0;
   /** Some of the stream is not kept here. */
   #overflow = false;
@@ -39,6 +45,7 @@ export class Parked {
 
   constructor(control: Control) {
     this.#control = control;
+    this.#ballots = new Ballots(control);
   }
 
   /** Read what is parked and keep watching. */
@@ -50,6 +57,10 @@ export class Parked {
     const timer = setInterval(() => this.#tick(Date.now()), TICK_MS);
     this.#stops = [() => sub.unsubscribe(), () => clearInterval(timer), () => this.#stopTail()];
     await this.#follow();
+    await this.#ballots.start(
+      (key) => this.#voted(key),
+      (key) => this.#items.has(key),
+    );
   }
 
   async #follow(): Promise<void> {
@@ -61,9 +72,11 @@ export class Parked {
   /** Stop; another supervisor goes on from the stream. */
   stop(): void {
     this.#stops.forEach((stop) => stop());
+    this.#ballots.stop();
     this.#items.clear();
     this.#queues.clear();
     this.#held.clear();
+    this.#lookAt.clear();
   }
 
   /** Is this call parked? */
@@ -96,6 +109,7 @@ export class Parked {
     const item: Item = { seq: m.seq, record, cancelled: known?.cancelled ?? false, asking: false };
     this.#items.set(`${record.from}.${record.call}`, item);
     if (record.why === 'approval') {
+      item.votes = this.#ballots.enough(record);
       this.#held.add(item);
       this.#lookAt.add(item);
       return;
@@ -132,13 +146,28 @@ export class Parked {
     }
   }
 
+  /** A vote is durable: when there are enough, a gateway is asked to act on them. */
+  #voted(key: string): void {
+    const item = this.#items.get(key);
+    if (item === undefined || !this.#held.has(item)) {
+      return;
+    }
+    item.votes = this.#ballots.enough(item.record);
+    if (item.votes !== undefined) {
+      delete item.restUntil;
+      this.#lookAt.add(item);
+      void this.#wake(item);
+    }
+  }
+
   #tick(nowMs: number): void {
     if (this.#overflow && this.#items.size < limits.parked * 0.9) {
       void this.#follow();
     }
     for (const item of this.#held) {
       const { approval, deadline } = item.record;
-      if (this.#lookAt.has(item) || Math.min(approval?.expires ?? 0, deadline) <= nowMs) {
+      const due = this.#lookAt.has(item) && (item.restUntil ?? 0) <= nowMs;
+      if (due || Math.min(approval?.expires ?? 0, deadline) <= nowMs) {
         void this.#wake(item);
       }
     }
@@ -170,10 +199,13 @@ export class Parked {
     }
     item.asking = true;
     this.#asking++;
+    const { votes } = item;
     const reply = await this.#ask(item).catch(() => 'failed');
     this.#asking--;
     item.asking = false;
-    if (reply === 'held') {
+    if (reply === 'held' && votes !== undefined) {
+      item.restUntil = Date.now() + limits.parkedRetryMs / 2; // approved, and its agent is not free
+    } else if (reply === 'held' && item.votes === undefined) {
       this.#lookAt.delete(item);
     }
     if (['decided', 'ended', 'gone'].includes(reply)) {
@@ -184,7 +216,11 @@ export class Parked {
   }
 
   async #ask(item: Item): Promise<string> {
-    const wake: Wake = { seq: item.seq, ...(item.cancelled ? { cancelled: true } : {}) };
+    const wake: Wake = {
+      seq: item.seq,
+      ...(item.cancelled ? { cancelled: true } : {}),
+      ...(item.votes === undefined ? {} : { votes: [...item.votes] }),
+    };
     const headers = rawHeaders(encodeHeaders([[header.instance, this.#control.id]]));
     const reply = await this.#control.nc.request(subject.wake(), JSON.stringify(wake), {
       timeout: 5_000,

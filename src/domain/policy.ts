@@ -30,6 +30,7 @@ export class Policy {
   readonly rules: Rules | undefined;
   readonly #members: ReadonlyMap<string, readonly Role[]>;
   readonly #routing: readonly (readonly [pattern: string, policy: RoutingPolicy])[];
+  readonly #roleNames: ReadonlyMap<string, readonly string[]>;
   readonly #cache = new Map<string, boolean>();
   readonly #routes = new Map<string, RoutingPolicy>();
 
@@ -37,12 +38,14 @@ export class Policy {
     digest: string,
     members: ReadonlyMap<string, readonly Role[]>,
     routing: readonly (readonly [string, RoutingPolicy])[],
+    roleNames: ReadonlyMap<string, readonly string[]> = new Map(),
     rules?: Rules,
   ) {
     this.digest = digest;
     this.rules = rules;
     this.#members = members;
     this.#routing = routing;
+    this.#roleNames = roleNames;
   }
 
   /** May the member call the capability: by a role, or by a rule, if the call meets its condition? */
@@ -63,6 +66,11 @@ export class Policy {
   /** May the member start a call of its own (without a ticket)? */
   mayRoot(member: string): boolean {
     return this.#members.get(member)?.some((r) => r.mayRoot) ?? false;
+  }
+
+  /** Names of the roles of a member. */
+  rolesOf(member: string): readonly string[] {
+    return this.#roleNames.get(member) ?? [];
   }
 
   /** How calls of the capability choose an instance. */
@@ -102,6 +110,7 @@ export function compilePolicy(text: string, file: string): Policy {
     createHash('sha256').update(text).digest('base64url').slice(0, 16),
     new Map(members),
     Object.entries(value.routing ?? {}),
+    roleNames,
     rules.length === 0 ? undefined : new Rules(rules, (member) => roleNames.get(member) ?? []),
   );
 }

@@ -10,7 +10,7 @@ import type { ParkedRecord } from '../wire/generated/messages.js';
 import type { Token } from '../wire/names.js';
 import type { Admitter } from './admit.js';
 import type { Core } from './core.js';
-import { knownOf } from './hold.js';
+import { knownOf } from './held.js';
 import type { Origin } from './origin.js';
 
 /** Act on the sealed votes. False when the call stays: too few, or the approved agent is not free. */
@@ -25,7 +25,7 @@ export function actOnVotes(
   if (held === undefined || sealed.length === 0) {
     return false;
   }
-  const known = { ...knownOf(record), guard: 'policy' };
+  const known = { ...knownOf(record, held.approval), guard: 'policy' };
   const verdict = tally(held, openVotes(core.ring, sealed), votersOf(core));
   if (verdict.state === 'waits') {
     return false;

@@ -203,13 +203,17 @@ export class Attempts {
 
   #choose(
     entry: Entry,
-    { type, bodyRef, agent }: DecisionRecord,
+    { type, bodyRef, agent, approval }: DecisionRecord,
     now: number,
     last?: Instance,
   ): Instance | undefined {
     const takes = takerOf(entry, { type: type ?? 'json', byRef: bodyRef !== undefined });
-    // Rules that ask who does it were judged for this agent: then only another instance of it may go on.
-    const judged = this.#core.policy.rules?.of(entry.name).asksAgent === true;
+    if (approval !== undefined && this.#core.registry.agent(agent as Token)?.digest !== approval.card) {
+      return undefined; // it is not the agent any more that was approved
+    }
+    // Rules that ask who does it were judged for this agent, and an approval is for it: then only another instance of
+    // it may go on.
+    const judged = approval !== undefined || this.#core.policy.rules?.of(entry.name).asksAgent === true;
     const suits = judged ? (one: Instance) => one.agent === agent && (takes?.(one) ?? true) : takes;
     return this.#core.router.choose(entry, now, last, suits);
   }

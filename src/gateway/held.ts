@@ -4,6 +4,7 @@
 import type { Incoming } from '../chain/draft.js';
 import { meshError } from '../wire/errors.js';
 import type { ParkedRecord } from '../wire/generated/messages.js';
+import type { Approval } from '../domain/approvals.js';
 import type { Admitter } from './admit.js';
 import type { Origin } from './origin.js';
 
@@ -22,8 +23,8 @@ export function endHeld(
   if (approval === undefined) {
     return false;
   }
-  const rules = approval.rules.map(({ rule }) => rule);
-  const known = { root: approval.root, chain: approval.chain, deadlineMs: record.deadline, rules };
+  const known = knownOf(record, approval);
+  const { rules } = known;
   if (cancelledBy !== undefined || admitter.wasCancelled(`${from}.${call}`)) {
     const by = cancelledBy === undefined || cancelledBy === '' ? {} : { by: ` by ${cancelledBy}` };
     admitter.end(incoming, origin, call, 'cancelled', meshError('cancelled', by), known);
@@ -34,4 +35,12 @@ export function endHeld(
     return false;
   }
   return true;
+}
+
+/** What is known of a held call without running the chain again. */
+export function knownOf(
+  { deadline }: ParkedRecord,
+  { rules, root, chain }: Approval,
+): { root: string; chain: string[]; deadlineMs: number; rules: string[] } {
+  return { root, chain, deadlineMs: deadline, rules: rules.map(({ rule }) => rule) };
 }

@@ -3,7 +3,7 @@
  * for. Nothing of it runs.
  */
 import type { Draft } from '../chain/draft.js';
-import type { Approval } from '../chain/verdict.js';
+import type { Approval } from '../domain/approvals.js';
 import type { ParkedRecord } from '../wire/generated/messages.js';
 import type { Core } from './core.js';
 import type { Origin } from './origin.js';

@@ -94,6 +94,9 @@ function withWireFields(record: DecisionRecord, d: Draft): DecisionRecord {
   if (d.obligations !== undefined) {
     record.obligations = d.obligations;
   }
+  if (d.approval !== undefined) {
+    record.approval = d.approval;
+  }
   return record;
 }
 

@@ -10,6 +10,7 @@ import { header } from '../wire/headers.js';
 import { limits } from '../wire/limits.js';
 import { birthOf } from '../wire/ulid.js';
 import type { Admitter } from './admit.js';
+import { actOnVotes } from './approved.js';
 import { findBody } from './bodies/check.js';
 import type { Core } from './core.js';
 import { endHeld } from './held.js';
@@ -38,7 +39,7 @@ export function serveWakes(core: Core, open: OpenSet, admitter: Admitter): () =>
 }
 
 async function wake(core: Core, open: OpenSet, admitter: Admitter, msg: Msg): Promise<WakeReply> {
-  const { seq, cancelled, by } = msg.json<Wake>();
+  const { seq, cancelled, by, votes = [] } = msg.json<Wake>();
   const parked = await unpark(core, seq);
   if (parked === undefined) {
     return 'gone';
@@ -72,7 +73,8 @@ async function wake(core: Core, open: OpenSet, admitter: Admitter, msg: Msg): Pr
       undone: () => resolve('failed'),
     };
     if (record.why === 'approval') {
-      if (!endHeld(admitter, record, incoming, origin, cancelled === true ? (by ?? '') : undefined)) {
+      const ended = endHeld(admitter, record, incoming, origin, cancelled === true ? (by ?? '') : undefined);
+      if (!ended && !actOnVotes(core, admitter, { record, incoming }, origin, votes)) {
         resolve('held');
       }
     } else if (cancelled === true) {

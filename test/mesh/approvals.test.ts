@@ -111,7 +111,11 @@ const errorOf = (promise: Promise<unknown>): Promise<MeshError> =>
 let next = 1_000;
 
 /** Send what is held, with an amount of its own; what an approver is shown. */
-async function hold(body: object = {}, capability = 'pay.transfer', timeoutMs = 20_000): Promise<Shown & { amount: number }> {
+async function hold(
+  body: object = {},
+  capability = 'pay.transfer',
+  timeoutMs = 20_000,
+): Promise<Shown & { amount: number }> {
   const amount = next++;
   const call = await me.send(capability, { amount, ...body }, { timeoutMs });
   await books.held(call);
@@ -120,7 +124,8 @@ async function hold(body: object = {}, capability = 'pay.transfer', timeoutMs = 
 }
 
 const ranWith = (amount: number): number => runs.filter((one) => one.amount === amount).length;
-const listed = async (who: string, call: string) => (await as(who).ls()).approvals.find((one) => one.call === call);
+const listed = async (who: string, call: string) =>
+  (await as(who).ls()).approvals.find((one) => one.call === call);
 
 describe('the whole way', () => {
   test('an approver sees the bytes, and what they say yes to is what runs, once', async () => {
@@ -200,7 +205,9 @@ describe('the whole way', () => {
     const error = await errorOf(me.wait(one.call));
     expect([error.code, error.status, error.details['by']]).toEqual(['approval_denied', 'refused', 'bob']);
     expect(error.message).toContain('not this year');
-    expect(books.decided(one.call)).toMatchObject([{ verdict: 'refuse', guard: 'policy', rules: ['large', 'huge'] }]);
+    expect(books.decided(one.call)).toMatchObject([
+      { verdict: 'refuse', guard: 'policy', rules: ['large', 'huge'] },
+    ]);
     expect((await as('ann').vote('approve', one)).code).toBe('not_found');
     expect(ranWith(300_000)).toBe(0);
   });
@@ -217,7 +224,9 @@ describe('whose yes counts', () => {
     const boss = await mesh.connect('boss');
     const amount = next++;
     const order = boss.call('shop.order', { amount }, { timeoutMs: 20_000 });
-    const child = await until(async () => (await as('ann').ls()).approvals.find((row) => row.from === 'shop'));
+    const child = await until(async () =>
+      (await as('ann').ls()).approvals.find((row) => row.from === 'shop'),
+    );
     expect(await as('ann').show('shop', child.call)).toMatchObject({ chain: ['boss', 'shop/shop.order'] });
     expect((await as('boss').vote('approve', child)).code).toBe('approval_not_entitled');
     expect((await as('ann').vote('approve', child)).state).toBe('approved');
@@ -295,7 +304,10 @@ describe('what it is for', () => {
     const one = await until(() => hold({}, 'pay.card').catch(() => undefined));
     await before.close(0);
     const after = await mesh.connect('bank2');
-    await after.serve('pay.card', { description: 'now with a hook', handler: () => ({ after: true }) } as never);
+    await after.serve('pay.card', {
+      description: 'now with a hook',
+      handler: () => ({ after: true }),
+    } as never);
     await until(async () => (await as('ann').show('me', one.call)).stale === 'card');
     expect((await as('ann').vote('approve', one)).state).toBe('approved');
     const error = await errorOf(me.wait(one.call));
@@ -361,7 +373,9 @@ describe('what is sealed wrong, or comes late', () => {
     expect((await as('bob').show('me', one.call)).missing).toMatchObject([{ rule: 'huge', have: 1 }]);
     expect((await as('bob').show('me', twin.call)).missing).toHaveLength(2);
     // What a gateway is asked with by hand counts as little.
-    const answers = [[], ['x'], [desk.seal(vote).replace('bob', 'lea')]].map((votes) => desk.wake(one, votes));
+    const answers = [[], ['x'], [desk.seal(vote).replace('bob', 'lea')]].map((votes) =>
+      desk.wake(one, votes),
+    );
     expect(await Promise.all(answers)).toEqual(['held', 'held', 'held']);
     me.cancel(one.call);
     me.cancel(twin.call);
@@ -374,7 +388,11 @@ describe('what is sealed wrong, or comes late', () => {
     const desk = await controlDesk(mesh);
     const one = await hold();
     await mesh.control.stop();
-    await desk.writeVote(one, 'ann', desk.seal({ ...one, by: 'ann' as Token, vote: 'approve', at: Date.now() }));
+    await desk.writeVote(
+      one,
+      'ann',
+      desk.seal({ ...one, by: 'ann' as Token, vote: 'approve', at: Date.now() }),
+    );
     mesh.control = await runControl(mesh.as('control'));
     expect(await me.wait(one.call)).toEqual({ done: one.amount });
     expect([ranWith(one.amount), books.decided(one.call).length]).toEqual([1, 1]);
@@ -386,7 +404,10 @@ describe('what is sealed wrong, or comes late', () => {
     const soon = await hold({}, 'pay.soon');
     await mesh.gateways.splice(0)[0]?.stop(0);
     expect((await as('ann').vote('approve', one)).state).toBe('approved');
-    await until(async () => (await as('ann').vote('approve', { ...soon, digest: '0'.repeat(64) })).code === 'approval_expired');
+    await until(
+      async () =>
+        (await as('ann').vote('approve', { ...soon, digest: '0'.repeat(64) })).code === 'approval_expired',
+    );
     expect((await as('ann').vote('approve', soon)).code).toBe('approval_expired');
     mesh.gateways.push(await runGateway(mesh.as('gateway')));
     expect(await me.wait(one.call)).toEqual({ done: one.amount });
@@ -407,4 +428,3 @@ describe('what is sealed wrong, or comes late', () => {
     expect([ranWith(one.amount), ranWith(two.amount)]).toEqual([0, 0]);
   });
 });
-

@@ -97,10 +97,16 @@ export function judgeRace(raced: Raced): string[] {
     'executed with other arguments than were shown',
   );
   must((status === 'completed') === (runs.length === 1), `${status}, executed ${runs.length} times`);
-  must((decision?.verdict === 'allow') === (status === 'completed'), `decided ${decision?.verdict}, ${status}`);
+  must(
+    (decision?.verdict === 'allow') === (status === 'completed'),
+    `decided ${decision?.verdict}, ${status}`,
+  );
   if (decision?.verdict === 'allow') {
     must(decision.approval?.digest === digest, 'the digest of the decision is not the one that was approved');
-    must(decision.digest === argumentsDigest, 'the arguments of the decision are not those that were approved');
+    must(
+      decision.digest === argumentsDigest,
+      'the arguments of the decision are not those that were approved',
+    );
     const by = decision.approval?.by ?? [];
     must(by.length > 0 && by.every((who) => approvals.includes(who)), 'approved by somebody who did not');
   }

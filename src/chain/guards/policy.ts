@@ -1,10 +1,11 @@
 import { callDigest } from '../../wire/digest.js';
 import { meshError } from '../../wire/errors.js';
 import { limits } from '../../wire/limits.js';
+import { approvalDigest, type Approval } from '../../domain/approvals.js';
 import type { RuleAgent } from '../../domain/rules/call.js';
 import type { Rule } from '../../domain/rules/types.js';
-import type { Draft, World } from '../draft.js';
-import { deny, type Approval, type Guard, type Verdict } from '../verdict.js';
+import type { Approved, Draft, World } from '../draft.js';
+import { deny, type Guard, type Verdict } from '../verdict.js';
 
 /**
  * Decides what the rules of the policy say of this call, with this body, by this agent: what no role lists needs a
@@ -39,7 +40,9 @@ export const policy: Guard = {
       case 'allow':
         return bind(draft, verdict.rules);
       case 'hold':
-        return holdBy(draft, world, verdict.rules);
+        return draft.approved === undefined
+          ? holdBy(draft, world, verdict.rules)
+          : passBy(draft, world, draft.approved, verdict.rules, verdict.granting);
       case 'deny': {
         const { name, reason } = verdict.rule;
         draft.rules = [name];
@@ -88,6 +91,30 @@ function bind(draft: Draft, rules: readonly Rule[]): Verdict {
     draft.obligations = Object.fromEntries(bound);
   }
   return undefined;
+}
+
+/** An approval counts only for exactly what would be held now: the digest of all that is made again and compared. */
+function passBy(
+  draft: Draft,
+  world: World,
+  approved: Approved,
+  holding: readonly Rule[],
+  granting: readonly Rule[],
+): Verdict {
+  const hold = holdBy(draft, world, holding);
+  if (hold?.verdict !== 'hold' || hold.why !== 'approval') {
+    return hold;
+  }
+  const { digest, expires, by, at, card } = approved;
+  const { who: from, id: call, what: capability, headers } = draft;
+  const approval = { ...hold.approval, expires };
+  const now = approvalDigest({ from, call, capability, approval, header: (name) => headers.get(name) });
+  if (now !== digest || draft.nowMs >= expires) {
+    const why = 'what would be done now is not what was approved';
+    return deny(meshError('approval_stale', { name: `${from}.${call}`, why }));
+  }
+  draft.approval = { by: [...by], digest, at, card };
+  return bind(draft, [...holding, ...granting]);
 }
 
 /** Every rule that holds must be satisfied; the strictest time counts. */

@@ -1,10 +1,12 @@
+import type { Instance } from '../../domain/roster.js';
 import { takerOf } from '../../domain/takes.js';
 import type { Guard, Verdict } from '../verdict.js';
 
 const CAPACITY: Verdict = { verdict: 'hold', why: 'capacity' };
 
 /**
- * Decides who does it: a live instance with free concurrency, of an agent that takes such a body.
+ * Decides who does it: a live instance with free concurrency, of an agent that takes such a body. A call that was
+ * approved goes to the agent that it was approved for, or waits.
  *
  * - Holds for capacity when nobody is free.
  * - Needs: resolve.
@@ -15,7 +17,10 @@ export const route: Guard = {
   check(draft, world) {
     const entry = draft.entry;
     if (entry !== undefined) {
-      const suits = takerOf(entry, { type: draft.type, byRef: draft.ref !== undefined });
+      const takes = takerOf(entry, { type: draft.type, byRef: draft.ref !== undefined });
+      const only = draft.approved?.agent;
+      const suits =
+        only === undefined ? takes : (one: Instance) => one.agent === only && (takes?.(one) ?? true);
       draft.instance = world.router.choose(entry, draft.nowMs, undefined, suits);
     }
     return draft.instance === undefined ? CAPACITY : undefined;

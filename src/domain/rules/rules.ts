@@ -90,7 +90,9 @@ export class Rules {
       const held = hold.filter(applies);
       const bound = allow.filter((rule) => rule.obligations !== undefined && applies(rule));
       bound.forEach((rule) => granting.add(rule));
-      return held.length > 0 ? { effect: 'hold', rules: held } : { effect: 'allow', rules: [...granting] };
+      return held.length > 0
+        ? { effect: 'hold', rules: held, granting: [...granting] }
+        : { effect: 'allow', rules: [...granting] };
     } catch (err) {
       if (err instanceof Unjudged) {
         return { effect: 'error', rule: err.rule, why: err.why };

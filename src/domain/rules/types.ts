@@ -60,7 +60,8 @@ export interface Rule extends RuleSource {
 export type RuleVerdict =
   | { readonly effect: 'allow'; readonly rules: readonly Rule[] }
   | { readonly effect: 'deny'; readonly rule: Rule }
-  | { readonly effect: 'hold'; readonly rules: readonly Rule[] }
+  /** `granting`: those that will bind it when it is approved, beside those that hold it. */
+  | { readonly effect: 'hold'; readonly rules: readonly Rule[]; readonly granting: readonly Rule[] }
   /** A rule could not be judged. */
   | { readonly effect: 'error'; readonly rule: Rule; readonly why: string }
   /** Neither a role nor a rule lets `who` call it. */

@@ -520,6 +520,30 @@ export interface DecisionRecord {
   obligations?: {
     [k: string]: string;
   };
+  /**
+   * The approval that let a held call through.
+   */
+  approval?: {
+    /**
+     * Who approved it.
+     *
+     * @minItems 1
+     * @maxItems 512
+     */
+    by: string[];
+    /**
+     * What they approved: call, arguments, agent, card, policy, rules and time.
+     */
+    digest: string;
+    /**
+     * Digest of the card of the agent it was approved for.
+     */
+    card: string;
+    /**
+     * Instant in epoch ms when it was found to be enough.
+     */
+    at: number;
+  };
 }
 
 /**

@@ -691,6 +691,40 @@ export const schemas = {
         maxProperties: 32,
         description: 'What the rules bind the readers of this decision to, as {rule}.{key}.',
       },
+      approval: {
+        type: 'object',
+        description: 'The approval that let a held call through.',
+        properties: {
+          by: {
+            type: 'array',
+            items: {
+              type: 'string',
+              maxLength: 64,
+            },
+            minItems: 1,
+            maxItems: 512,
+            description: 'Who approved it.',
+          },
+          digest: {
+            type: 'string',
+            pattern: '^[0-9a-f]{64}$',
+            description: 'What they approved: call, arguments, agent, card, policy, rules and time.',
+          },
+          card: {
+            type: 'string',
+            maxLength: 64,
+            description: 'Digest of the card of the agent it was approved for.',
+          },
+          at: {
+            type: 'integer',
+            minimum: 0,
+            maximum: 9007199254740991,
+            description: 'Instant in epoch ms when it was found to be enough.',
+          },
+        },
+        required: ['by', 'digest', 'card', 'at'],
+        additionalProperties: false,
+      },
     },
     required: [
       'v',

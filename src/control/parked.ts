@@ -142,6 +142,9 @@ export class Parked {
     const item = p === undefined ? undefined : this.#items.get(`${p.from}.${p.call}`);
     if (p !== undefined && item !== undefined && headersOf(msg).get(header.call) === p.call) {
       item.cancelled = true;
+      if (this.#held.has(item)) {
+        this.#lookAt.add(item); // also when a gateway is looking at it just now, or cannot be asked
+      }
       void this.#wake(item);
     }
   }
@@ -199,14 +202,16 @@ export class Parked {
     }
     item.asking = true;
     this.#asking++;
-    const { votes } = item;
+    const { votes, cancelled } = item;
     const reply = await this.#ask(item).catch(() => 'failed');
     this.#asking--;
     item.asking = false;
-    if (reply === 'held' && votes !== undefined) {
-      item.restUntil = Date.now() + limits.parkedRetryMs / 2; // approved, and its agent is not free
-    } else if (reply === 'held' && item.votes === undefined) {
-      this.#lookAt.delete(item);
+    if (reply === 'held' && item.cancelled === cancelled) {
+      if (item.votes === undefined) {
+        this.#lookAt.delete(item);
+      } else if (votes !== undefined) {
+        item.restUntil = Date.now() + limits.parkedRetryMs / 2; // approved, and its agent is not free
+      }
     }
     if (['decided', 'ended', 'gone'].includes(reply)) {
       this.#drop(item);

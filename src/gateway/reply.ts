@@ -12,8 +12,11 @@ export function isOwnInbox(reply: string | undefined, from: string): reply is st
   return reply?.startsWith(`_INBOX.${from}.`) === true;
 }
 
-/** Send an error. */
+/** Send an error; nothing when this gateway has left. */
 export function replyError(core: Core, reply: string, error: MeshError, call?: string): void {
+  if (core.nc.isClosed()) {
+    return;
+  }
   const body = { ...error.toBody(), ...(call === undefined ? {} : { call }) };
   const headers = encodeHeaders([
     [header.serviceErrorCode, error.code],

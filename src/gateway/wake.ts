@@ -51,6 +51,11 @@ async function wake(core: Core, open: OpenSet, admitter: Admitter, msg: Msg): Pr
     forget(core, seq);
     return 'gone';
   }
+  // A repeat of a held call that came after its decision is held again; nobody needs to be asked about it.
+  if (record.why === 'approval' && (await readRegister(core, record.from, record.call)) !== undefined) {
+    forget(core, seq);
+    return 'gone';
+  }
   if (Date.now() - birthOf(record.call) > limits.duplicateWindowMs - limits.clockSkewMs) {
     const found = await lookUp(core, { from: record.from, call: record.call });
     if (!found.sure) {

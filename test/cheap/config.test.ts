@@ -20,6 +20,7 @@ import * as doctor from '../../src/cli/doctor.js';
 import * as gateway from '../../src/cli/gateway.js';
 import * as init from '../../src/cli/init.js';
 import * as mount from '../../src/cli/mount.js';
+import * as approvals from '../../src/cli/approvals.js';
 import * as parked from '../../src/cli/parked.js';
 import * as serve from '../../src/cli/serve.js';
 import * as top from '../../src/cli/top.js';
@@ -49,6 +50,7 @@ const modules = Object.entries({
   control,
   dead,
   parked,
+  approvals,
   config,
   init,
   serve,

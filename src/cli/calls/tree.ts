@@ -101,7 +101,7 @@ function waits({ why, since, waitedMs, deadline, capability, status, from, call 
 }
 
 /** What the caller said about the asked call, and whose idea a call was when it was not its caller's. */
-function words({ asked, labels, context, intent, replays, by }: CallNode): string[] {
+function words({ asked, labels, context, intent, replays, by, approval }: CallNode): string[] {
   const said = [
     ...Object.entries(labels ?? {}).map(([key, value]) => `${key}=${value}`),
     ...(context === undefined ? [] : [`context ${context}`]),
@@ -112,6 +112,7 @@ function words({ asked, labels, context, intent, replays, by }: CallNode): strin
     ...(replays === undefined
       ? []
       : [`runs the dead call ${safe(replays)} again, as ${safe(by ?? '')} asked`]),
+    ...(approval === undefined ? [] : [`approved by ${safe(approval.by.join(', '))}`]),
   ];
 }
 

@@ -132,7 +132,7 @@ function sightFields({ trace, guard, guardUs }: DecisionRecord): Partial<CallNod
 }
 
 function wireFields(record: DecisionRecord): Partial<CallNode> {
-  const { child, idempotent, labels, context, intent, replays, by } = record;
+  const { child, idempotent, labels, context, intent, replays, by, approval } = record;
   return {
     ...(child === undefined ? {} : { child }),
     ...(idempotent === undefined ? {} : { idempotent }),
@@ -141,5 +141,6 @@ function wireFields(record: DecisionRecord): Partial<CallNode> {
     ...(intent === undefined ? {} : { intent }),
     ...(replays === undefined ? {} : { replays }),
     ...(by === undefined ? {} : { by }),
+    ...(approval === undefined ? {} : { approval }),
   };
 }

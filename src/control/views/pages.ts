@@ -1,7 +1,14 @@
 /**
  * What views answer: the pages of control's view service. The command line reads the same types.
  */
-import type { Card, DeadRecord, ErrorBody, OutcomeRecord, Peer } from '../../wire/generated/messages.js';
+import type {
+  Card,
+  DeadRecord,
+  DecisionRecord,
+  ErrorBody,
+  OutcomeRecord,
+  Peer,
+} from '../../wire/generated/messages.js';
 
 /**
  * Where a call can stand: the status of its outcome, or
@@ -146,6 +153,8 @@ export interface CallNode {
   /** `from.call` of the dead call that it runs again, and the operator who asked for that. */
   readonly replays?: string;
   readonly by?: string;
+  /** The approval that let it through when it was held. */
+  readonly approval?: DecisionRecord['approval'];
 }
 
 /** The outcome of a call, without the body of a result. */

@@ -238,7 +238,7 @@ describe('counting', () => {
         const right = approvalDigest(one);
         const who: Voters = {
           rolesOf: (name) => rolesNow[names.indexOf(name)] ?? [],
-          isAgent: voters.isAgent,
+          isAgent: (name) => voters.isAgent(name),
         };
         const list = cast.map(({ right: r, ...v }) =>
           vote(v.by, { ...v, by: v.by as Token, digest: r > 0 ? right : digest.slice(1) }),

@@ -243,7 +243,7 @@ describe('whose yes counts', () => {
       const refused = nc.request(`mesh.v1.approval.${from}.approve`, asked, { timeout: 2_000 });
       return await refused.then(
         () => 'answered',
-        (err: Error) => String(err.cause ?? err),
+        (err: Error) => `${err.message} ${err.cause instanceof Error ? err.cause.message : ''}`,
       );
     };
     for (const [user, from] of [

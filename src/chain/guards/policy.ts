@@ -11,10 +11,11 @@ import { deny, type Guard, type Verdict } from '../verdict.js';
  * Decides what the rules of the policy say of this call, with this body, by this agent: what no role lists needs a
  * rule that allows it, and a rule may refuse or hold what a role lists.
  *
- * - Refuses with: policy_denied, policy_unmet, policy_error (a rule that cannot be judged is a no).
+ * - Refuses with: policy_denied, policy_unmet, policy_error (a rule that cannot be judged is a no), approval_stale (what
+ *   was approved is not what would be done).
  * - Holds for approval.
  * - Needs: granted, route.
- * - Proves: rules (those that mattered), obligations.
+ * - Proves: rules (those that mattered), obligations, approval (of a held call that was approved).
  */
 export const policy: Guard = {
   name: 'policy',

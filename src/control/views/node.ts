@@ -132,7 +132,7 @@ function sightFields({ trace, guard, guardUs }: DecisionRecord): Partial<CallNod
 }
 
 function wireFields(record: DecisionRecord): Partial<CallNode> {
-  const { child, idempotent, labels, context, intent, replays, by, approval } = record;
+  const { child, idempotent, labels, context, intent, replays, by, approval: yes } = record;
   return {
     ...(child === undefined ? {} : { child }),
     ...(idempotent === undefined ? {} : { idempotent }),
@@ -141,6 +141,6 @@ function wireFields(record: DecisionRecord): Partial<CallNode> {
     ...(intent === undefined ? {} : { intent }),
     ...(replays === undefined ? {} : { replays }),
     ...(by === undefined ? {} : { by }),
-    ...(approval === undefined ? {} : { approval }),
+    ...(yes === undefined ? {} : { approval: { by: yes.by, digest: yes.digest, at: yes.at } }),
   };
 }

@@ -1,14 +1,7 @@
 /**
  * What views answer: the pages of control's view service. The command line reads the same types.
  */
-import type {
-  Card,
-  DeadRecord,
-  DecisionRecord,
-  ErrorBody,
-  OutcomeRecord,
-  Peer,
-} from '../../wire/generated/messages.js';
+import type { Card, DeadRecord, ErrorBody, OutcomeRecord, Peer } from '../../wire/generated/messages.js';
 
 /**
  * Where a call can stand: the status of its outcome, or
@@ -150,11 +143,10 @@ export interface CallNode {
   readonly labels?: Readonly<Record<string, string>>;
   readonly context?: string;
   readonly intent?: string;
-  /** `from.call` of the dead call that it runs again, and the operator who asked for that. */
+  /** `from.call` of the dead call that it runs again, and the operator who asked for that; who approved a held one. */
   readonly replays?: string;
   readonly by?: string;
-  /** The approval that let it through when it was held. */
-  readonly approval?: DecisionRecord['approval'];
+  readonly approval?: { readonly by: readonly string[]; readonly digest: string; readonly at: number };
 }
 
 /** The outcome of a call, without the body of a result. */

@@ -142,8 +142,6 @@ function seen({ pid, metrics }: MeshProcess): object {
 function report(mesh: RunningMesh): string[] {
   const here = relative(process.cwd(), mesh.dir);
   const data = mesh.dir === dataFolder() ? '' : ` --data ${here}`;
-  // Whoever typed npx has no `mesh` on the PATH.
-  const command = process.env['npm_command'] === 'exec' ? 'npx mesh' : 'mesh';
   const server = mesh.server;
   const rows = [
     [
@@ -161,8 +159,8 @@ function report(mesh: RunningMesh): string[] {
     '',
     'Now, from another terminal:',
     ...table([
-      [paint.bold(`${command} agents add inventory${data}`), 'makes credentials for an agent'],
-      [paint.bold(`${command} doctor${data}`), 'checks what runs here'],
+      [paint.bold(`${typed()} agents add inventory${data}`), 'makes credentials for an agent'],
+      [paint.bold(`${typed()} doctor${data}`), 'checks what runs here'],
     ]).map((line) => `  ${line}`),
     `  ${paint.bold(`XDG_CONFIG_HOME='${mesh.dir}' nats --context operator stream ls`)}  with the nats command`,
     '',
@@ -172,6 +170,11 @@ function report(mesh: RunningMesh): string[] {
 
 function shownAt({ metrics }: MeshProcess): string {
   return metrics === undefined ? '' : `${metrics}/metrics`;
+}
+
+/** Whoever typed npx has no `mesh` on the PATH. */
+function typed(): string {
+  return process.env['npm_command'] === 'exec' ? 'npx mesh' : 'mesh';
 }
 
 /** Resolves at the first wish to stop; at the second the process ends as it is, and its children with it. */

@@ -9,7 +9,7 @@ import type { CallPage } from '../../src/control/views/pages.js';
 import { startChatServer, type ChatServerHandle } from '../support/chat-server.js';
 import { readPage } from '../support/markdown.js';
 import { until } from '../support/mesh.js';
-import { Reader } from '../support/reader.js';
+import { cleanEnv, Reader } from '../support/reader.js';
 import { ask } from '../support/views.js';
 import { connectBroker } from '../../src/fabric/connection.js';
 
@@ -22,17 +22,14 @@ let url = '';
 
 beforeAll(async () => {
   chat = await startChatServer();
-  const { NATS_URL: _url, ...inherited } = process.env;
   reader = new Reader({
     folder: '.',
-    env: {
-      ...inherited,
+    env: cleanEnv({
       MESH_DATA: data,
-      NO_COLOR: '1',
       OPENAI_BASE_URL: chat.baseUrl,
       OPENAI_MODEL: 'small',
       OPENAI_API_KEY: 'a-key',
-    },
+    }),
     stays: [
       ['npx mesh up', 'The mesh is up'],
       ['ten-lines/run.sh', 'inventory serves inventory.query'],

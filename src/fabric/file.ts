@@ -18,8 +18,8 @@ export function readText(file: string): string {
 /** A file that is watched. */
 export interface WatchedText {
   /** Look now, not only at the next time. */
-  look(): void;
-  stop(): void;
+  readonly look: () => void;
+  readonly stop: () => void;
 }
 
 /** Call `onText` when the content of the file changes; a file that is away is left alone. */

@@ -175,7 +175,7 @@ function followPolicy(core: Core, file: string): () => void {
     } catch (err) {
       core.log.error({ err: String(err) }, 'the new policy is refused, the old one stays');
     }
-  });
+  }).stop;
 }
 
 function hearResults(core: Core, results: Results): () => void {

@@ -149,11 +149,11 @@ describe('who a command is', () => {
     ['a variable stands above the file', [], { MESH_AS: 'me' }, 'me'],
     ['a flag above a variable', ['--as', 'shop'], { MESH_AS: 'me' }, 'shop'],
     ['a credentials file', ['--creds', 'state/.mesh/creds/worker.json'], {}, 'worker'],
-    ['the same as a variable', [], { MESH_CREDS: 'state/.mesh/creds/worker.json' }, 'worker'],
+    ['the same as a variable', [], { MESH_CLI_CREDS: 'state/.mesh/creds/worker.json' }, 'worker'],
     [
       'a name on the command line is meant',
       ['--as', 'me'],
-      { MESH_CREDS: 'state/.mesh/creds/worker.json' },
+      { MESH_CLI_CREDS: 'state/.mesh/creds/worker.json' },
       'me',
     ],
     ['a context of the nats command', ['--nats-context', 'worker'], { XDG_CONFIG_HOME: data }, 'worker'],
@@ -170,7 +170,10 @@ describe('who a command is', () => {
   });
 
   test('who starts a mesh is not who its parts are', async () => {
-    const second = await run(['up', '--json'], { MESH_SEED: seedOf('worker'), MESH_CREDS: '/nowhere.json' });
+    const second = await run(['up', '--json'], {
+      MESH_SEED: seedOf('worker'),
+      MESH_CLI_CREDS: '/nowhere.json',
+    });
     expect(linesOf<{ error: { code: string } }>(second)[0]?.error.code).toBe('already_running');
   });
 });

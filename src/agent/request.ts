@@ -69,7 +69,7 @@ export interface Sending {
 /** The call with its body as it is sent. Throws header_invalid. */
 export function pendingOf(me: Token, request: Request, { bounds, sent, ending, spans }: Sending): Pending {
   const { id, capability, options, parent, parts, onAccepted } = request;
-  const span = spans.call(id, capability, { 'mesh.from': me }, parent?.trace);
+  const span = spans.call(id, capability, me, parent?.trace);
   return {
     id,
     chosen: options.id !== undefined,

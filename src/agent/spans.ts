@@ -11,13 +11,13 @@ import {
   context,
   isSpanContextValid,
   trace,
-  type Attributes,
   type Context,
   type Span,
   type Tracer,
 } from '@opentelemetry/api';
 import { readRatio } from '../sight/ratio.js';
 import { remoteContext, type Tracing } from '../sight/tracing.js';
+import type { Ticket } from '../wire/generated/messages.js';
 import { ownTrace, parseTraceparent, traceparentOf } from '../wire/trace.js';
 
 /** What travels with a message. */
@@ -47,7 +47,7 @@ export class Spans {
   }
 
   /** A call goes out, as part of a task if there is one. */
-  call(id: string, capability: string, attributes: Attributes, task: TraceHeaders | undefined): Running {
+  call(id: string, capability: string, from: string, task: TraceHeaders | undefined): Running {
     const tracer = this.#tracer();
     if (tracer === undefined) {
       return task === undefined ? NOTHING : handedOn(task);
@@ -56,20 +56,25 @@ export class Spans {
     if (above === undefined || !this.#room(1)) {
       return task === undefined ? NOTHING : handedOn(task);
     }
-    const options = { kind: SpanKind.CLIENT, attributes: { 'mesh.call': id, ...attributes } };
+    const options = { kind: SpanKind.CLIENT, attributes: { 'mesh.call': id, 'mesh.from': from } };
     return running(tracer.startSpan(`call ${capability}`, options, above));
   }
 
-  /** A task comes in; `work` runs with its span in effect, for spans that the handler makes itself. */
-  handle(name: string, task: TraceHeaders, attributes: Attributes): Running & { in<T>(work: () => T): T } {
-    const given = parseTraceparent(task.traceparent);
-    const tracer = given?.from === undefined ? undefined : this.#tracer();
-    const sampled = given?.sampled === true;
-    if (given?.from === undefined || tracer === undefined || !sampled || !this.#room(1)) {
-      return { ...handedOn(task), in: (work) => work() };
+  /**
+   * A task comes in, and nothing is made of it unless it is sampled. `in` runs the work with the span in effect, for
+   * spans that the handler makes itself.
+   */
+  handle(task: TraceHeaders, of: Ticket): (Running & { in<T>(work: () => T): T }) | undefined {
+    // What gateways write ends in 00 or 01.
+    const tracer = task.traceparent?.endsWith('1') === true ? this.#tracer() : undefined;
+    const given = tracer === undefined ? undefined : parseTraceparent(task.traceparent);
+    if (given?.from === undefined || tracer === undefined || !this.#room(1)) {
+      return undefined;
     }
     const above = remoteContext(given.id, given.from, true, task.tracestate);
-    const span = tracer.startSpan(`handle ${name}`, { kind: SpanKind.SERVER, attributes }, above);
+    const attributes = { 'mesh.call': of.call, 'mesh.from': of.from, 'mesh.attempt': of.attempt };
+    const name = `handle ${of.chain.at(-1) ?? of.agent}`;
+    const span = tracer.startSpan(name, { kind: SpanKind.SERVER, attributes }, above);
     return { ...running(span), in: (work) => context.with(trace.setSpan(context.active(), span), work) };
   }
 
@@ -110,7 +115,7 @@ export class Spans {
 }
 
 function handedOn(task: TraceHeaders): Running {
-  return { ...task, end: () => undefined };
+  return { traceparent: task.traceparent, tracestate: task.tracestate, end: () => undefined };
 }
 
 function running(span: Span): Running {

@@ -68,9 +68,8 @@ export async function runTask(
     return undefined;
   }
   const { bodyRef, ticket, stop, parts } = input;
-  const facts = { 'mesh.call': ticket.call, 'mesh.from': ticket.from, 'mesh.attempt': ticket.attempt };
-  const span = spans.handle(ticket.chain.at(-1) ?? '', input.trace, facts);
-  const context = new Context(input, caller, span);
+  const span = spans.handle(input.trace, ticket);
+  const context = new Context(input, caller, span ?? input.trace);
   let failed: string | undefined;
   try {
     let body: unknown;
@@ -84,7 +83,8 @@ export async function runTask(
         return unread(err);
       }
     }
-    const value: unknown = await span.in(() => input.handler(body as never, context));
+    const handle = () => input.handler(body as never, context);
+    const value: unknown = await (span === undefined ? handle() : span.in(handle));
     const result = await resultOf(input, caller, value, context.used);
     if (parts !== undefined && parts.count > 0) {
       await parts.finish();
@@ -95,7 +95,7 @@ export async function runTask(
     return failure(err, stop);
   } finally {
     parts?.end();
-    span.end(failed);
+    span?.end(failed);
     stop.end();
   }
 }

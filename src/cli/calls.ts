@@ -92,7 +92,7 @@ function cells(row: CallRow, now: number): string[] {
   const own = root === `${row.from}.${row.call}`;
   return [
     idOf(row),
-    own ? safe(capability) : `${paint.dim('└')} ${safe(capability)}`,
+    own ? safe(capability) : `${paint.dim('┌')} ${safe(capability)}`, // newest first: its parent stands below
     agent ?? '',
     `${paintState(status)}${detail === undefined ? '' : ` ${paint.dim(detail)}`}${again}`,
     duration(tookMs),

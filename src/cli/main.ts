@@ -83,7 +83,7 @@ function fail(err: unknown, json: boolean): number {
     return 0; // --help, --version
   }
   if (err.code !== 'commander.help') {
-    sayError(meshError('usage', { why: err.message.replace(/^error: /, '') }), json);
+    sayError(meshError('usage', { why: err.message.replace(/^error: /, '').replace(/\s*\n/g, ' ') }), json);
   }
   return exits.usage;
 }

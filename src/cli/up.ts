@@ -139,6 +139,8 @@ function seen({ pid, metrics }: MeshProcess): object {
 function report(mesh: RunningMesh): string[] {
   const here = relative(process.cwd(), mesh.dir);
   const data = mesh.dir === dataFolder() ? '' : ` --data ${here}`; // what the next command finds by itself
+  // Whoever typed npx has no `mesh` on the PATH.
+  const command = process.env['npm_command'] === 'exec' ? 'npx mesh' : 'mesh';
   const server = mesh.server;
   const rows = [
     [
@@ -155,9 +157,11 @@ function report(mesh: RunningMesh): string[] {
     ...table(rows).map((line) => `  ${line}`),
     '',
     'Now, from another terminal:',
-    `  ${paint.bold(`mesh agents add inventory${data}`)}   makes credentials for an agent`,
-    `  ${paint.bold(`mesh doctor${data}`)}   checks what runs here`,
-    `  ${paint.bold(`XDG_CONFIG_HOME='${mesh.dir}' nats --context operator stream ls`)}   with the nats command`,
+    ...table([
+      [paint.bold(`${command} agents add inventory${data}`), 'makes credentials for an agent'],
+      [paint.bold(`${command} doctor${data}`), 'checks what runs here'],
+    ]).map((line) => `  ${line}`),
+    `  ${paint.bold(`XDG_CONFIG_HOME='${mesh.dir}' nats --context operator stream ls`)}  with the nats command`,
     '',
     'Ctrl-C stops it.',
   ];

@@ -14,6 +14,7 @@ import {
   type Tracer,
 } from '@opentelemetry/api';
 import { limits } from '../wire/limits.js';
+import { hexByte } from '../wire/trace.js';
 import { Spool, type SpanCounts } from './spool.js';
 
 /** A span that is over, told after the fact. */
@@ -54,7 +55,8 @@ class Ids {
 
 /** Ids of spans are no secrets: chance is enough, and much cheaper than the kernel's. */
 function random32(): string {
-  return (0x1_0000_0000 + Math.floor(Math.random() * 0x1_0000_0000)).toString(16).slice(1);
+  const value = Math.floor(Math.random() * 0x1_0000_0000);
+  return hexByte(value >>> 24) + hexByte(value >>> 16) + hexByte(value >>> 8) + hexByte(value);
 }
 
 /** Makes spans under one service name. */
@@ -62,6 +64,7 @@ export class Tracing {
   readonly tracer: Tracer;
   readonly #ids: Ids;
   readonly #spool: Spool<unknown>;
+  #last: { readonly traceId: string; readonly parent: string; readonly context: Context } | undefined;
 
   /** Use `openTracing()`. */
   constructor(tracer: Tracer, ids: Ids, spool: Spool<unknown>) {
@@ -91,13 +94,26 @@ export class Tracing {
     this.#ids.trace = traceId;
     this.#ids.span = span;
     const options = { kind, startTime: startMs, attributes, root: parent === undefined };
-    const above = parent === undefined ? ROOT_CONTEXT : remoteContext(traceId, parent, true, state);
+    const above = parent === undefined ? ROOT_CONTEXT : this.#below(traceId, parent, state);
     const made = this.tracer.startSpan(name, options, above);
     this.#ids.trace = undefined;
     if (error !== undefined) {
       made.setStatus({ code: SpanStatusCode.ERROR, message: error });
     }
     made.end(Math.max(startMs, endMs));
+  }
+
+  /** The spans of a call are told one after the other, and hang below the same one. */
+  #below(traceId: string, parent: string, state: string | undefined): Context {
+    const last = this.#last;
+    if (last !== undefined && last.traceId === traceId && last.parent === parent && state === undefined) {
+      return last.context;
+    }
+    const made = remoteContext(traceId, parent, true, state);
+    if (state === undefined) {
+      this.#last = { traceId, parent, context: made };
+    }
+    return made;
   }
 
   /** Send what is left; gives up after a bounded time. */

@@ -4,6 +4,7 @@
  */
 import { bodyLimits } from './body-limits.js';
 import { mcpLimits } from './mcp-limits.js';
+import { sightLimits } from './sight-limits.js';
 
 /** The table: value, unit and reason of each bound. */
 export const limitTable = {
@@ -288,48 +289,7 @@ export const limitTable = {
     unit: 'instances',
     reason: 'Instances told to one request of nats micro; the others are left out.',
   },
-  metricNames: {
-    value: 200,
-    unit: 'names',
-    reason:
-      'Distinct callers, capabilities and agents that metrics tell apart, of each; the rest counts as "other".',
-  },
-  metricSeries: {
-    value: 2_000,
-    unit: 'series',
-    reason: 'Combinations of caller, capability and agent; each is about ten lines of a scrape.',
-  },
-  spanQueue: {
-    value: 4_096,
-    unit: 'spans',
-    reason: 'Spans that wait for the collector (about 2 KB each); more are dropped and counted.',
-  },
-  spanBatch: {
-    value: 128,
-    unit: 'spans',
-    reason: 'Spans of one export: encoding them holds up a process for about a millisecond.',
-  },
-  spanFlushMs: { value: 500, unit: 'ms', reason: 'A span waits at most this long for others.' },
-  spansPerSecond: {
-    value: 2_000,
-    unit: 'spans',
-    reason: 'Spans one process makes; more are dropped and counted, so that tracing never eats the mesh.',
-  },
-  exportTimeoutMs: {
-    value: 5_000,
-    unit: 'ms',
-    reason: 'After this an export has failed and its spans are dropped.',
-  },
-  exportFlushMs: {
-    value: 1_000,
-    unit: 'ms',
-    reason: 'A process that ends waits this long for its last spans.',
-  },
-  trafficCalls: {
-    value: 20_000,
-    unit: 'calls',
-    reason: 'Newest calls that one look at the traffic counts: under half a second of work for control.',
-  },
+  ...sightLimits,
   viewRows: { value: 1_000, unit: 'rows', reason: 'Rows of one view.' },
   findMs: { value: 5_000, unit: 'ms', reason: 'Who asks what there is waits this long for control.' },
   viewScan: {

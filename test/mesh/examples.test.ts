@@ -73,6 +73,21 @@ describe('an agent around a model', () => {
   test('answers as its page says', async () => {
     const said = await reader.follow(readPage('examples/chat-agent/README.md'));
     expect(said).toMatch(/"summary": "The mesh proves who"/);
+    expect(said).toMatch(/"Nothing"[^]*" is"[^]*" sent"[^]*" to"[^]*"summary": "Nothing is sent to"/);
+  });
+
+  test('gives the words to a caller that listens while the server is still at it', async () => {
+    chat.mood = 'pauses';
+    const stream = me.stream<{ summary: string }>('text.summarise', { text: 'one two three' });
+    const heard: unknown[] = [];
+    for await (const { n, value } of stream) {
+      heard.push([n, value]);
+      chat.goOn(); // what was heard until here came before the end of the answer
+    }
+    const words = ['one', ' two', ' three'];
+    expect(heard).toEqual(words.map((text, i) => [i + 1, { text }]));
+    expect((await stream.outcome).value.summary).toBe(words.join(''));
+    chat.mood = 'answers';
   });
 
   test('speaks the protocol, and reports what the server counted', async () => {

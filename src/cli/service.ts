@@ -16,6 +16,7 @@ export interface ServiceOptions {
   readonly seed: string;
   readonly name: string;
   readonly policyFile: string;
+  readonly dir: string;
   readonly log: Log;
   readonly sight: { readonly ratio: number; readonly logCalls: boolean };
 }
@@ -44,12 +45,12 @@ export async function serveUntilStopped(
   start: (options: ServiceOptions) => Promise<Service>,
 ): Promise<void> {
   const stopped = stopRequest();
-  const { url, credentials, policyFile } = openContext(options, user);
+  const { url, credentials, policyFile, dir } = openContext(options, user);
   const { seed, name } = credentials;
   const { log, calls } = openLog(options, user);
   const page = await openPage(options);
   const sight = { ratio: ratioOf(options), logCalls: calls };
-  const service = await start({ url, seed, name, policyFile, log, sight }).catch((err: unknown) => {
+  const service = await start({ url, seed, name, policyFile, dir, log, sight }).catch((err: unknown) => {
     if (!(err instanceof MeshError)) {
       log.error({ err }, 'did not start'); // the printed error does not carry its cause
     }

@@ -13,6 +13,7 @@ import { encodeHeaders, header } from '../wire/headers.js';
 import { limits } from '../wire/limits.js';
 import { asToken, type Token } from '../wire/names.js';
 import { serve, type Control } from './core.js';
+import { revoke } from './grants.js';
 import { readCard, register } from './registrar.js';
 
 /** Instance id of every plain responder: its replicas share one token and the queue group tells them apart. */
@@ -31,14 +32,16 @@ export function servePlain(control: Control): () => void {
     control,
     pattern.admin,
     (s) => parse.admin(s)?.from,
-    (msg) => {
+    (msg, from) => {
       const what = parse.admin(msg.subject)?.what;
       const admin = msg.json<Admin>();
       return what === 'plain'
         ? addPlain(control, admin)
         : what === 'forget'
           ? forget(control, admin)
-          : unknown(what);
+          : what === 'revoke'
+            ? revoke(control, admin, from)
+            : unknown(what);
     },
   );
   const timer = setInterval(() => {

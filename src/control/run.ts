@@ -19,6 +19,7 @@ import { limits } from '../wire/limits.js';
 import type { Log } from '../wire/log.js';
 import type { Token } from '../wire/names.js';
 import type { Control } from './core.js';
+import { tellKeys } from './grants.js';
 import { serveMicro } from './micro.js';
 import { servePlain } from './plain.js';
 import { serveRegistrar } from './registrar.js';
@@ -35,6 +36,8 @@ export interface ControlOptions {
   readonly seed: string;
   readonly name: string;
   readonly policyFile: string;
+  /** Data folder whose users and issuer gateways are told of. */
+  readonly dir?: string;
   readonly log: Log;
 }
 
@@ -62,6 +65,7 @@ export async function runControl(options: ControlOptions): Promise<RunningContro
   const supervisor = new Supervisor(control);
   supervisor.start();
   const stops = [
+    await tellKeys(control, options.dir),
     serveRegistrar(control),
     servePlain(control),
     serveMicro(control),
@@ -92,6 +96,7 @@ async function startCore(options: ControlOptions): Promise<{ control: Control; l
   await ensureStreams(nc, secrets.ingress);
   await openBucket(nc, 'mesh_registry', true);
   await openBucket(nc, 'mesh_state', true);
+  await openBucket(nc, 'mesh_grants', true);
   const ring = await ringOf(nc, secrets);
   const id = `control-${randomBytes(5).toString('hex')}`;
   const pub = new LightPublisher(nc, freshInbox(nc), limits.ackTimeoutMs);

@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import { parseDocument } from 'yaml';
 import { meshError } from '../wire/errors.js';
 import { isPattern, isToken, matches } from '../wire/names.js';
+import { readIssuers, type Issuers } from './grants/issuers.js';
 import type { RoutingPolicy } from './routing.js';
 
 interface Role {
@@ -21,6 +22,8 @@ const CACHE = 50_000;
 export class Policy {
   /** Digest of the file's text: it stands in every decision. */
   readonly digest: string;
+  /** Who may issue grants beside the mesh itself: public nkeys by name. */
+  readonly issuers: Issuers;
   readonly #members: ReadonlyMap<string, readonly Role[]>;
   readonly #routing: readonly (readonly [pattern: string, policy: RoutingPolicy])[];
   readonly #cache = new Map<string, boolean>();
@@ -30,7 +33,9 @@ export class Policy {
     digest: string,
     members: ReadonlyMap<string, readonly Role[]>,
     routing: readonly (readonly [string, RoutingPolicy])[],
+    issuers: Issuers,
   ) {
+    this.issuers = issuers;
     this.digest = digest;
     this.#members = members;
     this.#routing = routing;
@@ -84,7 +89,7 @@ export function compilePolicy(text: string, file: string): Policy {
     });
   }
   const reader = new Reader(file);
-  const top = reader.map(doc.toJS(), '/', ['version', 'roles', 'members', 'routing']);
+  const top = reader.map(doc.toJS(), '/', ['version', 'roles', 'members', 'routing', 'issuers']);
   if (top['version'] !== 1) {
     reader.refuse('/version', 'it must be 1');
   }
@@ -109,6 +114,7 @@ export function compilePolicy(text: string, file: string): Policy {
     createHash('sha256').update(text).digest('base64url').slice(0, 16),
     members,
     reader.routing(top['routing'] ?? {}),
+    readIssuers(top['issuers'] ?? {}, (where, why) => reader.refuse(where, why)),
   );
 }
 

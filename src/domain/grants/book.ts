@@ -9,6 +9,7 @@ import { limits } from '../../wire/limits.js';
 import type { Claims } from './claims.js';
 import { proveGrant } from './chain.js';
 import type { Link } from './token.js';
+import type { Issuers } from './issuers.js';
 import { TwoGenerations } from './generations.js';
 
 /** A grant as decisions and tickets carry it. */
@@ -34,9 +35,6 @@ interface Proven extends OpenedGrant {
 
 /** What was revoked: the id of a link, or all that a holder held until an instant. */
 export type Revocation = { readonly id: string } | { readonly holder: string; readonly untilMs: number };
-
-/** The issuers that a policy lists: name → public nkey. */
-export type Issuers = ReadonlyMap<string, string>;
 
 /** The book. */
 export class GrantBook {
@@ -74,6 +72,11 @@ export class GrantBook {
       this.#until.set(what.holder, Math.max(what.untilMs, this.#until.get(what.holder) ?? 0));
     }
     this.#version++;
+  }
+
+  /** Was anything revoked yet? */
+  get hasRevoked(): boolean {
+    return this.#ids.size + this.#until.size > 0;
   }
 
   /**

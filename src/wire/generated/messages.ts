@@ -7,7 +7,7 @@ export interface Admin {
   /**
    * The agent.
    */
-  agent: string;
+  agent?: string;
   /**
    * Its card (plain agents).
    */
@@ -18,6 +18,18 @@ export interface Admin {
    * Public nkey of its user.
    */
   user?: string;
+  /**
+   * Id of the grant or delegation that is revoked.
+   */
+  grant?: string;
+  /**
+   * Member whose grants are revoked, all that it was given until now.
+   */
+  holder?: string;
+  /**
+   * Why, for people.
+   */
+  why?: string;
 }
 
 /**

@@ -23,8 +23,23 @@ export const schemas = {
         maxLength: 128,
         description: 'Public nkey of its user.',
       },
+      grant: {
+        type: 'string',
+        pattern: '^[a-z0-9_-]{1,64}$',
+        description: 'Id of the grant or delegation that is revoked.',
+      },
+      holder: {
+        type: 'string',
+        pattern: '^[a-z0-9_-]{1,64}$',
+        description: 'Member whose grants are revoked, all that it was given until now.',
+      },
+      why: {
+        type: 'string',
+        maxLength: 256,
+        description: 'Why, for people.',
+      },
     },
-    required: ['agent'],
+    required: [],
     additionalProperties: false,
   },
   adopt: {

@@ -12,8 +12,10 @@ import { limits } from '../wire/limits.js';
 import type { Found } from '../wire/generated/messages.js';
 import { asToken, type Token } from '../wire/names.js';
 import { Caller } from './caller.js';
+import { delegate } from './delegate.js';
 import { ask } from './find.js';
 import { callEach } from './many.js';
+import { grantOf } from './request.js';
 import { Server } from './server.js';
 import { Spans } from './spans.js';
 import type {
@@ -21,6 +23,7 @@ import type {
   CallStream,
   CapabilityOptions,
   ConnectOptions,
+  DelegateOptions,
   FindOptions,
   Handler,
   ManyOptions,
@@ -44,17 +47,31 @@ export class Mesh {
   readonly #caller: Caller;
   readonly #server: Server;
   readonly #spans: Spans;
+  readonly #seed: string;
 
   /**
    * Use `connect()`. Not in the published types, which thereby stay free of the types of the NATS client.
    * @internal
    */
-  constructor(nc: NatsConnection, name: Token, instance: Token, options: ConnectOptions, spans: Spans) {
+  constructor(
+    nc: NatsConnection,
+    name: Token,
+    instance: Token,
+    options: ConnectOptions,
+    spans: Spans,
+    seed: string,
+  ) {
     this.name = name;
     this.instance = instance;
     this.#nc = nc;
     this.#spans = spans;
-    this.#caller = new Caller(nc, name, spans);
+    this.#caller = new Caller(
+      nc,
+      name,
+      spans,
+      options.grant === undefined ? undefined : grantOf(options.grant),
+    );
+    this.#seed = seed;
     this.#server = new Server(nc, name, instance, this.#caller, options, spans);
     cork(nc, () => this.#caller.inFlight + this.#server.inFlight);
     void this.#watch();
@@ -154,6 +171,15 @@ export class Mesh {
     return this.#server.serveAll(list);
   }
 
+  /**
+   * Delegate a grant that this name holds: the same or less for somebody else, signed with the key of this connection.
+   * Resolves with the text to hand over. Rejects with grant_widened (naming the dimension), grant_unproven when this
+   * name does not hold it, grant_unreadable, grant_too_large.
+   */
+  delegate(grant: string, options: DelegateOptions): Promise<string> {
+    return delegate(this.#seed, grant, options);
+  }
+
   /** Finish the tasks that run (at most `drainMs`), say bye, disconnect. */
   async close(drainMs: number = DRAIN_MS): Promise<void> {
     await this.#server.drain(drainMs);
@@ -188,7 +214,7 @@ export async function connect(options: ConnectOptions = {}): Promise<Mesh> {
   const instance = `i-${randomBytes(6).toString('hex')}` as Token;
   const onTrouble = (why: string) => options.log?.warn({ why }, 'spans do not reach the collector');
   const spans = new Spans(await openTracing({ service: name, instance, onTrouble }));
-  return new Mesh(nc, name, instance, options, spans);
+  return new Mesh(nc, name, instance, options, spans, creds.seed);
 }
 
 function readCreds(creds: ConnectOptions['creds']): { name: string; seed: string; url?: string } {

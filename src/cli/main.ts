@@ -36,6 +36,7 @@ const commands: readonly CommandRow[] = [
   { name: 'top', summary: 'who calls what, right now', load: () => import('./top.js') },
   { name: 'graph', summary: 'a picture of who calls what', load: () => import('./graph.js') },
   { name: 'agents', summary: 'who is there; add a name', load: () => import('./agents.js') },
+  { name: 'grant', summary: 'hand authority on, narrow it, take it back', load: () => import('./grant.js') },
   { name: 'doctor', summary: 'what is wrong here, and how to mend it', load: () => import('./doctor.js') },
   { name: 'bench', summary: 'measure this machine against the floor', load: () => import('./bench.js') },
   { name: 'gateway', summary: 'run one gateway', load: () => import('./gateway.js') },

@@ -23,7 +23,7 @@ export interface Views {
   /** Ask for a view. Throws what control answers, `unavailable`, `permission_denied`. */
   ask<T>(what: What, view: View): Promise<T>;
   /** Give an operator command. Throws the same. */
-  tell<T>(what: 'plain' | 'forget', admin: Admin): Promise<T>;
+  tell<T>(what: 'plain' | 'forget' | 'revoke', admin: Admin): Promise<T>;
   close(): Promise<void>;
 }
 
@@ -42,7 +42,11 @@ export function askView<T>(options: ContextOptions, what: What, view: View): Pro
 }
 
 /** Give an operator command. Throws the same. */
-export function askAdmin<T>(options: ContextOptions, what: 'plain' | 'forget', admin: Admin): Promise<T> {
+export function askAdmin<T>(
+  options: ContextOptions,
+  what: 'plain' | 'forget' | 'revoke',
+  admin: Admin,
+): Promise<T> {
   return once(options, (views) => views.tell<T>(what, admin));
 }
 

@@ -44,14 +44,11 @@ export class Caller {
   readonly #pending: PendingCalls;
   readonly #streams: Streams;
   readonly #spans: Spans;
-  readonly #grant: string | undefined;
   /** The way of bodies that are too large for a message. */
   readonly bodies: Bodies;
 
-  /** `grant`: what calls present that are no part of a task and say no other. */
-  constructor(nc: NatsConnection, me: Token, spans: Spans, grant?: string) {
+  constructor(nc: NatsConnection, me: Token, spans: Spans) {
     this.#spans = spans;
-    this.#grant = grant;
     this.#nc = nc;
     this.#me = me;
     this.bodies = new Bodies(nc, me);
@@ -160,9 +157,7 @@ export class Caller {
   }
 
   /** Throws what the request itself breaks; all else is told by `ending`. */
-  #make(asked: Request, ending: Ending): void {
-    const grant = asked.parent === undefined ? this.#grant : undefined;
-    const request = grant === undefined ? asked : { ...asked, options: { grant, ...asked.options } };
+  #make(request: Request, ending: Ending): void {
     const bounds = boundsOf(request);
     const content = encodeBody(request.body, request.options.encoding);
     if (content.bytes.length <= limits.bodyBytes) {

@@ -48,6 +48,7 @@ export class Mesh {
   readonly #server: Server;
   readonly #spans: Spans;
   readonly #seed: string;
+  readonly #grant: string | undefined;
 
   /**
    * Use `connect()`. Not in the published types, which thereby stay free of the types of the NATS client.
@@ -65,12 +66,8 @@ export class Mesh {
     this.instance = instance;
     this.#nc = nc;
     this.#spans = spans;
-    this.#caller = new Caller(
-      nc,
-      name,
-      spans,
-      options.grant === undefined ? undefined : grantOf(options.grant),
-    );
+    this.#caller = new Caller(nc, name, spans);
+    this.#grant = options.grant === undefined ? undefined : grantOf(options.grant);
     this.#seed = seed;
     this.#server = new Server(nc, name, instance, this.#caller, options, spans);
     cork(nc, () => this.#caller.inFlight + this.#server.inFlight);
@@ -79,7 +76,7 @@ export class Mesh {
 
   /** Call a capability; resolves with the result once the outcome is durable. Rejects with a MeshError. */
   async call<T = Json>(capability: string, body: unknown = null, options: CallOptions = {}): Promise<T> {
-    return (await this.#caller.call<T>(capability, body, options)).value;
+    return (await this.#caller.call<T>(capability, body, this.#own(options))).value;
   }
 
   /** The same, with who answered and where it is recorded. */
@@ -88,7 +85,7 @@ export class Mesh {
     body: unknown = null,
     options: CallOptions = {},
   ): Promise<Outcome<T>> {
-    return this.#caller.call<T>(capability, body, options);
+    return this.#caller.call<T>(capability, body, this.#own(options));
   }
 
   /**
@@ -103,7 +100,11 @@ export class Mesh {
     source: Iterable<unknown> | AsyncIterable<unknown>,
     options: ManyOptions = {},
   ): AsyncGenerator<ManyResult<T>, void, void> {
-    return callEach<T>(source, (body, one) => this.#caller.call<T>(capability, body, one), options);
+    return callEach<T>(
+      source,
+      (body, one) => this.#caller.call<T>(capability, body, one),
+      this.#own(options),
+    );
   }
 
   /**
@@ -112,12 +113,12 @@ export class Mesh {
    * stream, not the outcome.
    */
   stream<T = Json>(capability: string, body: unknown = null, options: StreamOptions = {}): CallStream<T> {
-    return this.#caller.stream<T>(capability, body, options);
+    return this.#caller.stream<T>(capability, body, this.#own(options));
   }
 
   /** Hand a call over and do not wait: resolves with its id once the mesh has accepted it. Rejects like `call`. */
   send(capability: string, body: unknown = null, options: SendOptions = {}): Promise<string> {
-    return this.#caller.send(capability, body, options);
+    return this.#caller.send(capability, body, this.#own(options));
   }
 
   /**
@@ -186,6 +187,10 @@ export class Mesh {
     this.#caller.close();
     await this.#spans.flush();
     await leaveBroker(this.#nc);
+  }
+
+  #own<O extends { readonly grant?: string }>(options: O): O {
+    return this.#grant === undefined ? options : { grant: this.#grant, ...options };
   }
 
   async #watch(): Promise<void> {

@@ -27,7 +27,11 @@ export async function tellKeys(control: Control, dir: string | undefined): Promi
   const watch = await watchGrants(control.nc, (change) => {
     if (change.kind === 'holder' || change.kind === 'issuer') {
       const { kind, name, publicKey } = change;
-      publicKey === undefined ? told[kind].delete(name) : told[kind].set(name, publicKey);
+      if (publicKey === undefined) {
+        told[kind].delete(name);
+      } else {
+        told[kind].set(name, publicKey);
+      }
     }
   });
   let seen = '';

@@ -107,7 +107,7 @@ const MOST = (before: Claims): Readonly<Record<string, Partial<Claims>>> => ({
   sub: { sub: 'mallory' },
 });
 
-const DIMENSIONS = Object.keys(ANY) as (keyof typeof ANY & keyof Claims)[];
+const DIMENSIONS = Object.keys(ANY);
 
 /** A grant among these members, and whom it is for. `widened`: the dimension in which one link was redone. */
 export function randomGrant(

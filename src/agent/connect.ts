@@ -212,7 +212,7 @@ export async function connect(options: ConnectOptions = {}): Promise<Mesh> {
   const creds = readCreds(options.creds ?? process.env['MESH_CREDS']);
   const url = options.url ?? process.env['MESH_URL'] ?? creds.url;
   if (url === undefined) {
-    throw meshError('config_missing', { what: 'the url of the server (MESH_URL)' });
+    throw meshError('config_missing', { what: 'the url of the server (MESH_URL; mesh up prints it)' });
   }
   const name = asToken(creds.name, 'name in the credentials');
   const nc = await connectBroker({ url, name, seed: creds.seed });
@@ -222,17 +222,26 @@ export async function connect(options: ConnectOptions = {}): Promise<Mesh> {
   return new Mesh(nc, name, instance, options, spans, creds.seed);
 }
 
-function readCreds(creds: ConnectOptions['creds']): { name: string; seed: string; url?: string } {
+interface Credentials {
+  readonly name: string;
+  readonly seed: string;
+  readonly url?: string;
+}
+
+function readCreds(creds: ConnectOptions['creds']): Credentials {
   if (typeof creds === 'object') {
     return creds;
   }
   if (creds === undefined) {
-    throw meshError('config_missing', { what: 'the credentials (MESH_CREDS)' });
+    const what = 'the credentials file (MESH_CREDS; mesh agents add makes one)';
+    throw meshError('config_missing', { what });
   }
+  const inline = creds.trimStart().startsWith('{');
   try {
-    const text = creds.trimStart().startsWith('{') ? creds : readFileSync(creds, 'utf8');
-    return JSON.parse(text) as { name: string; seed: string; url?: string };
+    return JSON.parse(inline ? creds : readFileSync(creds, 'utf8')) as Credentials;
   } catch (err) {
-    throw meshError('config_missing', { what: 'a readable credentials file' }, err);
+    const what = `a readable credentials file ${inline ? 'as text' : creds} (mesh agents add makes one)`;
+    // What JSON.parse says quotes the text, and that holds a key.
+    throw meshError('config_missing', { what }, err instanceof SyntaxError ? undefined : err);
   }
 }

@@ -1,11 +1,12 @@
 /**
  * What control does for grants: it tells gateways the public keys of members and issuers, and writes what is revoked.
  */
+import { MESH_ISSUER } from '../domain/grants/issuers.js';
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { places } from '../fabric/folder.js';
 import { putKeys, putRevocation, watchGrants } from '../fabric/grants.js';
-import { MESH_ISSUER, readIssuer } from '../fabric/issuer.js';
+import { readIssuer } from '../fabric/issuer.js';
 import { readUsers } from '../fabric/users.js';
 import { meshError } from '../wire/errors.js';
 import type { Admin } from '../wire/generated/messages.js';

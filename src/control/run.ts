@@ -18,10 +18,11 @@ import type { Sightly } from '../sight/page.js';
 import { limits } from '../wire/limits.js';
 import type { Log } from '../wire/log.js';
 import type { Token } from '../wire/names.js';
+import { serveAdmin } from './admin.js';
 import type { Control } from './core.js';
 import { tellKeys } from './grants.js';
 import { serveMicro } from './micro.js';
-import { servePlain } from './plain.js';
+import { watchPlain } from './plain.js';
 import { serveRegistrar } from './registrar.js';
 import { showControl } from './shown.js';
 import { Supervisor } from './supervisor.js';
@@ -67,8 +68,9 @@ export async function runControl(options: ControlOptions): Promise<RunningContro
   const stops = [
     await tellKeys(control, options.dir),
     serveRegistrar(control),
-    servePlain(control),
     serveMicro(control),
+    watchPlain(control),
+    serveAdmin(control),
     serveViews(control, supervisor),
     followPolicy(control, options.policyFile),
   ];

@@ -6,9 +6,6 @@ import { meshError } from '../wire/errors.js';
 import { locked, places, readJson, writeWhole } from './folder.js';
 import { createUserKey, publicKeyOf, type UserKey } from './keys.js';
 
-/** The name under which the mesh itself issues. */
-export const MESH_ISSUER = 'mesh';
-
 /** The issuer key of the folder; made when there is none. Throws config_invalid, folder_unusable. */
 export async function ensureIssuer(dir: string): Promise<UserKey> {
   return await locked(join(dir, places.usersLock), () => {

@@ -35,6 +35,7 @@ import { serveParts } from './parts.js';
 import { Peers } from './peers.js';
 import { watchPresence } from './presence.js';
 import { serveCancels, serveRecalls } from './recall.js';
+import { serveReplays } from './replay.js';
 import { Results } from './results.js';
 import { followGrants } from './revoked.js';
 import { Settler } from './settle.js';
@@ -105,6 +106,7 @@ export async function runGateway(options: GatewayOptions): Promise<RunningGatewa
     serveAdoptions(core, open, attempts, settler),
     serveAsks(core, open, admitter, waiting),
     serveWakes(core, open, admitter),
+    serveReplays(core, open, admitter),
     serveRecalls(core, open, waiting),
     serveBodies(core),
     serveParts({ core, open, attempts, settler }),

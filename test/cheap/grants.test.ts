@@ -4,6 +4,7 @@ import type { Claims } from '../../src/domain/grants/claims.js';
 import { actionOf, uncoveredBy } from '../../src/domain/grants/covers.js';
 import { TwoGenerations } from '../../src/domain/grants/generations.js';
 import { uncovered } from '../../src/domain/grants/patterns.js';
+import { compilePolicy } from '../../src/domain/policy.js';
 import { delegateGrant, issueGrant } from '../../src/domain/grants/sign.js';
 import { publicKeyBytes } from '../../src/wire/nkey.js';
 import { MeshError } from '../../src/wire/errors.js';
@@ -233,6 +234,25 @@ describe('the book', () => {
     expect(said(() => listed.open(text, 'alice', Date.now()))).toBe('good');
     issuers = new Map();
     expect(said(() => listed.open(text, 'alice', Date.now()))).toBe('grant_unproven 1 key');
+  });
+
+  test('a policy lists issuers by name and key', () => {
+    const compiled = (issuers: object) => compilePolicy(JSON.stringify({ version: 1, issuers }), 'p.yaml');
+    const why = (issuers: object): string => {
+      try {
+        return String([...compiled(issuers).issuers.keys()]);
+      } catch (err) {
+        return err instanceof MeshError ? `${err.code} ${String(err.details['where'])}` : String(err);
+      }
+    };
+    const flipped =
+      corp.publicKey.slice(0, 9) + (corp.publicKey[9] === 'A' ? 'B' : 'A') + corp.publicKey.slice(10);
+    expect(why({ corp: corp.publicKey, other: bob.publicKey })).toBe('corp,other');
+    expect(why({ corp: 'UAAA' })).toContain('config_invalid issuers.corp');
+    expect(why({ corp: flipped })).toContain('config_invalid issuers.corp');
+    expect(why({ mesh: corp.publicKey })).toContain('config_invalid issuers.mesh');
+    expect(why({ corp: corp.publicKey, again: corp.publicKey })).toContain('config_invalid issuers.again');
+    expect(why([])).toContain('config_invalid');
   });
 
   test('remembers within its bound', () => {

@@ -53,7 +53,7 @@ beforeAll(async () => {
       writeFileSync(join(here, name), text);
     }
   }
-  await stays('npx mesh up --offline', 'The mesh is up');
+  await stays('npx mesh up', 'The mesh is up');
   await terminal('npx mesh agents add stock').ends(STEP_MS);
   await stays('node stock.mjs', 'stock serves stock.read and stock.set', as('stock'));
 }, LONG);

@@ -3,7 +3,7 @@
  */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Mesh } from '../../src/agent/index.js';
-import { openViews, type Views } from '../../src/cli/calls/ask.js';
+import { Operator } from '../../src/cli/operator.js';
 import type { Claims } from '../../src/domain/grants/claims.js';
 import { readIssuer } from '../../src/fabric/issuer.js';
 import { privateKeyOf, publicKeyOf } from '../../src/fabric/keys.js';
@@ -18,7 +18,7 @@ const LONG = 120_000;
 let mesh: TestMesh;
 let clerk: Mesh;
 let boss: Mesh;
-let views: Views;
+let operator: Operator;
 
 beforeAll(async () => {
   mesh = await startTestMesh({
@@ -33,10 +33,10 @@ beforeAll(async () => {
   const stock = await mesh.connect('stock', { concurrency: 512 });
   await stock.serve('stock.read', { readOnly: true, idempotent: true }, () => 1);
   [clerk, boss] = [await mesh.connect('clerk'), await mesh.connect('boss')];
-  views = await openViews({ data: mesh.dir, url: mesh.url });
+  operator = await Operator.open({ data: mesh.dir, url: mesh.url });
 });
 afterAll(async () => {
-  await views.close();
+  await operator.close();
   await mesh.stop();
 });
 
@@ -97,7 +97,7 @@ async function lastAfterRevocation(): Promise<number> {
   await pace(EVERY_MS);
   expect(last).toBeGreaterThan(0); // it worked before
   const began = performance.now();
-  await views.tell('revoke', { grant: id });
+  await operator.command('revoke', { grant: id });
   await Promise.all(loops);
   expect([...codes]).toEqual(['grant_revoked']);
   return Math.max(0, Math.round(last - began));

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Mesh } from '../../src/agent/index.js';
-import { askAdmin } from '../../src/cli/calls/ask.js';
+import { asOperator } from '../../src/cli/operator.js';
 import type { Claims } from '../../src/domain/grants/claims.js';
 import { readIssuer } from '../../src/fabric/issuer.js';
 import { privateKeyOf, publicKeyOf } from '../../src/fabric/keys.js';
@@ -198,7 +198,7 @@ describe('a call with a grant', () => {
 
 describe('revoked', () => {
   const revoke = (what: { grant: string } | { holder: string }) =>
-    askAdmin({ data: mesh.dir, url: mesh.url }, 'revoke', what);
+    asOperator({ data: mesh.dir, url: mesh.url }, [], (operator) => operator.command('revoke', what));
   const idOf = (grant: string): string =>
     (JSON.parse(Buffer.from(grant.split('.')[1] ?? '', 'base64url').toString()) as Claims).jti;
 

@@ -1,6 +1,7 @@
 /**
  * `mesh grant inspect`: what stands in a grant, and whether this mesh would believe it.
  */
+import { MESH_ISSUER } from '../../domain/grants/issuers.js';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { constraintText } from '../../domain/grants/arguments.js';
@@ -9,29 +10,28 @@ import { readGrant } from '../../domain/grants/chain.js';
 import type { Claims } from '../../domain/grants/claims.js';
 import { compilePolicy } from '../../domain/policy.js';
 import { places, textIfAny } from '../../fabric/folder.js';
-import { MESH_ISSUER, readIssuer } from '../../fabric/issuer.js';
+import { readIssuer } from '../../fabric/issuer.js';
 import { readUsers } from '../../fabric/users.js';
 import { asMeshError, type MeshError } from '../../wire/errors.js';
-import { dataFolder } from '../context.js';
+import { folderOf } from '../context.js';
+import { pathIn, readSettings, withSettings } from '../settings.js';
 import { exitOfError, paint, safe, say, sayError, sayJson, table } from '../output.js';
 import { grantText } from './text.js';
 
 interface InspectOptions {
   readonly data?: string;
   readonly policy?: string;
+  readonly config?: string;
   readonly json?: boolean;
 }
 
 /** Add the command. */
 export function register(grant: Command): void {
-  grant
-    .command('inspect <grant>')
+  withSettings(grant.command('inspect <grant>'), 'data', 'policy')
     .summary('what stands in a grant, and whether it holds')
     .description(
       'Show each link of a grant and judge it by the keys and the policy of the data folder. It asks nobody: what was revoked is known to gateways only.',
     )
-    .option('--data <folder>', 'data folder (default: $MESH_DATA or .mesh)')
-    .option('--policy <file>', 'policy (default: mesh.policy.yaml in the data folder)')
     .option('--json', 'print one JSON line')
     .addHelpText('after', HELP)
     .action(inspect);
@@ -61,13 +61,10 @@ function inspect(given: string, options: InspectOptions): void {
   }
 }
 
-function judge(
-  text: string,
-  last: Claims | undefined,
-  { data, policy }: InspectOptions,
-): MeshError | undefined {
-  const dir = dataFolder(data);
-  const file = policy ?? join(dir, places.policy);
+function judge(text: string, last: Claims | undefined, options: InspectOptions): MeshError | undefined {
+  const settings = readSettings({ ...options }, ['data', 'policy']);
+  const dir = folderOf(settings);
+  const file = pathIn(settings, 'policy') ?? join(dir, places.policy);
   try {
     const written = textIfAny(file);
     const issuers = written === undefined ? new Map() : compilePolicy(written, file).issuers;

@@ -1,6 +1,7 @@
 /**
  * `mesh grant issue` and `mesh grant delegate`: make a grant, make a narrower one from it.
  */
+import { MESH_ISSUER } from '../../domain/grants/issuers.js';
 import { writeFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import {
@@ -12,12 +13,13 @@ import {
   type Terms,
 } from '../../domain/grants/sign.js';
 import { textIfAny } from '../../fabric/folder.js';
-import { MESH_ISSUER, readIssuer } from '../../fabric/issuer.js';
+import { readIssuer } from '../../fabric/issuer.js';
 import { privateKeyOf, publicKeyOf } from '../../fabric/keys.js';
 import { credentialsFile, loadCredentials, readUsers } from '../../fabric/users.js';
 import { meshError } from '../../wire/errors.js';
 import { asToken } from '../../wire/names.js';
 import { dataFolder } from '../context.js';
+import { withSettings } from '../settings.js';
 import { note, paint, say, sayJson } from '../output.js';
 import { describeLink } from './inspect.js';
 import { grantText } from './text.js';
@@ -28,6 +30,7 @@ interface MakeOptions extends TermFlags {
   readonly key?: string;
   readonly out?: string;
   readonly data?: string;
+  readonly config?: string;
   readonly json?: boolean;
 }
 
@@ -60,11 +63,10 @@ export function register(grant: Command): void {
 }
 
 function makeOptions(command: Command): Command {
-  return command
+  return withSettings(command, 'data')
     .requiredOption('--to <name>', 'the member who may use it')
     .option('--key <nkey>', 'public nkey of that member (default: the one in the data folder)')
     .option('--out <file>', 'write the grant to a file that only you can read')
-    .option('--data <folder>', 'data folder (default: $MESH_DATA or .mesh)')
     .option('--json', 'print one JSON line');
 }
 
@@ -83,7 +85,7 @@ Examples:
 The grant is its text, @file, or - for stdin. On another machine the key of the member is given with --key.`;
 
 async function issueCommand(options: IssueOptions): Promise<void> {
-  const dir = dataFolder(options.data);
+  const dir = dataFolder(options.data, options.config);
   const holder = holderOf(dir, options);
   const given = termsOf(options, Date.now());
   if (given.can === undefined) {
@@ -98,7 +100,7 @@ async function issueCommand(options: IssueOptions): Promise<void> {
 const DEFAULTS = { actions: ['read'], depth: 0, root: false };
 
 async function delegateCommand(given: string, options: MakeOptions & { readonly as: string }): Promise<void> {
-  const dir = dataFolder(options.data);
+  const dir = dataFolder(options.data, options.config);
   const file = credentialsFile(dir, options.as);
   const signer = signerOf(loadCredentials(file).seed, file);
   tell(

@@ -5,8 +5,9 @@ import type { Command } from 'commander';
 import { readGrant } from '../../domain/grants/chain.js';
 import { meshError } from '../../wire/errors.js';
 import { isToken } from '../../wire/names.js';
-import { askAdmin, viewOptions } from '../calls/ask.js';
+import { viewOptions } from '../calls/ask.js';
 import type { ContextOptions } from '../context.js';
+import { asOperator } from '../operator.js';
 import { paint, say, sayJson } from '../output.js';
 import { grantText } from './text.js';
 
@@ -40,7 +41,8 @@ async function revoke(given: string | undefined, options: RevokeOptions): Promis
     throw meshError('usage', { why: 'say a grant (its id, its text, @file or -) or a --holder' });
   }
   const what = given === undefined ? { holder: holder ?? '' } : { grant: idOf(given) };
-  const done = await askAdmin<object>(options, 'revoke', { ...what, ...(why === undefined ? {} : { why }) });
+  const admin = { ...what, ...(why === undefined ? {} : { why }) };
+  const done = await asOperator(options, [], (operator) => operator.command<object>('revoke', admin));
   if (options.json === true) {
     sayJson(done);
   } else {

@@ -91,6 +91,12 @@ function withWireFields(record: DecisionRecord, d: Draft): DecisionRecord {
   if (d.grants !== undefined) {
     record.grants = d.grants;
   }
+  if (d.rules !== undefined) {
+    record.rules = d.rules;
+  }
+  if (d.obligations !== undefined) {
+    record.obligations = d.obligations;
+  }
   return record;
 }
 
@@ -149,6 +155,9 @@ export function refuseRecord(
   }
   if (draft.guard !== undefined && status !== 'cancelled') {
     record.guard = draft.guard;
+  }
+  if (draft.rules !== undefined) {
+    record.rules = draft.rules;
   }
   core.sight.trace(record, draft);
   return record;

@@ -9,6 +9,7 @@ import type { Trace } from '../wire/trace.js';
 import type { DecisionRecord, Ticket } from '../wire/generated/messages.js';
 import type { BodyRef } from '../domain/body-ref.js';
 import type { Policy } from '../domain/policy.js';
+import type { CarriedGrant, GrantBook, OpenedGrant } from '../domain/grants/book.js';
 import type { Entry, Registry } from '../domain/registry.js';
 import type { Instance } from '../domain/roster.js';
 import type { Router } from '../domain/routing.js';
@@ -96,6 +97,11 @@ export interface Draft extends Incoming {
   ticket: Ticket | undefined;
   root: string;
   chain: string[];
+  // the grant that the caller presents, and those in force: the ticket's and this one
+  grant: OpenedGrant | undefined;
+  grants: CarriedGrant[] | undefined;
+  /** Who of the chain no role lists, and whether a grant of theirs covers this call. */
+  byGrant: Map<string, boolean> | undefined;
   // deadline
   deadlineMs: number;
   // resolve
@@ -114,6 +120,7 @@ export interface Draft extends Incoming {
 export interface World {
   readonly ring: KeyRing;
   readonly policy: Policy;
+  readonly grants: GrantBook;
   readonly registry: Registry;
   readonly router: Router;
 }
@@ -152,6 +159,9 @@ export function draftOf(incoming: Incoming, nowMs: number): Draft {
     ticket: undefined,
     root: '',
     chain: [],
+    grant: undefined,
+    grants: undefined,
+    byGrant: undefined,
     deadlineMs: 0,
     entry: undefined,
     expiresMs: 0,

@@ -11,6 +11,7 @@ import { decodeJson } from '../wire/json.js';
 import { limits } from '../wire/limits.js';
 import { asToken, type Token } from '../wire/names.js';
 import { serve, type Control } from './core.js';
+import { revoke } from './grants.js';
 import { bodyOf, discard } from './laid/dead.js';
 import { wakeNow } from './laid/parked.js';
 import { replay } from './laid/replay.js';
@@ -30,6 +31,7 @@ const commands: Readonly<Record<string, Command>> = {
   body: (control, admin) => bodyOf(control, needs(admin, 'from', 'call', 'seq')),
   release: (control, admin, by) => wakeNow(control, needs(admin, 'from', 'call'), by, false),
   cancel: (control, admin, by) => wakeNow(control, needs(admin, 'from', 'call'), by, true),
+  revoke: (control, admin, by) => revoke(control, admin, by),
 };
 
 /** Serve the commands. Returns how to stop. */

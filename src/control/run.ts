@@ -21,6 +21,7 @@ import type { Token } from '../wire/names.js';
 import { serveAdmin } from './admin.js';
 import { serveApprovals } from './approvals/serve.js';
 import type { Control } from './core.js';
+import { tellKeys } from './grants.js';
 import { serveMicro } from './micro.js';
 import { watchPlain } from './plain.js';
 import { serveRegistrar } from './registrar.js';
@@ -37,6 +38,8 @@ export interface ControlOptions {
   readonly seed: string;
   readonly name: string;
   readonly policyFile: string;
+  /** Data folder whose users and issuer gateways are told of. */
+  readonly dir?: string;
   readonly log: Log;
 }
 
@@ -64,6 +67,7 @@ export async function runControl(options: ControlOptions): Promise<RunningContro
   const supervisor = new Supervisor(control);
   supervisor.start();
   const stops = [
+    await tellKeys(control, options.dir),
     serveRegistrar(control),
     serveMicro(control),
     watchPlain(control),
@@ -96,6 +100,7 @@ async function startCore(options: ControlOptions): Promise<{ control: Control; l
   await ensureStreams(nc, secrets.ingress);
   await openBucket(nc, 'mesh_registry', true);
   await openBucket(nc, 'mesh_state', true);
+  await openBucket(nc, 'mesh_grants', true);
   const ring = await ringOf(nc, secrets);
   const id = `control-${randomBytes(5).toString('hex')}`;
   const pub = new LightPublisher(nc, freshInbox(nc), limits.ackTimeoutMs);
@@ -107,6 +112,7 @@ async function startCore(options: ControlOptions): Promise<{ control: Control; l
     ring,
     ingress: secrets.ingress,
     policy,
+    lookAtPolicy: () => undefined,
     registry: new Registry(),
     roster: new Roster((agent, instance) => taskToken(ring, agent, instance) as Token),
     log: options.log,
@@ -116,11 +122,13 @@ async function startCore(options: ControlOptions): Promise<{ control: Control; l
 }
 
 function followPolicy(control: Control, file: string): () => void {
-  return watchText(file, (text) => {
+  const watched = watchText(file, (text) => {
     try {
       control.policy = compilePolicy(text, file);
     } catch (err) {
       control.log.error({ err: String(err) }, 'the new policy is refused, the old one stays');
     }
   });
+  control.lookAtPolicy = watched.look;
+  return watched.stop;
 }

@@ -46,7 +46,15 @@ export interface Missing {
 }
 
 /** What a guard may read, beside the body: it stands in the digest because a rule may have been judged by it. */
-const JUDGED = [header.major, header.labels, header.intent, header.context, header.contentType] as const;
+const JUDGED = [
+  header.major,
+  header.labels,
+  header.intent,
+  header.context,
+  header.contentType,
+  header.ticket,
+  header.grant,
+] as const;
 
 /** The call of a parked record; undefined when it waits for something else. */
 export function heldCall(record: ParkedRecord): HeldCall | undefined {

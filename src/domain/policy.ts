@@ -8,6 +8,7 @@ import { matches } from '../wire/names.js';
 import { policyShape, type roleShape } from './config/policy-shape.js';
 import type { ValueOf } from './config/shape.js';
 import { problemError, readYaml, type Place, type ReadYaml } from './config/yaml.js';
+import { issuerTroubles, type Issuers } from './grants/issuers.js';
 import { nearNames } from './near.js';
 import type { RoutingPolicy } from './routing.js';
 import { compileRules } from './rules/compile.js';
@@ -26,11 +27,13 @@ const CACHE = 50_000;
 export class Policy {
   /** Digest of the file's text: it stands in every decision. */
   readonly digest: string;
+  /** Who may issue grants beside the mesh itself: public nkeys by name. */
+  readonly issuers: Issuers;
   /** Its rules; undefined when it has none. */
   readonly rules: Rules | undefined;
   readonly #members: ReadonlyMap<string, readonly Role[]>;
-  readonly #routing: readonly (readonly [pattern: string, policy: RoutingPolicy])[];
   readonly #roleNames: ReadonlyMap<string, readonly string[]>;
+  readonly #routing: readonly (readonly [pattern: string, policy: RoutingPolicy])[];
   readonly #cache = new Map<string, boolean>();
   readonly #routes = new Map<string, RoutingPolicy>();
 
@@ -38,14 +41,16 @@ export class Policy {
     digest: string,
     members: ReadonlyMap<string, readonly Role[]>,
     routing: readonly (readonly [string, RoutingPolicy])[],
+    issuers: Issuers,
     roleNames: ReadonlyMap<string, readonly string[]> = new Map(),
-    rules?: Rules,
+    rules: readonly Rule[] = [],
   ) {
+    this.issuers = issuers;
     this.digest = digest;
-    this.rules = rules;
+    this.#roleNames = roleNames;
+    this.rules = rules.length === 0 ? undefined : new Rules(rules, (member) => this.rolesOf(member));
     this.#members = members;
     this.#routing = routing;
-    this.#roleNames = roleNames;
   }
 
   /** May the member call the capability: by a role, or by a rule, if the call meets its condition? */
@@ -58,6 +63,11 @@ export class Policy {
     return this.#may('call', member, capability);
   }
 
+  /** Names of the member's roles. */
+  rolesOf(member: string): readonly string[] {
+    return this.#roleNames.get(member) ?? [];
+  }
+
   /** May the member serve the capability? */
   mayServe(member: string, capability: string): boolean {
     return this.#may('serve', member, capability);
@@ -66,11 +76,6 @@ export class Policy {
   /** May the member start a call of its own (without a ticket)? */
   mayRoot(member: string): boolean {
     return this.#members.get(member)?.some((r) => r.mayRoot) ?? false;
-  }
-
-  /** Names of the roles of a member. */
-  rolesOf(member: string): readonly string[] {
-    return this.#roleNames.get(member) ?? [];
   }
 
   /** How calls of the capability choose an instance. */
@@ -105,13 +110,13 @@ export function compilePolicy(text: string, file: string): Policy {
     name,
     list.flatMap((role) => roles.get(role) ?? []),
   ]);
-  const roleNames = new Map(Object.entries(value.members ?? {}));
   return new Policy(
     createHash('sha256').update(text).digest('base64url').slice(0, 16),
     new Map(members),
     Object.entries(value.routing ?? {}),
-    roleNames,
-    rules.length === 0 ? undefined : new Rules(rules, (member) => roleNames.get(member) ?? []),
+    new Map(Object.entries(value.issuers ?? {})),
+    new Map(Object.entries(value.members ?? {})),
+    rules,
   );
 }
 
@@ -125,7 +130,7 @@ export function readPolicy(text: string, file: string): ReadPolicy {
   const bytes = Buffer.byteLength(text);
   const large = bytes > limits.policyBytes;
   const read = readYaml<PolicyFile>(large ? 'version: 1' : text, file, policyShape);
-  const { roles = {}, members = {}, rules = [] } = read.value;
+  const { roles = {}, members = {}, issuers = {}, rules = [] } = read.value;
   const foreign = Object.entries(members).flatMap(([name, list]) =>
     list.flatMap((role, i) => {
       const near = nearNames(role, Object.keys(roles))[0];
@@ -134,7 +139,11 @@ export function readPolicy(text: string, file: string): ReadPolicy {
       return Object.hasOwn(roles, role) ? [] : [{ file, where, why, ...read.place(`${where}[${i}]`) }];
     }),
   );
-  const problems = [...read.problems, ...foreign];
+  const wrong = issuerTroubles(issuers).map(([name, why]) => {
+    const where = `issuers.${name}`;
+    return { file, where, why, ...read.place(where) };
+  });
+  const problems = [...read.problems, ...foreign, ...wrong];
   if (large) {
     const why = `it has ${bytes} bytes, allowed are ${limits.policyBytes}`;
     problems.push({ file, where: 'its size', why, line: 1, column: 1 });

@@ -88,6 +88,9 @@ function withWireFields(record: DecisionRecord, d: Draft): DecisionRecord {
   if (d.parts !== undefined) {
     record.parts = d.parts;
   }
+  if (d.grants !== undefined) {
+    record.grants = d.grants;
+  }
   if (d.rules !== undefined) {
     record.rules = d.rules;
   }
@@ -150,6 +153,9 @@ export function refuseRecord(
   if (reply !== undefined) {
     record.reply = reply;
   }
+  if (draft.grants !== undefined) {
+    record.grants = draft.grants;
+  }
   if (draft.guard !== undefined && status !== 'cancelled') {
     record.guard = draft.guard;
   }
@@ -184,6 +190,9 @@ export function outcomeRecord(
   };
   if (r.instance !== undefined) {
     record.instance = r.instance;
+  }
+  if (r.grants !== undefined) {
+    record.grants = r.grants.map(({ ids }) => ids.join('~'));
   }
   if (r.trace !== undefined) {
     record.trace = r.trace.slice(3, 35);

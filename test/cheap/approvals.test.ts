@@ -89,6 +89,8 @@ describe('the digest', () => {
     major: { headers: { ...record.headers, 'Mesh-Major': '2' } },
     context: { headers: { ...record.headers, 'Mesh-Context': 'c' } },
     type: { headers: { ...record.headers, 'Content-Type': 'application/msgpack' } },
+    ticket: { headers: { ...record.headers, 'Mesh-Ticket': 't' } },
+    grant: { headers: { ...record.headers, 'Mesh-Grant': 'g' } },
     policy: { approval: { ...approval, policy: 'q' } },
     arguments: { approval: { ...approval, digest: 'bodz' } },
     agent: { approval: { ...approval, agent: 'bank2' } },

@@ -46,6 +46,7 @@ export function describeHeld(page: ApprovalPage): string[] {
       const said = page[key];
       return said === undefined ? [] : [[key, safe(said)]];
     }),
+    ...(page.grant === undefined ? [] : [['grant', 'the caller presents one']]),
     ['policy', page.policy],
     ['arguments', `${page.bytes} bytes ${paint.dim(`digest ${page.arguments}`)}`],
   ];

@@ -58,6 +58,8 @@ export interface ApprovalPage extends ApprovalRow {
   readonly intent?: string;
   readonly context?: string;
   readonly contentType?: string;
+  /** The caller presents a grant with it. */
+  readonly grant?: true;
   /** The arguments themselves, in base64, cut when they are large; missing when they come by reference. */
   readonly body?: string;
   readonly bytes: number;

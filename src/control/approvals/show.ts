@@ -127,7 +127,11 @@ function saidOf({ held }: Held): Partial<ApprovalPage> {
     context: held.header(header.context),
     contentType: held.header(header.contentType),
   };
-  return Object.fromEntries(Object.entries(said).filter(([, value]) => value !== undefined));
+  const given = Object.entries(said).filter(([, value]) => value !== undefined);
+  return {
+    ...Object.fromEntries(given),
+    ...(held.header(header.grant) === undefined ? {} : { grant: true }),
+  };
 }
 
 /** The arguments, only if they are what was hashed. Throws internal. */

@@ -6,7 +6,7 @@
  * the broker enforces it. `npm run generate` derives the typed builders, the permission set of each role and
  * `docs/reference/subjects.md` from this file.
  */
-export type Role = 'caller' | 'agent' | 'gateway' | 'control' | 'viewer' | 'operator';
+export type Role = 'caller' | 'agent' | 'gateway' | 'control' | 'viewer' | 'operator' | 'identity';
 export type Kind = 'stream' | 'service' | 'core' | 'republished';
 
 export interface SubjectRow {
@@ -324,6 +324,7 @@ export const table = {
     says: ['operator'],
     hears: ['control'],
     schema: 'admin',
-    proves: 'An operator command (register a plain agent, forget one); the reply says what was done.',
+    proves:
+      'An operator command (register a plain agent, forget, enrol or revoke one); the reply says what was done.',
   },
 } as const satisfies Record<string, SubjectRow>;

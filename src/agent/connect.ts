@@ -2,19 +2,20 @@
  * The door of the SDK.
  */
 import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { cork } from '../fabric/cork.js';
-import { connectBroker, deniedSubject, leaveBroker, type NatsConnection } from '../fabric/connection.js';
+import { deniedSubject, leaveBroker, type NatsConnection } from '../fabric/connection.js';
 import { openTracing } from '../sight/tracing.js';
 import { meshError } from '../wire/errors.js';
 import type { Json } from '../wire/json.js';
 import { limits } from '../wire/limits.js';
 import type { Found } from '../wire/generated/messages.js';
-import { asToken, type Token } from '../wire/names.js';
+import type { Token } from '../wire/names.js';
 import { Caller } from './caller.js';
 import { ask } from './find.js';
 import { callEach } from './many.js';
+import { Renewal, type Renewable } from './renewal.js';
 import { Server } from './server.js';
+import { openSession } from './session.js';
 import { Spans } from './spans.js';
 import type {
   CallOptions,
@@ -44,6 +45,7 @@ export class Mesh {
   readonly #caller: Caller;
   readonly #server: Server;
   readonly #spans: Spans;
+  #renewal: Renewal | undefined;
 
   /**
    * Use `connect()`. Not in the published types, which thereby stay free of the types of the NATS client.
@@ -58,6 +60,14 @@ export class Mesh {
     this.#server = new Server(nc, name, instance, this.#caller, options, spans);
     cork(nc, () => this.#caller.inFlight + this.#server.inFlight);
     void this.#watch();
+  }
+
+  /**
+   * Renew the session before it ends, until `close()`.
+   * @internal
+   */
+  renew(session: Omit<Renewable, 'rest'>): void {
+    this.#renewal = new Renewal({ ...session, rest: (resting) => this.#server.rest(resting) });
   }
 
   /** Call a capability; resolves with the result once the outcome is durable. Rejects with a MeshError. */
@@ -156,6 +166,7 @@ export class Mesh {
 
   /** Finish the tasks that run (at most `drainMs`), say bye, disconnect. */
   async close(drainMs: number = DRAIN_MS): Promise<void> {
+    this.#renewal?.stop();
     await this.#server.drain(drainMs);
     this.#caller.close();
     await this.#spans.flush();
@@ -178,30 +189,11 @@ export class Mesh {
 
 /** Connect to the mesh. Throws connection_failed, permission_denied, config_missing. */
 export async function connect(options: ConnectOptions = {}): Promise<Mesh> {
-  const creds = readCreds(options.creds ?? process.env['MESH_CREDS']);
-  const url = options.url ?? process.env['MESH_URL'] ?? creds.url;
-  if (url === undefined) {
-    throw meshError('config_missing', { what: 'the url of the server (MESH_URL)' });
-  }
-  const name = asToken(creds.name, 'name in the credentials');
-  const nc = await connectBroker({ url, name, seed: creds.seed });
+  const { nc, name, token, probe } = await openSession(options);
   const instance = `i-${randomBytes(6).toString('hex')}` as Token;
   const onTrouble = (why: string) => options.log?.warn({ why }, 'spans do not reach the collector');
   const spans = new Spans(await openTracing({ service: name, instance, onTrouble }));
-  return new Mesh(nc, name, instance, options, spans);
-}
-
-function readCreds(creds: ConnectOptions['creds']): { name: string; seed: string; url?: string } {
-  if (typeof creds === 'object') {
-    return creds;
-  }
-  if (creds === undefined) {
-    throw meshError('config_missing', { what: 'the credentials (MESH_CREDS)' });
-  }
-  try {
-    const text = creds.trimStart().startsWith('{') ? creds : readFileSync(creds, 'utf8');
-    return JSON.parse(text) as { name: string; seed: string; url?: string };
-  } catch (err) {
-    throw meshError('config_missing', { what: 'a readable credentials file' }, err);
-  }
+  const mesh = new Mesh(nc, name, instance, options, spans);
+  mesh.renew({ nc, token, probe, log: options.log });
+  return mesh;
 }

@@ -7,12 +7,12 @@ import { kvGet, kvPut } from '../fabric/streams.js';
 import { removeCard } from '../fabric/cards.js';
 import { taskToken } from '../domain/ticket.js';
 import { meshError } from '../wire/errors.js';
-import { parse, pattern, subject } from '../wire/generated/subjects.js';
+import { subject } from '../wire/generated/subjects.js';
 import type { Admin, Beat } from '../wire/generated/messages.js';
 import { encodeHeaders, header } from '../wire/headers.js';
 import { limits } from '../wire/limits.js';
 import { asToken, type Token } from '../wire/names.js';
-import { serve, type Control } from './core.js';
+import type { Control } from './core.js';
 import { readCard, register } from './registrar.js';
 
 /** Instance id of every plain responder: its replicas share one token and the queue group tells them apart. */
@@ -25,22 +25,8 @@ interface Connection {
   subscriptions_list_detail?: { subject: string; qgroup?: string }[];
 }
 
-/** Serve the operator's commands for plain responders and watch their connections. Returns how to stop. */
-export function servePlain(control: Control): () => void {
-  const stop = serve(
-    control,
-    pattern.admin,
-    (s) => parse.admin(s)?.from,
-    (msg) => {
-      const what = parse.admin(msg.subject)?.what;
-      const admin = msg.json<Admin>();
-      return what === 'plain'
-        ? addPlain(control, admin)
-        : what === 'forget'
-          ? forget(control, admin)
-          : unknown(what);
-    },
-  );
+/** Watch the connections of plain responders. Returns how to stop. */
+export function watchPlain(control: Control): () => void {
   const timer = setInterval(() => {
     if (control.leads()) {
       beatForAll(control).catch((err: unknown) =>
@@ -48,18 +34,11 @@ export function servePlain(control: Control): () => void {
       );
     }
   }, limits.beatMs);
-  return () => {
-    stop();
-    clearInterval(timer);
-  };
-}
-
-function unknown(what: string | undefined): never {
-  throw meshError('not_found', { what: 'the command', name: what ?? '' });
+  return () => clearInterval(timer);
 }
 
 /** Register a plain responder. The reply tells the subject to subscribe, in the queue group `mesh`. */
-async function addPlain(control: Control, admin: Admin): Promise<object> {
+export async function addPlain(control: Control, admin: Admin): Promise<object> {
   const agent = asToken(admin.agent, 'agent');
   const card = { ...readCard(agent, Buffer.from(JSON.stringify(admin.card ?? {}))), plain: true };
   await register(control, agent, card);
@@ -75,7 +54,8 @@ async function addPlain(control: Control, admin: Admin): Promise<object> {
   };
 }
 
-async function forget(control: Control, admin: Admin): Promise<object> {
+/** Take an agent out of the registry. Throws not_found. */
+export async function forget(control: Control, admin: Admin): Promise<object> {
   const agent = asToken(admin.agent, 'agent');
   if (control.registry.agent(agent) === undefined) {
     throw meshError('not_found', { what: 'the agent', name: agent });

@@ -18,9 +18,10 @@ import type { Sightly } from '../sight/page.js';
 import { limits } from '../wire/limits.js';
 import type { Log } from '../wire/log.js';
 import type { Token } from '../wire/names.js';
+import { serveAdmin } from './admin.js';
 import type { Control } from './core.js';
 import { serveMicro } from './micro.js';
-import { servePlain } from './plain.js';
+import { watchPlain } from './plain.js';
 import { serveRegistrar } from './registrar.js';
 import { showControl } from './shown.js';
 import { Supervisor } from './supervisor.js';
@@ -63,7 +64,8 @@ export async function runControl(options: ControlOptions): Promise<RunningContro
   supervisor.start();
   const stops = [
     serveRegistrar(control),
-    servePlain(control),
+    serveAdmin(control),
+    watchPlain(control),
     serveMicro(control),
     serveViews(control, supervisor),
     followPolicy(control, options.policyFile),
@@ -92,6 +94,7 @@ async function startCore(options: ControlOptions): Promise<{ control: Control; l
   await ensureStreams(nc, secrets.ingress);
   await openBucket(nc, 'mesh_registry', true);
   await openBucket(nc, 'mesh_state', true);
+  await openBucket(nc, 'mesh_identity', true);
   const ring = await ringOf(nc, secrets);
   const id = `control-${randomBytes(5).toString('hex')}`;
   const pub = new LightPublisher(nc, freshInbox(nc), limits.ackTimeoutMs);

@@ -3,6 +3,7 @@
  * Streams and buckets have theirs in `subjects/streams.ts`.
  */
 import { bodyLimits } from './body-limits.js';
+import { identityLimits } from './identity-limits.js';
 import { mcpLimits } from './mcp-limits.js';
 import { sightLimits } from './sight-limits.js';
 
@@ -299,6 +300,7 @@ export const limitTable = {
   },
   ...mcpLimits,
   ...bodyLimits,
+  ...identityLimits,
 } as const satisfies Record<string, { value: number; unit: string; reason: string }>;
 
 /** Name of a bound. */

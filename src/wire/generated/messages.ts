@@ -5,7 +5,7 @@
  */
 export interface Admin {
   /**
-   * The agent.
+   * The agent, or the caller.
    */
   agent: string;
   /**
@@ -18,6 +18,18 @@ export interface Admin {
    * Public nkey of its user.
    */
   user?: string;
+  /**
+   * Its role (register, enrol).
+   */
+  role?: 'caller' | 'agent' | 'viewer';
+  /**
+   * SHA-256 of the enrolment token (enrol); the token itself is nowhere kept.
+   */
+  digest?: string;
+  /**
+   * Epoch ms at which the enrolment token ends.
+   */
+  until?: number;
 }
 
 /**

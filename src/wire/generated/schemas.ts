@@ -12,7 +12,7 @@ export const schemas = {
       agent: {
         type: 'string',
         pattern: '^[a-z0-9_-]{1,64}$',
-        description: 'The agent.',
+        description: 'The agent, or the caller.',
       },
       card: {
         type: 'object',
@@ -22,6 +22,20 @@ export const schemas = {
         type: 'string',
         maxLength: 128,
         description: 'Public nkey of its user.',
+      },
+      role: {
+        enum: ['caller', 'agent', 'viewer'],
+        description: 'Its role (register, enrol).',
+      },
+      digest: {
+        type: 'string',
+        pattern: '^[0-9a-f]{64}$',
+        description: 'SHA-256 of the enrolment token (enrol); the token itself is nowhere kept.',
+      },
+      until: {
+        type: 'integer',
+        minimum: 0,
+        description: 'Epoch ms at which the enrolment token ends.',
       },
     },
     required: ['agent'],

@@ -111,6 +111,11 @@ export const buckets = {
     markerTtlMs: 60000,
     why: 'The key ring of the macs and the ingress secret: read by gateways and control only.',
   },
+  mesh_identity: {
+    maxBytes: 33554432,
+    markerTtlMs: 60000,
+    why: 'Keys of users (key.{key}, name.{name}), enrolment tokens by digest, names that are revoked.',
+  },
 } as const satisfies Record<string, BucketSpec>;
 
 /** Name of a stream. */

@@ -1,6 +1,19 @@
 import { defineConfig } from 'vitest/config';
 
-/** `cheap` is pure and takes seconds; `mesh` drives a real nats-server, one file at a time. */
+/** These measure time or memory, or make so much load that others would: they run by themselves. */
+const alone = [
+  'bad-input',
+  'bodies-memory',
+  'instances',
+  'kill',
+  'promises',
+  'server-crash',
+  'sight-dead',
+].map((name) => `test/mesh/${name}.test.ts`);
+
+const patient = { testTimeout: 60_000, hookTimeout: 60_000 };
+
+/** `cheap` is pure and takes seconds; `mesh` drives a real nats-server for each file, `alone` one file at a time. */
 export default defineConfig({
   test: {
     reporters: ['default', './test/reporter.ts'],
@@ -16,10 +29,19 @@ export default defineConfig({
         test: {
           name: 'mesh',
           include: ['test/mesh/**/*.test.ts'],
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
-          fileParallelism: false,
+          exclude: alone,
+          maxWorkers: 2,
           sequence: { groupOrder: 1 },
+          ...patient,
+        },
+      },
+      {
+        test: {
+          name: 'alone',
+          include: alone,
+          fileParallelism: false,
+          sequence: { groupOrder: 2 },
+          ...patient,
         },
       },
     ],

@@ -1,12 +1,13 @@
 /**
- * Writes everything that follows from the subject table, the streams, the schemas and the limits:
- * `src/wire/generated`, `docs/reference`, and the tables in `docs/protocol.md`. Run it from the root of the
- * repository: `npm run generate`.
+ * Writes everything that follows from the subject table, the streams, the schemas, the limits and the settings:
+ * `src/wire/generated`, `schemas/config`, `docs/reference`, and the tables in `docs/protocol.md`. Run it from the root
+ * of the repository: `npm run generate`.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { format, resolveConfig } from 'prettier';
+import { configPage, configSchemas } from './generate/config.js';
 import { pages } from './generate/docs.js';
 import { errorsFile } from './generate/errors.js';
 import { messagesFile, schemasFile } from './generate/messages.js';
@@ -29,7 +30,10 @@ export async function generate(): Promise<Map<string, string>> {
   for (const [name, text] of Object.entries(sources)) {
     files.set(`src/wire/generated/${name}`, text);
   }
-  for (const [name, text] of Object.entries(pages())) {
+  for (const [name, text] of Object.entries(configSchemas())) {
+    files.set(`schemas/config/${name}`, text);
+  }
+  for (const [name, text] of Object.entries({ ...pages(), 'config.md': configPage() })) {
     files.set(`docs/reference/${name}`, text);
   }
   files.set(PROTOCOL, protocolPage());

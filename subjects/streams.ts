@@ -92,7 +92,7 @@ export const buckets = {
   mesh_state: {
     maxBytes: 16 * MiB,
     markerTtlMs: 60_000,
-    why: 'Election of the supervisor, low-water mark, calls suspected of crashing gateways.',
+    why: 'Election of the supervisor, low-water mark, calls suspected of crashing gateways, ids of replays under way.',
   },
   mesh_keys: {
     maxBytes: 1 * MiB,

@@ -234,7 +234,8 @@ export const table = {
     says: ['viewer', 'operator'],
     hears: ['control'],
     schema: 'view',
-    proves: 'The reply is a page of what control can see: agents, calls, one call with its tree, state.',
+    proves:
+      'The reply is a page of what control can see: agents, calls, one call with its tree, dead and parked calls, state.',
   },
   parked: {
     pattern: 'mesh.v1.parked.{why}.{from}.{call}',
@@ -309,6 +310,15 @@ export const table = {
     schema: 'wake',
     proves: 'The supervisor asks one gateway to try a parked call again, or to expire it.',
   },
+  replay: {
+    pattern: 'mesh.v1.replay',
+    kind: 'service',
+    says: ['control'],
+    hears: ['gateway'],
+    schema: 'replay',
+    proves:
+      'An operator wants a dead call run again. It names a sequence in DEAD and no call of its own, so nothing can be called that its caller did not call.',
+  },
   open: {
     pattern: 'mesh.v1.open',
     kind: 'service',
@@ -325,6 +335,6 @@ export const table = {
     hears: ['control'],
     schema: 'admin',
     proves:
-      'An operator command (register a plain agent, forget, enrol or revoke one); the reply says what was done.',
+      'An operator command (register, enrol, revoke or forget an agent; replay or discard a dead call, release or cancel a parked one); the reply says what was done.',
   },
 } as const satisfies Record<string, SubjectRow>;

@@ -21,7 +21,7 @@ export async function start({ part, user, url, policy, sight: mode }: Settings):
   const on = mode !== 'off';
   const options = {
     ...{ url, name: user.name, seed: user.seed, policyFile: policy },
-    log: on ? openLog({ log: 'info' }, part).log : log,
+    log: on ? openLog('info', part).log : log,
     sight: { on, ratio: mode === 'full' ? 1 : 0.1 },
   };
   const page = on ? await servePage({ host: '127.0.0.1', port: 0 }) : undefined;

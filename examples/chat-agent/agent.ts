@@ -36,6 +36,7 @@ async function summarise({ text, words = 50 }: Wish, ctx: TaskContext): Promise<
       { role: 'user', content: text },
     ],
     ctx.signal, // cancelled by the caller, or too late: the model need not go on
+    (text) => ctx.progress({ text }), // to a caller that listens, at the pace at which it reads
   );
   if (said.usage !== undefined) {
     ctx.usage({ promptTokens: said.usage.prompt_tokens, completionTokens: said.usage.completion_tokens });

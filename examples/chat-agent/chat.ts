@@ -30,12 +30,15 @@ interface Chunk {
   readonly error?: { readonly message?: string };
 }
 
-/** Ask, and hear the text as it comes. Throws when the server says no, breaks off, or the signal is aborted. */
+/**
+ * Ask, and hear the text as it comes: nothing more is read before `onText` is done with it. Throws when the server says
+ * no, breaks off, or the signal is aborted, and what `onText` throws.
+ */
 export async function complete(
   { baseUrl, model, apiKey }: ChatServer,
   messages: readonly Message[],
   signal: AbortSignal,
-  onText: (text: string) => void = () => undefined,
+  onText: (text: string) => Promise<unknown>,
 ): Promise<Completion> {
   const response = await fetch(`${baseUrl}/chat/completions`, {
     method: 'POST',
@@ -60,7 +63,7 @@ export async function complete(
     }
     const text = chunk.choices?.[0]?.delta?.content ?? '';
     if (text !== '') {
-      onText(text);
+      await onText(text);
     }
     const usage = chunk.usage ?? said.usage;
     said = {

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import hashlib
 import json
 import os
-import secrets
 import time
+from collections.abc import Callable
 from typing import Any
 
 import nats
@@ -16,26 +14,11 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import NoRespondersError
 
-CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
+from mesh_bodies import Bodies
+from mesh_parts import WINDOW, PartsIn
+from mesh_wire import IN_MESSAGE, MeshError, body_of, digest_of, new_call_id, now_ms, value_of
+
 ACK_S, ACCEPT_S, ASK_AGAIN_S, PENDING_MS = 0.75, 2.0, 1.5, 30_000
-
-
-class MeshError(Exception):
-    """An outcome that is not `completed`, or an error about the question (then `status` is empty)."""
-
-    def __init__(self, code: str, message: str, retry: str = "check", help: str = "", status: str = "", **_: Any):
-        super().__init__(f"[{code}] {message}")
-        self.code, self.message, self.retry, self.help, self.status = code, message, retry, help, status
-
-
-def now_ms() -> int:
-    return time.time_ns() // 1_000_000
-
-
-def new_call_id() -> str:
-    """A lowercase ULID: 48 bits of time, 80 of chance (3)."""
-    value = now_ms() << 80 | secrets.randbits(80)
-    return "".join(CROCKFORD[value >> shift & 31] for shift in range(125, -5, -5))
 
 
 class Mesh:
@@ -43,7 +26,9 @@ class Mesh:
 
     def __init__(self, nc: Client, me: str):
         self.nc, self.me = nc, me
+        self.bodies = Bodies(nc, me)
         self._news: dict[str, asyncio.Queue[Msg | None]] = {}
+        self._parts: dict[str, PartsIn] = {}
 
     @classmethod
     async def connect(cls, creds: str | None = None, url: str | None = None) -> Mesh:
@@ -61,13 +46,21 @@ class Mesh:
             reconnected_cb=mesh._look_again,
         )
         await mesh.nc.subscribe(f"mesh.v1.outcome.{mesh.me}.*", cb=mesh._heard)
+        await mesh.nc.subscribe(f"mesh.v1.stream.{mesh.me}.*", cb=mesh._streamed)
         return mesh
 
-    async def ask(self, capability: str, body: Any = None, timeout_s: float = 30.0) -> Any:
+    async def ask(
+        self,
+        capability: str,
+        body: Any = None,
+        timeout_s: float = 30.0,
+        headers: dict[str, str] | None = None,
+    ) -> Any:
         """One request whose reply is the outcome (2). Not to be repeated: it has no id."""
-        deadline = {"Mesh-Deadline": str(now_ms() + round(timeout_s * 1000))}
+        _, payload, content = body_of(body)
+        lines = {"Mesh-Deadline": str(now_ms() + round(timeout_s * 1000)), **content, **(headers or {})}
         to = f"mesh.v1.ask.{self.me}.{capability}"
-        return outcome_of(await self.nc.request(to, encode(body), timeout=timeout_s + 2, headers=deadline))
+        return await self._result(await self.nc.request(to, payload, timeout=timeout_s + 2, headers=lines))
 
     async def call(
         self,
@@ -77,12 +70,22 @@ class Mesh:
         call: str | None = None,
         headers: dict[str, str] | None = None,
         not_after: int | None = None,
+        on_part: Callable[[Any], None] | None = None,
     ) -> Any:
-        """Call and wait for the outcome (3). Give the `call` id of an earlier try to retry it."""
-        payload, id = encode(body), call or new_call_id()
+        """Call and wait for the outcome (3). Give the `call` id of an earlier try to retry it; `on_part` hears what
+        comes before the outcome."""
+        (kind, payload, content), id = body_of(body), call or new_call_id()
         deadline = min(now_ms() + round(timeout_s * 1000), not_after or 1 << 53)
-        lines = {"Mesh-Call": id, "Mesh-Deadline": str(deadline), **(headers or {})}
+        lines = {"Mesh-Call": id, "Mesh-Deadline": str(deadline), **content, **(headers or {})}
+        same, ref = payload, None  # what makes a retry the same call
+        if len(payload) > IN_MESSAGE:
+            same = b"by reference " + digest_of(payload).encode()
+            ref = lines["Mesh-Body-Ref"] = await self.bodies.upload(kind, payload, deadline + PENDING_MS)
+            payload = b""
         news = self._news[id] = asyncio.Queue()
+        if on_part:
+            lines["Mesh-Parts"] = str(WINDOW)
+            self._parts[id] = PartsIn(self.nc, f"mesh.v1.credit.{self.me}.{id}", id, on_part)
         try:
             await self._offer(f"mesh.v1.call.{self.me}.{capability}", payload, lines)
             # A retry may have its outcome already, and nothing is said twice.
@@ -90,8 +93,20 @@ class Mesh:
             heard = await self._outcome(id, news, first_look, deadline)
         finally:
             del self._news[id]
-        digest = hashlib.sha256(capability.encode() + b"\0" + payload).digest()
-        return outcome_of(heard, base64.urlsafe_b64encode(digest).decode().rstrip("="))
+            self._parts.pop(id, None)
+        if ref:
+            await self.bodies.drop(ref)
+        return await self._result(heard, digest_of(capability.encode() + b"\0" + same))
+
+    async def _result(self, msg: Msg, digest: str | None = None) -> Any:
+        """The result, or the error as an exception (4)."""
+        record = json.loads((msg.headers or {}).get("Mesh-Outcome", "{}"))
+        if digest and record.get("digest", digest) != digest:
+            raise MeshError("call_id_reused", f"the id {record['call']} stands for another call", retry="never")
+        if record.get("status") != "completed":
+            raise MeshError(**json.loads(msg.data), status=record.get("status", ""))
+        ref = record.get("bodyRef")
+        return await self.bodies.fetch(ref) if ref else value_of(msg.headers, msg.data)
 
     async def _offer(self, to: str, payload: bytes, headers: dict[str, str]) -> None:
         """Publish until it is acknowledged, always with the same id."""
@@ -136,21 +151,11 @@ class Mesh:
         if news is not None and (msg.headers or {}).get("Nats-Stream") == "OUTCOMES":
             news.put_nowait(msg)
 
+    async def _streamed(self, msg: Msg) -> None:
+        parts = self._parts.get(msg.subject.rsplit(".", 1)[1])
+        if parts is not None:
+            await parts.receive(msg)
+
     async def _look_again(self) -> None:
         for news in self._news.values():
             news.put_nowait(None)
-
-
-def encode(value: Any) -> bytes:
-    return json.dumps(value, separators=(",", ":"), allow_nan=False).encode()
-
-
-def outcome_of(msg: Msg, digest: str | None = None) -> Any:
-    """The result, or the error as an exception (4)."""
-    record = json.loads((msg.headers or {}).get("Mesh-Outcome", "{}"))
-    body = json.loads(msg.data or b"null")
-    if digest and record.get("digest", digest) != digest:
-        raise MeshError("call_id_reused", f"the id {record['call']} stands for another call", retry="never")
-    if record.get("status") == "completed":
-        return body
-    raise MeshError(**body, status=record.get("status", ""))

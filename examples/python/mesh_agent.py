@@ -13,9 +13,11 @@ from typing import Any
 
 from nats.aio.msg import Msg
 
-from mesh import Mesh, MeshError, encode, now_ms
+from mesh import Mesh
+from mesh_parts import PartsOut
+from mesh_wire import IN_MESSAGE, MeshError, body_of, encode, now_ms, value_of
 
-KEEP_S, REPEAT_S, HELLO_S = 120, 1.0, 15
+KEEP_S, REPEAT_S, HELLO_S, GRACE_MS = 120, 1.0, 15, 30_000
 
 
 @dataclass
@@ -28,15 +30,21 @@ class Task:
     ticket: str
     deadline: int
     reply: str
+    parts: PartsOut
+    trace: dict[str, str] = field(default_factory=dict)
     children: int = 0
 
     async def call(self, capability: str, body: Any = None, timeout_s: float = 3600) -> Any:
         """A child call: traced to the same root, over when the task is over (6)."""
-        headers = {"Mesh-Ticket": self.ticket, "Mesh-Child": str(self.children)}
+        headers = {"Mesh-Ticket": self.ticket, "Mesh-Child": str(self.children), **self.trace}
         self.children += 1
         return await self.mesh.call(
             capability, body, timeout_s, headers=headers, not_after=self.deadline - 100
         )
+
+    async def progress(self, value: Any) -> bool:
+        """A partial output; returns when there is room for the next. False: nobody reads (5)."""
+        return await self.parts.push(value)
 
 
 Handler = Callable[[Any, Task], Awaitable[Any]]
@@ -78,12 +86,13 @@ class Agent:
     async def serve(self, handlers: dict[str, Handler], **options: Any) -> None:
         """Present the card and take tasks. `options` stand in the card of each capability."""
         self.handlers = handlers
-        capabilities = [{"version": "1.0", **options, "name": name} for name in handlers]
+        capabilities = [{"version": "1.0", "references": True, **options, "name": name} for name in handlers]
         hello = await self._hello({"concurrency": self.concurrency, "capabilities": capabilities})
         me, instance = self.mesh.me, self.instance
         await self.nc.subscribe(f"mesh.v1.task.{me}.{hello['token']}.>", queue="mesh", cb=self._task)
         await self.nc.subscribe(f"mesh.v1.taken.{me}.{instance}", cb=self._taken)
         await self.nc.subscribe(f"mesh.v1.stop.{me}.*", cb=self._stop)
+        await self.nc.subscribe(f"mesh.v1.flow.{me}.*", cb=self._flow)
         await self.nc.subscribe(f"mesh.v1.probe.{me}.{instance}", cb=self._probe)
         await self.nc.subscribe(f"mesh.v1.measure.{me}.{instance}", cb=self._measure)
         await self.nc.flush()  # the subscriptions stand before the first beat invites tasks
@@ -132,6 +141,8 @@ class Agent:
             for kept in [kept for kept in self.kept.values() if now - kept.said > REPEAT_S]:
                 kept.said = now
                 await self.nc.publish(to_gateway(kept.reply, "any"), kept.body, headers=kept.headers)
+            for task, _ in list(self.running.values()):
+                await task.parts.tick()
             await asyncio.sleep(beat_s)
 
     async def _task(self, msg: Msg) -> None:
@@ -147,15 +158,17 @@ class Agent:
         elif full or self.draining or key in self.running or deadline <= now_ms():
             await self.nc.publish(msg.reply, headers={"Mesh-Status": "busy"})
         else:
-            task = Task(self.mesh, capability, key, headers["Mesh-Ticket"], deadline, msg.reply)
-            self.running[key] = task, asyncio.create_task(self._run(task, handler, msg.data))
+            trace = {name: headers[name] for name in ("traceparent", "tracestate") if name in headers}
+            parts = PartsOut(self.nc, headers.get("Mesh-Parts"), msg.reply)
+            task = Task(self.mesh, capability, key, headers["Mesh-Ticket"], deadline, msg.reply, parts, trace)
+            self.running[key] = task, asyncio.create_task(self._run(task, handler, msg))
 
-    async def _run(self, task: Task, handler: Handler, data: bytes) -> None:
+    async def _run(self, task: Task, handler: Handler, msg: Msg) -> None:
         headers: dict[str, str] = {}
         began = time.monotonic()
         try:
             left_s = (task.deadline - now_ms()) / 1000
-            body = encode(await asyncio.wait_for(handler(json.loads(data or b"null"), task), left_s))
+            body, headers = await asyncio.wait_for(self._work(task, handler, msg), left_s)
         except asyncio.CancelledError:
             body, headers = encode({"message": "stopped"}), {"Mesh-Status": "cancelled"}
         except Exception as error:
@@ -163,10 +176,22 @@ class Agent:
         del self.running[task.key]
         count = self.counts.setdefault(task.capability, Count())
         count.tasks += 1
-        count.failed += bool(headers)
+        count.failed += "Mesh-Status" in headers
         count.worked_s += time.monotonic() - began
         self.kept[seq_of(task.reply)] = Kept(task.reply, body, headers)
         await self.nc.publish(task.reply, body, headers=headers)
+
+    async def _work(self, task: Task, handler: Handler, msg: Msg) -> tuple[bytes, dict[str, str]]:
+        """The handler's result as it is published; what is too large for a message is stored first."""
+        ref = (msg.headers or {}).get("Mesh-Body-Ref")
+        value = await self.mesh.bodies.fetch(ref) if ref else value_of(msg.headers, msg.data)
+        kind, body, headers = body_of(await handler(value, task))
+        headers |= await task.parts.finish()
+        if len(body) <= IN_MESSAGE:
+            return body, headers
+        expires = json.loads(task.ticket[: task.ticket.rindex(".")])["expires"]
+        stored = await self.mesh.bodies.upload(kind, body, expires + GRACE_MS)
+        return b"", {**headers, "Mesh-Body-Ref": stored}
 
     async def _taken(self, msg: Msg) -> None:
         if msg.headers:  # what the server writes has none
@@ -177,6 +202,12 @@ class Agent:
         running = self.running.get((msg.headers or {}).get("Mesh-Key", ""))
         if running is not None:
             running[1].cancel()
+
+    async def _flow(self, msg: Msg) -> None:
+        headers = msg.headers or {}
+        running = self.running.get(headers.get("Mesh-Key", ""))
+        if running is not None:
+            running[0].parts.used(int(headers["Mesh-Part"]))
 
     async def _probe(self, msg: Msg) -> None:
         """A gateway took over for a dead one and asks for a sign of these tasks."""
@@ -189,7 +220,8 @@ class Agent:
             await self.nc.publish(to_gateway(kept.reply, "any"), kept.body, headers=kept.headers)
         for task, _ in self.running.values():
             if seq_of(task.reply) in seqs:
-                await self.nc.publish(to_gateway(task.reply, heir), headers={"Mesh-Status": "working"})
+                task.reply = task.parts.reply = to_gateway(task.reply, heir)
+                await self.nc.publish(task.reply, headers={"Mesh-Status": "working"})
 
     async def _measure(self, msg: Msg) -> None:
         if msg.headers:

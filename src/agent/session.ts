@@ -36,7 +36,7 @@ export async function openSession(options: ConnectOptions): Promise<Session> {
   );
   const url = options.url ?? process.env['MESH_URL'] ?? creds?.url;
   if (url === undefined) {
-    throw meshError('config_missing', { what: 'the url of the server (MESH_URL)' });
+    throw meshError('config_missing', { what: 'the url of the server (MESH_URL; mesh up prints it)' });
   }
   const name = asToken(creds?.name ?? given, 'the name to connect as');
   const token = source === undefined ? undefined : await Token.of(source);
@@ -68,13 +68,17 @@ function readCreds(
     if (name !== undefined && proven) {
       return undefined;
     }
-    const what = proven ? 'the name that the proof stands for (MESH_NAME)' : 'the credentials (MESH_CREDS)';
+    const what = proven
+      ? 'the name that the proof stands for (MESH_NAME)'
+      : 'the credentials file (MESH_CREDS; mesh agents add makes one)';
     throw meshError('config_missing', { what });
   }
+  const inline = creds.trimStart().startsWith('{');
   try {
-    const text = creds.trimStart().startsWith('{') ? creds : readFileSync(creds, 'utf8');
-    return JSON.parse(text) as Creds;
+    return JSON.parse(inline ? creds : readFileSync(creds, 'utf8')) as Creds;
   } catch (err) {
-    throw meshError('config_missing', { what: 'a readable credentials file' }, err);
+    const what = `a readable credentials file ${inline ? 'as text' : creds} (mesh agents add makes one)`;
+    // What JSON.parse says quotes the text, and that holds a key.
+    throw meshError('config_missing', { what }, err instanceof SyntaxError ? undefined : err);
   }
 }

@@ -36,6 +36,20 @@ export interface Incoming {
   readonly mintedId?: string;
   /** Set for a body by reference. */
   readonly found?: FoundBody;
+  /** It runs a dead call again, at the wish of an operator. Only the gateway itself can say so. */
+  readonly replay?: Replay;
+}
+
+/** A dead call that is run again. */
+export interface Replay {
+  /** `from.call` of the dead one. */
+  readonly of: string;
+  /** Its idempotency key: an effect that it made is not made again. */
+  readonly key: string;
+  /** The operator who asked. */
+  readonly by: string;
+  /** Who the dead call was done for; unknown when it was never decided. */
+  readonly chain: readonly string[] | undefined;
 }
 
 /** Facts about the call, filled in guard by guard. */
@@ -94,6 +108,7 @@ export function draftOf(incoming: Incoming, nowMs: number): Draft {
     headerBytes: incoming.headerBytes ?? 0,
     ...(incoming.mintedId === undefined ? {} : { mintedId: incoming.mintedId }),
     ...(incoming.found === undefined ? {} : { found: incoming.found }),
+    ...(incoming.replay === undefined ? {} : { replay: incoming.replay }),
     nowMs,
     trace: undefined,
     enteredMs: 0,

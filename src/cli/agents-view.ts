@@ -21,7 +21,9 @@ export function register(agents: Command): void {
     .action(ls);
   viewOptions(agents.command('show <name>'))
     .summary('one agent with its card')
-    .description('One agent: its live instances, its capabilities and their schemas.')
+    .description(
+      'One agent: its live instances, and its capabilities with what bodies they take and give and their schemas.',
+    )
     .addHelpText('after', SHOW_HELP)
     .action(show);
 }
@@ -124,9 +126,16 @@ function capability(c: Card['capabilities'][number]): string[] {
     '',
     `${paint.bold(name)} ${version}  ${paint.dim(facts.join(', '))}`,
     ...(c.description === undefined ? [] : [`  ${safe(c.description)}`]),
+    `  ${paint.dim('takes')} ${kinds(c.takes, c.references)}`,
+    `  ${paint.dim('gives')} ${kinds(c.gives, c.references)}`,
     ...schema('input', c.input),
     ...schema('output', c.output),
   ];
+}
+
+/** The kinds of bodies that a card names, as the mesh reads it: without a word JSON that fits into a message. */
+function kinds(named: readonly string[] = ['json'], references = false): string {
+  return `${named.join(', ')}${references ? ', large ones by reference' : ''}`;
 }
 
 function schema(what: string, value: unknown): string[] {

@@ -5,15 +5,15 @@ import { InvalidArgumentError, Option, type Command } from 'commander';
 import { connect, type CallOptions, type Mesh } from '../agent/index.js';
 import { asMeshError, meshError, type MeshError } from '../wire/errors.js';
 import type { Json } from '../wire/json.js';
-import { limits } from '../wire/limits.js';
 import { asCapability } from '../wire/names.js';
 import { isCallId } from '../wire/ulid.js';
 import { bodyOf, rawBytes } from './call/body.js';
 import { callEachLine } from './call/each.js';
 import { wholeNumber } from './calls/ask.js';
 import { follow, questioner, sayOutcome } from './calls/follow.js';
-import { openContext, type ContextOptions } from './context.js';
+import { CONNECTS, openContext, type ContextOptions } from './context.js';
 import { exitOfError, exits, note, safe, say, sayError, sayJson } from './output.js';
+import { withSettings } from './settings.js';
 
 interface CallCommandOptions extends ContextOptions {
   readonly timeout?: number;
@@ -31,16 +31,15 @@ interface CallCommandOptions extends ContextOptions {
   readonly detach?: boolean;
 }
 
+const CALLS = ['call.timeoutMs', 'call.inFlight'] as const;
+
 /** Add the command. */
 export function register(program: Command): void {
-  program
-    .command('call <capability> [body]')
+  withSettings(program.command('call <capability> [body]'), ...CONNECTS, 'users.caller', ...CALLS)
     .summary('call a capability')
     .description(
       'Call a capability and print its result. The body is JSON; - reads it from stdin, @file from a file; without one it is null. A result of raw bytes goes to stdout as it is.',
     )
-    .option('--as <name>', 'who calls: a name with credentials in the data folder', 'me')
-    .option('--timeout <ms>', 'how long to wait', wholeNumber(1, limits.lifeMaxMs), limits.deadlineDefaultMs)
     .option('--id <ulid>', 'call id; the same id again gives the same outcome', callId)
     .option('--major <n>', 'major version of the capability', wholeNumber(0, 65_535))
     .option('--label <key=value>', 'label that travels down the tree of calls (again for more)', addLabel)
@@ -51,14 +50,7 @@ export function register(program: Command): void {
     .option('--stream', 'print partial outputs as they come')
     .option('--detach', 'print the call id once the mesh has accepted the call, and do not wait')
     .option('--each <file>', 'one call for each line of a file of JSON lines, or of stdin with -')
-    .option(
-      '--in-flight <n>',
-      'with --each: calls at a time (default 64)',
-      wholeNumber(1, limits.pendingCalls),
-    )
     .option('--ordered', 'with --each: results in the order of the lines')
-    .option('--data <folder>', 'data folder (default: $MESH_DATA or .mesh)')
-    .option('--url <url>', 'server (default: the one of the data folder, else $NATS_URL)')
     .option('--json', 'print one JSON line: the outcome or the error')
     .addHelpText('after', HELP)
     .action(call);
@@ -89,13 +81,15 @@ async function call(
   try {
     checkUsage(body, options);
     const value = options.bytes === true ? rawBytes(body) : bodyOf(body);
-    const { url, credentials } = openContext({ ...options, as: options.as ?? 'me' }, 'me');
+    const { url, credentials, settings } = openContext(options, 'me', CALLS);
+    const timeout = settings.orDefault('call.timeoutMs');
     const mesh = await connect({ url, creds: credentials });
     try {
       if (options.each === undefined) {
-        await makeCall(mesh, asCapability(capability), value, options);
+        await makeCall(mesh, asCapability(capability), value, { ...options, timeout });
       } else {
-        await makeCalls(mesh, asCapability(capability), options.each, options);
+        const inFlight = settings.orDefault('call.inFlight');
+        await makeCalls(mesh, asCapability(capability), options.each, { ...options, timeout, inFlight });
       }
     } finally {
       await mesh.close();

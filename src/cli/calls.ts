@@ -5,17 +5,17 @@ import { Option, type Command } from 'commander';
 import { CALL_STATES, type CallPage, type CallRow, type CallsPage } from '../control/views/pages.js';
 import type { View } from '../wire/generated/messages.js';
 import { asToken } from '../wire/names.js';
-import { askView, duration, viewOptions, wholeNumber } from './calls/ask.js';
+import { askView, duration, viewOptions } from './calls/ask.js';
 import { registerLater } from './calls/later.js';
 import { idOf, paintState, printCall } from './calls/tree.js';
 import type { ContextOptions } from './context.js';
+import { asOperator } from './operator.js';
 import { note, paint, safe, say, sayJson, table } from './output.js';
 
 interface ListOptions extends ContextOptions {
   readonly from?: string;
   readonly context?: string;
   readonly status?: string;
-  readonly limit?: number;
 }
 
 /** Add the command and what it can do. */
@@ -24,13 +24,12 @@ export function register(program: Command): void {
     .command('calls')
     .summary('what became of calls')
     .description('The calls of a mesh, as its streams tell them.');
-  viewOptions(calls.command('ls'))
+  viewOptions(calls.command('ls'), 'views.rows')
     .summary('the newest calls')
     .description('The newest calls first, with where they stand.')
     .option('--from <name>', 'only calls of this caller or agent')
     .option('--context <id>', 'only calls with this context id')
     .addOption(new Option('--status <state>', 'only these').choices(CALL_STATES))
-    .option('--limit <n>', 'rows at most', wholeNumber(1, 1_000), 50)
     .addHelpText('after', LS_HELP)
     .action(ls);
   viewOptions(calls.command('show <call>'))
@@ -58,13 +57,15 @@ Examples:
 
 An id is unique to its caller; in front of it stands who called. The asked call is marked with ◀.`;
 
-async function ls({ from, context, status, limit, ...options }: ListOptions): Promise<void> {
-  const page = await askView<CallsPage>(options, 'calls', {
-    ...(from === undefined ? {} : { from: asToken(from, '--from') }),
-    ...(context === undefined ? {} : { context }),
-    ...(status === undefined ? {} : { status }),
-    ...(limit === undefined ? {} : { limit }),
-  });
+async function ls({ from, context, status, ...options }: ListOptions): Promise<void> {
+  const page = await asOperator(options, ['views.rows'], (operator) =>
+    operator.view<CallsPage>('calls', {
+      ...(from === undefined ? {} : { from: asToken(from, '--from') }),
+      ...(context === undefined ? {} : { context }),
+      ...(status === undefined ? {} : { status }),
+      limit: operator.settings.orDefault('views.rows'),
+    }),
+  );
   if (options.json === true) {
     return sayJson(page);
   }
@@ -91,7 +92,7 @@ function cells(row: CallRow, now: number): string[] {
   const own = root === `${row.from}.${row.call}`;
   return [
     idOf(row),
-    own ? safe(capability) : `${paint.dim('└')} ${safe(capability)}`,
+    own ? safe(capability) : `${paint.dim('┌')} ${safe(capability)}`, // newest first: its parent stands below
     agent ?? '',
     `${paintState(status)}${detail === undefined ? '' : ` ${paint.dim(detail)}`}${again}`,
     duration(tookMs),

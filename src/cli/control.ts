@@ -4,7 +4,6 @@
 import type { Command } from 'commander';
 import type { ContextOptions } from './context.js';
 import { serveUntilStopped, serviceOptions } from './service.js';
-import type { SightFlags } from './sight-options.js';
 
 /** Add the command. */
 export function register(program: Command): void {
@@ -14,7 +13,7 @@ export function register(program: Command): void {
       'Run control: registrar and supervisor. It makes the streams and keys when they are missing.',
     )
     .addHelpText('after', HELP)
-    .action(async (options: ContextOptions & SightFlags) => {
+    .action(async (options: ContextOptions) => {
       const { runControl } = await import('../control/run.js');
       await serveUntilStopped(options, 'control', runControl);
     });

@@ -3,29 +3,28 @@
  */
 import { join } from 'node:path';
 import type { Command } from 'commander';
+import type { Settings } from '../domain/config/resolve.js';
 import { places, textIfAny } from '../fabric/folder.js';
 import { asMeshError } from '../wire/errors.js';
-import { dataFolder, openContext } from './context.js';
+import { CONNECTS, contextOf, folderOf } from './context.js';
 import { finding, type Finding } from './doctor/finding.js';
 import { checkBinary, checkModes, checkPermissions, checkProcesses, checkSync } from './doctor/local.js';
 import { checkRemote } from './doctor/remote.js';
 import { exits, paint, say, sayJson, table } from './output.js';
+import { readSettings, withSettings, type Flags } from './settings.js';
 import { readState } from './state.js';
 
-interface DoctorOptions {
-  readonly data?: string;
+interface DoctorOptions extends Flags {
   readonly json?: boolean;
 }
 
 /** Add the command. */
 export function register(program: Command): void {
-  program
-    .command('doctor')
+  withSettings(program.command('doctor'), ...CONNECTS, 'users.operator')
     .summary('what is wrong here, and how to mend it')
     .description(
       'Check server, streams, permissions, files and processes: what was found, what is wanted, the fix.',
     )
-    .option('--data <folder>', 'data folder (default: $MESH_DATA or .mesh)')
     .option('--json', 'print one JSON line')
     .addHelpText('after', HELP)
     .action(doctor);
@@ -38,13 +37,14 @@ Examples:
 
 Exits with 0 when all is fine (warnings included), with 1 when there is something to mend.`;
 
-async function doctor({ data, json }: DoctorOptions): Promise<void> {
-  const dir = dataFolder(data);
+async function doctor({ json, ...flags }: DoctorOptions): Promise<void> {
+  const settings = readSettings(flags, [...CONNECTS, 'users.operator']);
+  const dir = folderOf(settings);
   const state = readState(dir);
   const isMesh = textIfAny(join(dir, places.users)) !== undefined;
   const findings = [
     await checkBinary(),
-    ...(await checkRunning(data)),
+    ...(await checkRunning(settings)),
     ...(isMesh ? [checkSync(dir, state?.server !== undefined), checkPermissions(dir), checkModes(dir)] : []),
     ...(state === undefined ? [] : checkProcesses(state)),
   ];
@@ -62,9 +62,9 @@ async function doctor({ data, json }: DoctorOptions): Promise<void> {
 }
 
 /** What can only be asked of a mesh that runs; that none does is a finding too. */
-async function checkRunning(data: string | undefined): Promise<Finding[]> {
+async function checkRunning(settings: Settings): Promise<Finding[]> {
   try {
-    return await checkRemote(openContext(data === undefined ? {} : { data }, 'operator'));
+    return await checkRemote(contextOf(settings, 'operator'));
   } catch (err) {
     const { sentence, help } = asMeshError(err, 'doctor');
     return [finding('mesh', false, sentence, 'running', help)];

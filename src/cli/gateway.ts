@@ -4,7 +4,6 @@
 import type { Command } from 'commander';
 import type { ContextOptions } from './context.js';
 import { serveUntilStopped, serviceOptions } from './service.js';
-import type { SightFlags } from './sight-options.js';
 
 /** Add the command. */
 export function register(program: Command): void {
@@ -14,7 +13,7 @@ export function register(program: Command): void {
       'Run one gateway: it takes calls, decides, dispatches and settles. Start as many as you like.',
     )
     .addHelpText('after', HELP)
-    .action(async (options: ContextOptions & SightFlags) => {
+    .action(async (options: ContextOptions) => {
       const { runGateway } = await import('../gateway/run.js');
       await serveUntilStopped(options, 'gateway', runGateway);
     });

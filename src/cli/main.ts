@@ -36,6 +36,18 @@ const commands: readonly CommandRow[] = [
   { name: 'top', summary: 'who calls what, right now', load: () => import('./top.js') },
   { name: 'graph', summary: 'a picture of who calls what', load: () => import('./graph.js') },
   { name: 'agents', summary: 'who is there; add a name', load: () => import('./agents.js') },
+  {
+    name: 'dead',
+    summary: 'calls that were given up: look, replay, discard',
+    load: () => import('./dead.js'),
+  },
+  { name: 'parked', summary: 'calls that wait: look, release, cancel', load: () => import('./parked.js') },
+  { name: 'init', summary: 'write a settings file and a policy', load: () => import('./init.js') },
+  {
+    name: 'config',
+    summary: 'settings in force, and what is wrong with them',
+    load: () => import('./config.js'),
+  },
   { name: 'doctor', summary: 'what is wrong here, and how to mend it', load: () => import('./doctor.js') },
   { name: 'bench', summary: 'measure this machine against the floor', load: () => import('./bench.js') },
   { name: 'gateway', summary: 'run one gateway', load: () => import('./gateway.js') },
@@ -71,7 +83,7 @@ function fail(err: unknown, json: boolean): number {
     return 0; // --help, --version
   }
   if (err.code !== 'commander.help') {
-    sayError(meshError('usage', { why: err.message.replace(/^error: /, '') }), json);
+    sayError(meshError('usage', { why: err.message.replace(/^error: /, '').replace(/\s*\n/g, ' ') }), json);
   }
   return exits.usage;
 }
@@ -106,4 +118,5 @@ Begin with:
   $ mesh calls ls
 
 Exit codes: 0 completed, 1 failed, 2 usage, 3 refused, 4 expired or unknown.
-The data folder is --data, else $MESH_DATA, else .mesh; the server is $NATS_URL when that is set.`;
+In parentheses stand a flag's variable, its key in mesh.yaml and its default; the nearest counts: flag, variable,
+file, default. mesh init writes the file, mesh config show says where each value comes from.`;

@@ -4,29 +4,33 @@
 import type { Command } from 'commander';
 import { mountMcp, type Mounted } from '../adapters/mcp.js';
 import { connect, MeshError } from '../agent/index.js';
-import { openContext, type Context } from './context.js';
-import { collectOverride, collectPair, concurrency, wholeNumber, type Overrides } from './mount/options.js';
-import { targetOf, type TargetOptions } from './mount/target.js';
+import { CONNECTS, openContext, type Context } from './context.js';
+import { collectOverride, collectPair, type Overrides } from './mount/options.js';
+import { meshUrlOr, targetOf, type TargetOptions } from './mount/target.js';
 import { exitOfError, exits, note, paint, say, sayError, sayJson, table } from './output.js';
+import { withSettings, type Flags } from './settings.js';
 import { stopRequest } from './stop.js';
 
-interface MountMcpOptions extends TargetOptions {
+interface MountMcpOptions extends TargetOptions, Flags {
   readonly as?: string;
   readonly name?: string;
   readonly override?: Overrides;
-  readonly concurrency?: number;
-  readonly restarts?: number;
-  readonly data?: string;
   readonly json?: boolean;
 }
 
+const SETTINGS = ['mount.concurrency', 'mount.restarts'] as const;
+
 /** Add the command and what it can mount. */
 export function register(program: Command): void {
-  program
+  const mount = program
     .command('mount')
     .summary('mount an MCP server as an agent')
-    .description('Mount things that are not agents as agents.')
-    .command('mcp [command...]')
+    .description('Mount things that are not agents as agents.');
+  withSettings(
+    mount.command('mcp [command...]'),
+    ...CONNECTS.filter((key) => key !== 'server.url'),
+    ...SETTINGS,
+  )
     .summary('mount an MCP server: every tool becomes a capability')
     .description(
       'Serve every tool of an MCP server as the capability <as>.<tool>, until Ctrl-C. The server is a command that speaks MCP over stdio, or the url of one that speaks it over streamable HTTP. Needs the credentials of an agent (mesh agents add) that the policy lets serve <as>.>.',
@@ -38,7 +42,6 @@ export function register(program: Command): void {
       'say something else than the tool does: idempotent, readOnly, attemptMs, lifeMs, costMicros, version, proficiency',
       collectOverride,
     )
-    .option('--concurrency <n>', 'tasks at once (default: 16)', concurrency)
     .option('--cwd <folder>', 'folder the server is started in')
     .option('--env <key=value>', 'variable of its environment, which is otherwise nearly empty', collectPair)
     .option('--bearer-env <variable>', 'over HTTP: the variable that holds the bearer token')
@@ -47,11 +50,10 @@ export function register(program: Command): void {
       'over HTTP: a header, and the variable that holds it',
       collectPair,
     )
-    .option('--restarts <n>', 'ends in a row before it gives up (default: 5, over HTTP 30)', wholeNumber)
-    .option('--data <folder>', 'data folder (default: $MESH_DATA or .mesh)')
     .option(
       '--url <url>',
-      'http, https: the MCP server; else server of the mesh (default: the one of the data folder, else $NATS_URL)',
+      'http, https: the MCP server; else server of the mesh (default: the mesh that runs on the data folder, else $NATS_URL)',
+      meshUrlOr,
     )
     .option('--json', 'print one JSON line when ready')
     .addHelpText('after', HELP)
@@ -89,14 +91,15 @@ async function mountMcpCommand(command: readonly string[], options: MountMcpOpti
 
 async function start(words: readonly string[], options: MountMcpOptions): Promise<Mounted> {
   const as = options.as ?? options.name ?? 'mcp';
-  const { concurrency: most, override: overrides, restarts } = options;
+  const { override: overrides } = options;
   const { target, description, meshUrl } = targetOf(words, options);
-  const context = contextOf(options.name ?? as, options.data, meshUrl);
+  const context = contextOf(options.name ?? as, options, meshUrl);
+  const restarts = context.settings.value('mount.restarts');
   const mesh = await connect({
     url: context.url,
     creds: context.credentials,
     description,
-    ...(most === undefined ? {} : { concurrency: most }),
+    concurrency: context.settings.orDefault('mount.concurrency'),
   });
   return await mountMcp(mesh, {
     ...target,
@@ -107,12 +110,11 @@ async function start(words: readonly string[], options: MountMcpOptions): Promis
   });
 }
 
-function contextOf(user: string, data: string | undefined, url: string | undefined): Context {
+function contextOf(user: string, options: MountMcpOptions, meshUrl: string | undefined): Context {
   try {
-    return openContext(
-      { ...(data === undefined ? {} : { data }), ...(url === undefined ? {} : { url }) },
-      user,
-    );
+    // --as names the capabilities here, not the user; --url may be the server to mount.
+    const { as: _, name: __, url: ___, ...flags } = options;
+    return openContext({ ...flags, ...(meshUrl === undefined ? {} : { url: meshUrl }) }, user, SETTINGS);
   } catch (err) {
     if (err instanceof MeshError && err.code === 'config_missing') {
       note(`${user} has no credentials here; mesh agents add ${user} makes them.`);

@@ -5,9 +5,10 @@ import type { Command } from 'commander';
 import { MeshError } from '../wire/errors.js';
 import type { Page, Sightly } from '../sight/page.js';
 import type { Log } from '../wire/log.js';
-import { openContext, type ContextOptions } from './context.js';
+import { CONNECTS, openContext, type ContextOptions } from './context.js';
 import { exitOfError, say, sayError, sayJson } from './output.js';
-import { openLog, openPage, ratioOf, sightOptions, type SightFlags } from './sight-options.js';
+import { withLimits, withSettings } from './settings.js';
+import { openLog, openPage, SIGHT } from './sight-options.js';
 import { stopRequest } from './stop.js';
 
 /** What a service is started with. */
@@ -27,28 +28,23 @@ export interface Service {
 }
 
 /** Options of both commands. */
-export function serviceOptions(command: Command, user: string): Command {
-  const own = command
-    .option('--data <folder>', 'data folder (default: $MESH_DATA or .mesh)')
-    .option('--as <name>', 'user whose credentials in the data folder to use', user)
-    .option('--url <url>', 'server (default: the one of the data folder, else $NATS_URL)')
-    .option('--policy <file>', 'policy (default: mesh.policy.yaml in the data folder)')
-    .option('--json', 'print one JSON line when ready');
-  return sightOptions(own);
+export function serviceOptions(command: Command, user: 'gateway' | 'control'): Command {
+  const all = withSettings(command, ...CONNECTS, `users.${user}`, 'policy', ...SIGHT);
+  return withLimits(all).option('--json', 'print one JSON line when ready');
 }
 
 /** Start the service, report that it is ready, and keep it until a signal comes or the parent is gone. */
 export async function serveUntilStopped(
-  options: ContextOptions & SightFlags,
-  user: string,
+  options: ContextOptions,
+  user: 'gateway' | 'control',
   start: (options: ServiceOptions) => Promise<Service>,
 ): Promise<void> {
   const stopped = stopRequest();
-  const { url, credentials, policyFile } = openContext(options, user);
+  const { url, credentials, policyFile, settings } = openContext(options, user, SIGHT);
   const { seed, name } = credentials;
-  const { log, calls } = openLog(options, user);
-  const page = await openPage(options);
-  const sight = { ratio: ratioOf(options), logCalls: calls };
+  const { log, calls } = openLog(settings.orDefault('log.level'), user);
+  const page = await openPage(settings);
+  const sight = { ratio: settings.orDefault('trace.ratio'), logCalls: calls };
   const service = await start({ url, seed, name, policyFile, log, sight }).catch((err: unknown) => {
     if (!(err instanceof MeshError)) {
       log.error({ err }, 'did not start'); // the printed error does not carry its cause

@@ -3,8 +3,9 @@
  */
 import type { Command } from 'commander';
 import type { TrafficPage } from '../control/views/pages.js';
-import { openViews, viewOptions, wholeNumber, type Views } from './calls/ask.js';
+import { viewOptions, wholeNumber } from './calls/ask.js';
 import type { ContextOptions } from './context.js';
+import { Operator } from './operator.js';
 import { columns, say, sayJson } from './output.js';
 import { printTop } from './top/print.js';
 
@@ -35,22 +36,22 @@ Examples:
   $ mesh top --once --json`;
 
 async function top(options: TopOptions): Promise<void> {
-  const views = await openViews(options);
+  const operator = await Operator.open(options);
   const end = new AbortController();
   const live = options.once !== true && process.stdout.isTTY === true && options.json !== true;
   const leave = live ? takeScreen(end) : leaveOnSignal(end);
   try {
     do {
-      await draw(views, options, live);
+      await draw(operator, options, live);
     } while (options.once !== true && (await pause(options.every * 1000, end.signal)));
   } finally {
     leave();
-    await views.close();
+    await operator.close();
   }
 }
 
-async function draw(views: Views, options: TopOptions, live: boolean): Promise<void> {
-  const page = await views.ask<TrafficPage>('traffic', { seconds: options.seconds });
+async function draw(operator: Operator, options: TopOptions, live: boolean): Promise<void> {
+  const page = await operator.view<TrafficPage>('traffic', { seconds: options.seconds });
   if (options.json === true) {
     return sayJson(page);
   }

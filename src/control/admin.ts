@@ -1,40 +1,80 @@
 /**
- * The operator's commands: one list, by the word in the subject.
+ * What an operator may command. The broker lets nobody else speak here, and not under another name.
  */
 import type { Msg } from '../fabric/connection.js';
+import { compile } from '../domain/validator.js';
 import { meshError } from '../wire/errors.js';
 import { parse, pattern } from '../wire/generated/subjects.js';
 import type { Admin } from '../wire/generated/messages.js';
+import { schemas } from '../wire/generated/schemas.js';
+import { decodeJson } from '../wire/json.js';
+import { limits } from '../wire/limits.js';
+import { asToken, type Token } from '../wire/names.js';
 import { serve, type Control } from './core.js';
+import { bodyOf, discard } from './laid/dead.js';
+import { wakeNow } from './laid/parked.js';
+import { replay } from './laid/replay.js';
+import { enrol, registerUser, reinstate, revoke } from './members.js';
 import { addPlain, forget } from './plain.js';
-import { enrol, reinstate, registerUser, revoke } from './members.js';
 
-type Command = (control: Control, admin: Admin, by: string) => Promise<object>;
+/** A card, and what stands around it. */
+const REQUEST_BYTES = limits.cardBytes + 4_096;
+const fitsAdmin = compile(schemas.admin);
+
+type Command = (control: Control, admin: Admin, by: Token) => Promise<object>;
 
 const commands: Readonly<Record<string, Command>> = {
-  plain: addPlain,
-  forget,
-  register: registerUser,
-  enrol,
-  revoke,
-  reinstate,
+  plain: (control, admin) => addPlain(control, needs(admin, 'agent')),
+  forget: (control, admin) => forget(control, needs(admin, 'agent')),
+  register: (control, admin) => registerUser(control, needs(admin, 'agent', 'role', 'user')),
+  enrol: (control, admin) => enrol(control, needs(admin, 'agent', 'role', 'digest', 'until')),
+  revoke: (control, admin, by) => revoke(control, needs(admin, 'agent'), by),
+  reinstate: (control, admin, by) => reinstate(control, needs(admin, 'agent'), by),
+  replay: (control, admin, by) => replay(control, needs(admin, 'from', 'call', 'seq'), by),
+  discard: (control, admin, by) => discard(control, needs(admin, 'from', 'call', 'seq'), by),
+  body: (control, admin) => bodyOf(control, needs(admin, 'from', 'call', 'seq')),
+  release: (control, admin, by) => wakeNow(control, needs(admin, 'from', 'call'), by, false),
+  cancel: (control, admin, by) => wakeNow(control, needs(admin, 'from', 'call'), by, true),
 };
 
-/** Serve them. Returns how to stop. */
+/** Serve the commands. Returns how to stop. */
 export function serveAdmin(control: Control): () => void {
   return serve(
     control,
     pattern.admin,
     (subject) => parse.admin(subject)?.from,
-    (msg, from) => run(control, msg, from),
+    async (msg, from) => {
+      const what = parse.admin(msg.subject)?.what ?? '';
+      const command = Object.hasOwn(commands, what) ? commands[what] : undefined;
+      if (command === undefined) {
+        throw meshError('not_found', { what: 'the command', name: what });
+      }
+      const by = asToken(from, 'the operator');
+      const done = await command(control, read(msg, what), by);
+      control.log.info({ by, what, done: { ...done, body: undefined } }, 'an operator commanded');
+      return done;
+    },
   );
 }
 
-async function run(control: Control, msg: Msg, from: string): Promise<object> {
-  const what = parse.admin(msg.subject)?.what ?? '';
-  const command = Object.hasOwn(commands, what) ? commands[what] : undefined;
-  if (command === undefined) {
-    throw meshError('not_found', { what: 'the command', name: what });
+/** Throws schema_violation, body_*. */
+function read(msg: Msg, what: string): Admin {
+  const value = decodeJson(msg.data, REQUEST_BYTES) ?? {};
+  const errors = fitsAdmin(value);
+  if (errors !== undefined) {
+    throw meshError('schema_violation', { capability: `admin.${what}`, errors });
   }
-  return await command(control, msg.json<Admin>(), from);
+  return value as Admin;
+}
+
+/** The command with what it cannot do without. */
+function needs<K extends keyof Admin>(admin: Admin, ...keys: K[]): Admin & Required<Pick<Admin, K>> {
+  const missing = keys.filter((key) => admin[key] === undefined);
+  if (missing.length > 0) {
+    throw meshError('schema_violation', {
+      capability: 'admin',
+      errors: missing.map((key) => `/: must have ${key}`),
+    });
+  }
+  return admin as Admin & Required<Pick<Admin, K>>;
 }

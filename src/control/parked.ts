@@ -148,7 +148,7 @@ export class Parked {
     const reply = await this.#ask(item).catch(() => 'failed');
     this.#asking--;
     item.asking = false;
-    if (reply === 'decided' || reply === 'gone') {
+    if (['decided', 'ended', 'gone'].includes(reply)) {
       this.#drop(item);
       this.#tryHead(item.record.capability); // there was capacity: go on at once
       this.#tryHead(item.record.capability);

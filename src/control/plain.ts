@@ -54,7 +54,7 @@ export async function addPlain(control: Control, admin: Admin): Promise<object> 
   };
 }
 
-/** Take an agent out of the registry. Throws not_found. */
+/** Forget an agent's card. Throws not_found. */
 export async function forget(control: Control, admin: Admin): Promise<object> {
   const agent = asToken(admin.agent, 'agent');
   if (control.registry.agent(agent) === undefined) {

@@ -64,9 +64,9 @@ export async function runControl(options: ControlOptions): Promise<RunningContro
   supervisor.start();
   const stops = [
     serveRegistrar(control),
-    serveAdmin(control),
-    watchPlain(control),
     serveMicro(control),
+    watchPlain(control),
+    serveAdmin(control),
     serveViews(control, supervisor),
     followPolicy(control, options.policyFile),
   ];

@@ -15,7 +15,9 @@ import { viewAgent, viewAgents } from './views/agents.js';
 import { Gate, Slots } from './views/bounds.js';
 import { viewCall } from './views/call.js';
 import { viewCalls } from './views/calls.js';
+import { viewDead } from './views/dead.js';
 import { find } from './views/find.js';
+import { viewParked } from './views/parked.js';
 import { viewState } from './views/state.js';
 import { viewTraffic } from './views/traffic.js';
 
@@ -44,6 +46,8 @@ const views: Readonly<Record<string, ViewOf>> = {
   },
   traffic: ({ control, supervisor, readers }, view) =>
     readers.run(() => viewTraffic(control, supervisor, view)),
+  dead: ({ control, readers }, view) => readers.run(() => viewDead(control, view)),
+  parked: ({ control, readers }, view) => readers.run(() => viewParked(control, view)),
   state: ({ control, supervisor }) => viewState(control, supervisor),
 };
 

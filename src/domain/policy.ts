@@ -3,9 +3,11 @@
  * member without a role may do nothing (D10).
  */
 import { createHash } from 'node:crypto';
-import { parseDocument } from 'yaml';
-import { meshError } from '../wire/errors.js';
-import { isPattern, isToken, matches } from '../wire/names.js';
+import { matches } from '../wire/names.js';
+import { policyShape, type roleShape } from './config/policy-shape.js';
+import type { ValueOf } from './config/shape.js';
+import { problemError, readYaml, type ReadYaml } from './config/yaml.js';
+import { nearNames } from './near.js';
 import type { RoutingPolicy } from './routing.js';
 
 interface Role {
@@ -14,7 +16,6 @@ interface Role {
   readonly mayRoot: boolean;
 }
 
-const ROUTING = new Set<string>(['round-robin', 'least-loaded']);
 const CACHE = 50_000;
 
 /** A compiled policy; immutable. */
@@ -74,105 +75,42 @@ export class Policy {
 
 /** Compile the text of a policy file. Throws config_invalid with the place of the first error. */
 export function compilePolicy(text: string, file: string): Policy {
-  const doc = parseDocument(text, { uniqueKeys: true, maxAliasCount: 0 } as never);
-  const first = doc.errors[0];
-  if (first !== undefined) {
-    throw meshError('config_invalid', {
-      file,
-      where: `line ${first.linePos?.[0].line ?? '?'}`,
-      why: first.message.split('\n')[0],
-    });
+  const { value, problems } = readPolicy(text, file);
+  if (problems.length > 0) {
+    throw problemError(problems);
   }
-  const reader = new Reader(file);
-  const top = reader.map(doc.toJS(), '/', ['version', 'roles', 'members', 'routing']);
-  if (top['version'] !== 1) {
-    reader.refuse('/version', 'it must be 1');
-  }
-  const roles = new Map(
-    Object.entries(reader.map(top['roles'] ?? {}, '/roles')).map(([k, v]) => [
-      k,
-      reader.role(v, `/roles/${k}`),
-    ]),
-  );
-  const members = new Map<string, readonly Role[]>();
-  for (const [name, list] of Object.entries(reader.map(top['members'] ?? {}, '/members'))) {
-    const at = `/members/${name}`;
-    if (!isToken(name)) {
-      reader.refuse(at, 'it is not a name');
-    }
-    members.set(
-      name,
-      reader.strings(list, at).map((r) => roles.get(r) ?? reader.refuse(at, `there is no role ${r}`)),
-    );
-  }
+  const roles = new Map(Object.entries(value.roles ?? {}).map(([name, role]) => [name, roleOf(role)]));
+  const members = Object.entries(value.members ?? {}).map(([name, list]): [string, Role[]] => [
+    name,
+    list.flatMap((role) => roles.get(role) ?? []),
+  ]);
   return new Policy(
     createHash('sha256').update(text).digest('base64url').slice(0, 16),
-    members,
-    reader.routing(top['routing'] ?? {}),
+    new Map(members),
+    Object.entries(value.routing ?? {}),
   );
 }
 
-class Reader {
-  readonly #file: string;
+/** Read a policy without compiling it: everything that is wrong with it. */
+export function readPolicy(text: string, file: string): ReadYaml<PolicyFile> {
+  const read = readYaml<PolicyFile>(text, file, policyShape);
+  const { roles = {}, members = {} } = read.value;
+  const foreign = Object.entries(members).flatMap(([name, list]) =>
+    list.flatMap((role, i) => {
+      const near = nearNames(role, Object.keys(roles))[0];
+      const why = `there is no role ${role}${near === undefined ? '' : `; did you mean ${near}?`}`;
+      const where = `members.${name}`;
+      return Object.hasOwn(roles, role) ? [] : [{ file, where, why, ...read.place(`${where}[${i}]`) }];
+    }),
+  );
+  return { ...read, problems: [...read.problems, ...foreign] };
+}
 
-  constructor(file: string) {
-    this.#file = file;
-  }
+/** What the file says. */
+type PolicyFile = ValueOf<typeof policyShape>;
 
-  refuse(where: string, why: string): never {
-    throw meshError('config_invalid', { file: this.#file, where, why });
-  }
-
-  map(value: unknown, where: string, keys?: readonly string[]): Record<string, unknown> {
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-      this.refuse(where, 'it must be a map');
-    }
-    const unknown = keys === undefined ? undefined : Object.keys(value).find((k) => !keys.includes(k));
-    if (unknown !== undefined) {
-      this.refuse(
-        `${where === '/' ? '' : where}/${unknown}`,
-        `there is no such key (known: ${keys?.join(', ')})`,
-      );
-    }
-    return value as Record<string, unknown>;
-  }
-
-  strings(value: unknown, where: string): string[] {
-    if (!Array.isArray(value) || !value.every((v) => typeof v === 'string')) {
-      this.refuse(where, 'it must be a list of strings');
-    }
-    return value;
-  }
-
-  patterns(value: unknown, where: string): string[] {
-    const list = this.strings(value, where);
-    const bad = list.find((p) => !isPattern(p));
-    return bad === undefined
-      ? list
-      : this.refuse(where, `${JSON.stringify(bad)} is not a capability pattern`);
-  }
-
-  role(value: unknown, where: string): Role {
-    const m = this.map(value, where, ['call', 'serve', 'mayRoot']);
-    const mayRoot = m['mayRoot'] ?? false;
-    if (typeof mayRoot !== 'boolean') {
-      this.refuse(`${where}/mayRoot`, 'it must be true or false');
-    }
-    return {
-      call: this.patterns(m['call'] ?? [], `${where}/call`),
-      serve: this.patterns(m['serve'] ?? [], `${where}/serve`),
-      mayRoot,
-    };
-  }
-
-  routing(value: unknown): [string, RoutingPolicy][] {
-    return Object.entries(this.map(value, '/routing')).map(([pattern, policy]) => {
-      if (!isPattern(pattern) || typeof policy !== 'string' || !ROUTING.has(policy)) {
-        this.refuse(`/routing/${pattern}`, 'it must map a capability pattern to round-robin or least-loaded');
-      }
-      return [pattern, policy as RoutingPolicy];
-    });
-  }
+function roleOf({ call = [], serve = [], mayRoot = false }: ValueOf<typeof roleShape>): Role {
+  return { call, serve, mayRoot };
 }
 
 /** Remember within a bound: a full cache is emptied, which costs one round of look-ups. */

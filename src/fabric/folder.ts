@@ -42,6 +42,9 @@ export const places = {
 
 const OURS: readonly string[] = Object.values(places);
 
+/** Keys of a mesh must not end up in the repository of whoever tries it. The policy may. */
+const IGNORED = '*\n!.gitignore\n!mesh.policy.yaml\n';
+
 /**
  * Make the folder, or take it over when it is empty or was a mesh before. A folder with other things in it is
  * refused: it would become 0700 and fill with keys.
@@ -58,6 +61,9 @@ export function prepareFolder(dir: string): void {
     }
     chmodSync(dir, 0o700);
     makeFolder(join(dir, places.creds));
+    if (!names.includes('.gitignore')) {
+      writeWhole(join(dir, '.gitignore'), IGNORED);
+    }
     // access() would say yes to root on a read-only mount, so write.
     writeWhole(join(dir, '.probe'), '');
     rmSync(join(dir, '.probe'));

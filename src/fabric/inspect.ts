@@ -41,13 +41,10 @@ async function inspectStream(jsm: JetStreamManager, name: StreamName): Promise<S
 }
 
 async function inspectConsumer(jsm: JetStreamManager): Promise<StreamFinding> {
-  const name = callsConsumer.durable_name ?? '';
+  const want = callsConsumer();
+  const name = want.durable_name;
   const info = await jsm.consumers.info('CALLS', name).catch(() => undefined);
-  return compare(
-    `CALLS/${name}`,
-    info?.config as unknown as Config | undefined,
-    callsConsumer as unknown as Config,
-  );
+  return compare(`CALLS/${name}`, info?.config as unknown as Config | undefined, want as unknown as Config);
 }
 
 async function inspectBucket(jsm: JetStreamManager, name: BucketName): Promise<StreamFinding> {

@@ -44,7 +44,24 @@ export async function getLast(
   stream: StreamName,
   subject: string,
 ): Promise<Stored | undefined> {
-  const request = JSON.stringify({ last_by_subj: subject });
+  return await askLeader(nc, stream, { last_by_subj: subject });
+}
+
+/** One message by its sequence, asked of the leader: for what may have been deleted a moment ago. */
+export async function getFromLeader(
+  nc: NatsConnection,
+  stream: StreamName,
+  seq: number,
+): Promise<Stored | undefined> {
+  return await askLeader(nc, stream, { seq });
+}
+
+async function askLeader(
+  nc: NatsConnection,
+  stream: StreamName,
+  wanted: object,
+): Promise<Stored | undefined> {
+  const request = JSON.stringify(wanted);
   const msg = await nc.request(`$JS.API.STREAM.MSG.GET.${stream}`, request, { timeout: TIMEOUT_MS });
   const reply = msg.json<{
     error?: { code: number; description: string };
@@ -86,10 +103,15 @@ function instantOf(time: string): number {
   return Date.parse(time.replace(fraction, '')) + Number(`0${fraction}`) * 1000;
 }
 
-/** Delete one message of PARKED. */
-export async function deleteBySeq(nc: NatsConnection, stream: 'PARKED', seq: number): Promise<void> {
+/** Delete one message of PARKED or DEAD. False: it is not there (any more). */
+export async function deleteBySeq(
+  nc: NatsConnection,
+  stream: 'PARKED' | 'DEAD',
+  seq: number,
+): Promise<boolean> {
   const body = JSON.stringify({ seq, no_erase: true });
-  await nc.request(`$JS.API.STREAM.MSG.DELETE.${stream}`, body, { timeout: TIMEOUT_MS });
+  const reply = await nc.request(`$JS.API.STREAM.MSG.DELETE.${stream}`, body, { timeout: TIMEOUT_MS });
+  return reply.json<{ success?: boolean }>().success === true;
 }
 
 /** Where a scan begins and what it brings. */

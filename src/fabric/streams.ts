@@ -48,14 +48,16 @@ export function streamConfig(name: StreamName, secret: string): Partial<StreamCo
 }
 
 /** The one consumer of CALLS: all gateways pull from it. */
-export const callsConsumer: Partial<ConsumerConfig> = {
-  durable_name: 'gateway',
-  ack_policy: 'explicit',
-  ack_wait: limits.ackWaitMs * NANOS,
-  max_deliver: -1,
-  max_ack_pending: 4 * (limits.takesInFlight + limits.waiting),
-  max_waiting: 4096,
-};
+export function callsConsumer(): Partial<ConsumerConfig> & { readonly durable_name: string } {
+  return {
+    durable_name: 'gateway',
+    ack_policy: 'explicit',
+    ack_wait: limits.ackWaitMs * NANOS,
+    max_deliver: -1,
+    max_ack_pending: 4 * (limits.takesInFlight + limits.waiting),
+    max_waiting: 4096,
+  };
+}
 
 /** Make every stream, the consumer and the buckets as the table says. */
 export async function ensureStreams(nc: NatsConnection, secret: string): Promise<void> {
@@ -63,7 +65,7 @@ export async function ensureStreams(nc: NatsConnection, secret: string): Promise
   for (const name of Object.keys(streams) as StreamName[]) {
     await ensureStream(jsm, streamConfig(name, secret));
   }
-  await jsm.consumers.add('CALLS', callsConsumer);
+  await jsm.consumers.add('CALLS', callsConsumer());
 }
 
 async function ensureStream(

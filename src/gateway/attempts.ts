@@ -10,14 +10,15 @@ import { takerOf } from '../domain/takes.js';
 import type { Instance } from '../domain/roster.js';
 import { encodeHeaders, header } from '../wire/headers.js';
 import { meshError } from '../wire/errors.js';
-import { ingress, subject } from '../wire/generated/subjects.js';
-import type { DeadRecord, DecisionRecord } from '../wire/generated/messages.js';
+import { subject } from '../wire/generated/subjects.js';
+import type { DecisionRecord } from '../wire/generated/messages.js';
 import { limits } from '../wire/limits.js';
-import { isCapability, type Capability, type Token } from '../wire/names.js';
+import type { Token } from '../wire/names.js';
 import { rawHeaders } from '../fabric/raw.js';
 import type { Core } from './core.js';
+import { deadOf, writeDead } from './dead.js';
 import type { Decider } from './decide.js';
-import { release, type OpenCall, type OpenSet } from './open.js';
+import { effectKey, release, type OpenCall, type OpenSet } from './open.js';
 import { nonce } from './records.js';
 import type { Settler } from './settle.js';
 
@@ -230,18 +231,8 @@ export class Attempts {
   #giveUp(call: OpenCall, why: string): void {
     call.state = 'waiting';
     this.#open.wheel.cancel(call);
-    const { record } = call;
-    const dead: DeadRecord = {
-      v: 1,
-      from: record.from,
-      call: record.call,
-      capability: record.capability,
-      why,
-      history: call.history,
-      at: Date.now(),
-    };
-    const attempts = record.dispatches ?? 1;
-    writeDead(this.#core, dead, call.body, () =>
+    const attempts = call.record.dispatches ?? 1;
+    writeDead(this.#core, deadOf(call, why), call.body, () =>
       this.#settler.fail(call, 'unknown', meshError('poison', { attempts, why }).toBody()),
     );
   }
@@ -253,24 +244,9 @@ export class Attempts {
       const to = subject.stop({ agent: call.record.agent as Token, call: call.record.call as Token });
       const headers = encodeHeaders([
         [header.call, call.record.call],
-        [header.key, call.key],
+        [header.key, effectKey(call)],
       ]);
       this.#core.nc.publish(to, '', { headers: rawHeaders(headers) });
     }
   }
-}
-
-/** Write a record to DEAD; `then` runs once it is durable, or could not be made so (the outcome must not wait). */
-export function writeDead(core: Core, dead: DeadRecord, body: Uint8Array, then: () => void): void {
-  const capability = isCapability(dead.capability) ? dead.capability : ('unreadable' as Capability);
-  const headers = encodeHeaders([
-    [header.msgId, `${dead.from}.${dead.call}`],
-    [header.record, JSON.stringify(dead)],
-  ]);
-  core.pub.publish(ingress.dead(core.ingress, { capability }), body, headers, (ack) => {
-    if (ack.kind !== 'stored' && ack.kind !== 'duplicate') {
-      core.log.error({ call: `${dead.from}.${dead.call}`, ack }, 'the dead call could not be recorded');
-    }
-    then();
-  });
 }

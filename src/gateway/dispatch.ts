@@ -10,7 +10,7 @@ import { subject } from '../wire/generated/subjects.js';
 import { header, headerBlock, headerLine } from '../wire/headers.js';
 import type { Capability, Token } from '../wire/names.js';
 import type { Core } from './core.js';
-import type { OpenCall } from './open.js';
+import { effectKey, type OpenCall } from './open.js';
 
 /** What a result must show: the agent it was given to, and the mac that only that agent was told. */
 export function answerOf(agent: string, mac: string): string {
@@ -43,7 +43,7 @@ export function dispatch(core: Core, call: OpenCall, instance: Instance): void {
   const headers = headerBlock(
     headerLine(header.call, r.call) +
       headerLine(header.deadline, r.deadline) +
-      headerLine(header.key, call.key) +
+      headerLine(header.key, effectKey(call)) +
       headerLine(header.ticket, sealed.text) +
       (r.type === undefined ? '' : headerLine(header.contentType, contentTypes[r.type])) +
       (r.bodyRef === undefined ? '' : headerLine(header.bodyRef, refFor(core, r.bodyRef, instance.agent))) +

@@ -13,6 +13,8 @@ const WAIT_MS = 1_000;
 /** `unsure` when somebody did not answer in time: nothing may be decided then. */
 export interface Lookup {
   readonly open: boolean;
+  /** It is open as refused. */
+  readonly refused: boolean;
   readonly parked: boolean;
   readonly sure: boolean;
 }
@@ -27,10 +29,10 @@ export function lookUp(core: Core, query: OpenQuery): Promise<Lookup> {
     const sub = core.nc.subscribe(inbox, {
       callback: (err, msg) => (err === null ? take(msg.data) : undefined),
     });
-    const end = (open: boolean, sure: boolean) => {
+    const end = (open: boolean, sure: boolean, refused = false) => {
       clearTimeout(timer);
       sub.unsubscribe();
-      resolve({ open, parked, sure });
+      resolve({ open, refused, parked, sure });
     };
     const timer = setTimeout(() => end(false, false), WAIT_MS);
     const take = (data: Uint8Array) => {
@@ -44,7 +46,7 @@ export function lookUp(core: Core, query: OpenQuery): Promise<Lookup> {
         expected = new Set(reply.gateways);
       }
       if (reply.open) {
-        end(true, true);
+        end(true, true, reply.refused === true);
       } else if (expected !== undefined && [...expected].every((g) => answered.has(g))) {
         end(false, true);
       }

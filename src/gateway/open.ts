@@ -119,3 +119,8 @@ export function release(call: OpenCall): Instance | undefined {
   }
   return holder;
 }
+
+/** The key under which agents keep effects: that of a dead call lives on in its replay. */
+export function effectKey(call: OpenCall): string {
+  return call.record.key ?? call.key;
+}

@@ -4,7 +4,7 @@
 
 /** The sender's side of one call. */
 export interface Origin {
-  readonly kind: 'call' | 'ask' | 'parked';
+  readonly kind: 'call' | 'ask' | 'parked' | 'replay';
   /** Inbox of an ask that waits for the outcome. */
   readonly reply: string | undefined;
   /** The decision, parked record or refusal is durable: the gateway need not keep the sender's message any more. */

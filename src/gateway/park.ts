@@ -9,36 +9,15 @@ import { encodeHeaders, header } from '../wire/headers.js';
 import { limits } from '../wire/limits.js';
 import type { Token } from '../wire/names.js';
 import { birthOf } from '../wire/ulid.js';
+import { carried } from './carried.js';
 import type { Core } from './core.js';
 import type { Origin } from './origin.js';
 import type { Waiting } from './waiting.js';
 
-const CARRIED = [
-  header.call,
-  header.deadline,
-  header.ticket,
-  header.major,
-  header.child,
-  header.context,
-  header.labels,
-  header.intent,
-  header.bodyRef,
-  header.contentType,
-  header.traceparent,
-  header.tracestate,
-];
-
 /** Park a call that waited for capacity. */
 export function park(core: Core, w: Waiting): void {
   const id = w.incoming.headers.get(header.call) ?? w.incoming.mintedId ?? '';
-  const headers: Record<string, string> = {};
-  for (const name of CARRIED) {
-    const value = w.incoming.headers.get(name);
-    if (value !== undefined) {
-      headers[name] = value;
-    }
-  }
-  headers[header.call] = id;
+  const headers: Record<string, string> = { ...carried(w.incoming.headers), [header.call]: id };
   const deadline = Number(headers[header.deadline] ?? birthOf(id) + limits.deadlineDefaultMs);
   const record: ParkedRecord = {
     v: 1,

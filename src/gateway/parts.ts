@@ -16,7 +16,7 @@ import { readParts } from '../wire/parts.js';
 import type { Attempts } from './attempts.js';
 import type { Core } from './core.js';
 import { answerOf } from './dispatch.js';
-import { release, type OpenCall, type OpenSet } from './open.js';
+import { effectKey, release, type OpenCall, type OpenSet } from './open.js';
 import type { Settler } from './settle.js';
 
 /** What passing on needs. */
@@ -112,7 +112,7 @@ function onCredit({ core, open }: PartsParts, msg: Msg): void {
   }
   const to = subject.flow({ agent: call.record.agent as Token, call: p.call as Token });
   const lines = headerText([
-    [header.key, call.key],
+    [header.key, effectKey(call)],
     [header.part, part],
     [header.question, answers ? 1 : undefined],
   ]);

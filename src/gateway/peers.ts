@@ -137,9 +137,11 @@ export class Peers {
       return;
     }
     const query = msg.json<OpenQuery>();
+    const call = query.call === undefined ? undefined : this.#open.byKey(`${query.from}.${query.call}`);
     const reply: OpenReply = {
       who: this.#core.name,
-      open: query.call !== undefined && this.#open.byKey(`${query.from}.${query.call}`) !== undefined,
+      open: call !== undefined,
+      ...(call?.record.verdict === 'refuse' ? { refused: true } : {}),
     };
     if (query.seqs !== undefined) {
       reply.seqs = query.seqs.filter((seq) => this.#open.bySeq(seq) !== undefined);

@@ -62,6 +62,11 @@ export function allowRecord(core: Core, call: AdmittedCall, reply: string | unde
 
 /** Fields that wire v1 carries along for later readers. */
 function withWireFields(record: DecisionRecord, d: Draft): DecisionRecord {
+  if (d.replay !== undefined) {
+    record.replays = d.replay.of;
+    record.by = d.replay.by;
+    record.key = d.replay.key;
+  }
   if (d.child !== undefined) {
     record.child = d.child;
   }
@@ -128,6 +133,10 @@ export function refuseRecord(
   };
   if (draft.ticket !== undefined) {
     record.parent = `${draft.ticket.from}.${draft.ticket.call}`;
+  }
+  if (draft.replay !== undefined) {
+    record.replays = draft.replay.of;
+    record.by = draft.replay.by;
   }
   if (reply !== undefined) {
     record.reply = reply;

@@ -34,6 +34,7 @@ import { serveParts } from './parts.js';
 import { Peers } from './peers.js';
 import { watchPresence } from './presence.js';
 import { serveCancels, serveRecalls } from './recall.js';
+import { serveReplays } from './replay.js';
 import { Results } from './results.js';
 import { Settler } from './settle.js';
 import { showGateway } from './shown.js';
@@ -102,6 +103,7 @@ export async function runGateway(options: GatewayOptions): Promise<RunningGatewa
     serveAdoptions(core, open, attempts, settler),
     serveAsks(core, open, admitter, waiting),
     serveWakes(core, open, admitter),
+    serveReplays(core, open, admitter),
     serveRecalls(core, open, waiting),
     serveBodies(core),
     serveParts({ core, open, attempts, settler }),

@@ -12,9 +12,9 @@ import { header } from '../wire/headers.js';
 import { limits } from '../wire/limits.js';
 import { birthOf, isCallId } from '../wire/ulid.js';
 import type { Admitter } from './admit.js';
-import { writeDead } from './attempts.js';
 import { findBody } from './bodies/check.js';
 import type { Core } from './core.js';
+import { deadOfUndecided, writeDead } from './dead.js';
 import { lookUp } from './lookup.js';
 import type { OpenSet } from './open.js';
 import type { Origin } from './origin.js';
@@ -180,16 +180,7 @@ export class Taker {
   #giveUp(incoming: Incoming, origin: Origin, streamSeq: number, id: string, takes: number): void {
     const why = 'gateways crashed while they handled it';
     const call = isCallId(id) ? id : `seq-${streamSeq}`;
-    const dead = {
-      v: 1 as const,
-      from: incoming.from,
-      call,
-      capability: incoming.capability,
-      why,
-      history: [],
-      at: Date.now(),
-    };
-    writeDead(this.#core, dead, incoming.body, () =>
+    writeDead(this.#core, deadOfUndecided(incoming, call, why), incoming.body, () =>
       this.#admitter.end(incoming, origin, call, 'unknown', meshError('poison', { attempts: takes, why })),
     );
   }

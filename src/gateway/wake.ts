@@ -18,8 +18,8 @@ import type { Origin } from './origin.js';
 import { forget, unpark } from './park.js';
 import { readRegister } from './settle.js';
 
-/** What the supervisor is told. */
-export type WakeReply = 'gone' | 'decided' | 'held' | 'failed';
+/** What the supervisor is told. `decided`: it was given out; `ended`: it never will be. */
+export type WakeReply = 'gone' | 'decided' | 'ended' | 'held' | 'failed';
 
 /** Serve wakes. Returns how to stop. */
 export function serveWakes(core: Core, open: OpenSet, admitter: Admitter): () => void {
@@ -37,7 +37,7 @@ export function serveWakes(core: Core, open: OpenSet, admitter: Admitter): () =>
 }
 
 async function wake(core: Core, open: OpenSet, admitter: Admitter, msg: Msg): Promise<WakeReply> {
-  const { seq, cancelled } = msg.json<Wake>();
+  const { seq, cancelled, by } = msg.json<Wake>();
   const parked = await unpark(core, seq);
   if (parked === undefined) {
     return 'gone';
@@ -65,12 +65,14 @@ async function wake(core: Core, open: OpenSet, admitter: Admitter, msg: Msg): Pr
       reply: record.reply,
       durable: () => {
         forget(core, seq);
-        resolve('decided');
+        const here = open.byKey(`${record.from}.${record.call}`);
+        resolve(here?.record.verdict === 'refuse' ? 'ended' : 'decided');
       },
       undone: () => resolve('failed'),
     };
     if (cancelled === true) {
-      admitter.end(incoming, origin, record.call, 'cancelled', meshError('cancelled'));
+      const error = meshError('cancelled', by === undefined ? {} : { by: ` by ${by}` });
+      admitter.end(incoming, origin, record.call, 'cancelled', error);
     } else if (admitter.admit(incoming, origin, record.call, true) === 'held') {
       resolve('held');
     }

@@ -306,7 +306,7 @@ export const limitTable = {
 /** Name of a bound. */
 export type LimitName = keyof typeof limitTable;
 
-/** The bounds as plain numbers, for code. */
-export const limits: Readonly<Record<LimitName, number>> = Object.freeze(
-  Object.fromEntries(Object.entries(limitTable).map(([k, v]) => [k, v.value])) as Record<LimitName, number>,
-);
+/** The bounds as plain numbers, for code. `setLimits` may change a few of them before a process begins its work. */
+export const limits: Readonly<Record<LimitName, number>> = Object.fromEntries(
+  Object.entries(limitTable).map(([k, v]) => [k, v.value]),
+) as Record<LimitName, number>;

@@ -1,5 +1,6 @@
 /** Writes the pages of `docs/reference`. */
-import { limitTable } from '../../src/wire/limits.js';
+import { limitTable, type LimitName } from '../../src/wire/limits.js';
+import { settable } from '../../src/wire/settable.js';
 import { buckets } from '../streams.js';
 import type { SubjectRow } from '../table.js';
 import { apiPage } from './api.js';
@@ -23,7 +24,7 @@ export function pages(): Record<string, string> {
     'errors.md': page('Errors', ERRORS, retryTable() + '## Codes\n\n' + errorTable()),
     'messages.md': page('Messages', MESSAGES, `## Headers\n\n${headerTable()}${messageTables()}`),
     'api.md': page('What programs import', API, apiPage()),
-    'limits.md': page('Limits', 'Every bound of the mesh. Nothing grows without one of these.', limitRows()),
+    'limits.md': page('Limits', LIMITS, limitRows()),
   };
 }
 
@@ -36,9 +37,12 @@ const PERMISSIONS =
   'What the broker lets each role do. `{me}` is the name of the user; a second word is the queue group it must join.';
 const ERRORS =
   'A closed set: every error of the mesh has one of these codes. Words in braces are facts of the case; they come as `details` too.';
+const LIMITS =
+  'Every bound of the mesh; nothing grows without one of these. Those with a range may be set in `mesh.yaml` ([configuration](../configuration.md)); the others are promises, or must be the same in all processes.';
 const MESSAGES = 'The headers and the JSON of every message; the JSON Schemas are in `schemas/`.';
 
-function page(title: string, intro: string, body: string): string {
+/** A generated page. */
+export function page(title: string, intro: string, body: string): string {
   return `${pageBanner}# ${title}\n\n${intro}\n\n${body}`;
 }
 
@@ -132,11 +136,13 @@ export function limitRows(names?: readonly string[]): string {
   if (missing !== undefined) {
     throw new Error(`there is no limit ${missing}`);
   }
+  const number = (n: number) => n.toLocaleString('en-US');
   const cells = wanted.map(([name, l]) => [
     code(name),
-    l.value.toLocaleString('en-US'),
+    number(l.value),
     prose(l.unit),
+    settable[name as LimitName]?.map(number).join(' to ') ?? '',
     prose(l.reason),
   ]);
-  return markdownTable(['Limit', 'Value', 'Unit', 'Reason'], cells);
+  return markdownTable(['Limit', 'Value', 'Unit', 'May be set to', 'Reason'], cells);
 }

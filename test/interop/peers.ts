@@ -85,9 +85,9 @@ export class Peers {
     return this.#run(this.#go.client, args, name);
   }
 
-  /** The agent of `examples/python`. */
-  pythonAgent(name: string): Promise<Running> {
-    return this.#stay(this.#python, [resolve('examples/python/agent.py')], name, `${name} serves`);
+  /** An agent in Python: that of `examples/python`, unless told otherwise. */
+  pythonAgent(name: string, program = 'examples/python/agent.py'): Promise<Running> {
+    return this.#stay(this.#python, [resolve(program)], name, `${name} serves`);
   }
 
   /** The agent in Go; `child`: what it calls on the way. */

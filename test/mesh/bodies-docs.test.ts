@@ -25,7 +25,7 @@ beforeAll(async () => {
   writeFileSync(join(folder, 'package.json'), '{"name":"hello","private":true}\n');
   mkdirSync(join(folder, '.mesh', 'creds'), { recursive: true });
   for (const name of ['me', 'worker']) {
-    copyFileSync(credentialsFile(mesh.dir, name), join(folder, '.mesh', 'creds', `${name}.creds`));
+    copyFileSync(credentialsFile(mesh.dir, name), join(folder, '.mesh', 'creds', `${name}.json`));
   }
   const { MESH_DATA: _data, MESH_CREDS: _creds, ...inherited } = process.env;
   const here = { NATS_URL: mesh.url, MESH_URL: mesh.url, MESH_DATA: mesh.dir };

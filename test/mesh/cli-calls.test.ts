@@ -32,6 +32,7 @@ members: { me: [everyone], shop: [worker], stock: [worker], gone: [worker] }
   await shop.serveAll([
     { name: 'shop.query', options: query, handler: (_: never, ctx) => ctx.call('stock.read', {}) },
     { name: 'shop.echo', options: {}, handler: (body: unknown) => ({ body }) },
+    { name: 'shop.crop', options: { takes: ['json', 'bytes'], gives: ['bytes'] }, handler: (b: Buffer) => b },
     {
       name: 'shop.fail',
       options: {},
@@ -144,7 +145,7 @@ describe('mesh calls', () => {
     const { out, code } = await run(['calls', 'ls', '--limit', '2']);
     const lines = out.trimEnd().split('\n');
     expect([code, lines.length]).toEqual([0, 3]);
-    expect(lines[1]).toMatch(/^shop\.\w+ +└ stock\.read +stock +completed/);
+    expect(lines[1]).toMatch(/^shop\.\w+ +┌ stock\.read +stock +completed/);
     expect(lines[2]).toContain(`me.${id}`);
     const { calls } = await json<CallsPage>('calls', 'ls', '--from', 'me', '--status', 'completed');
     expect(calls[0]).toMatchObject({ call: id, status: 'completed' });
@@ -188,11 +189,18 @@ describe('mesh calls', () => {
   });
 });
 
+test('a command that does not exist is told with the one that was meant, on one line', async () => {
+  const { code, err } = await run(['cal']);
+  expect(code).toBe(2);
+  expect(err.split('\n')[0]).toMatch(/^\[usage\] .*'cal'.*Did you mean call\?/);
+  expect(err).not.toContain('\\u000a');
+});
+
 describe('mesh agents', () => {
   test('ls lists who is there, also by capability', async () => {
     const { out } = await run(['agents', 'ls']);
     expect(out).toMatch(/^gone +none .* gone\.work$/m);
-    expect(out).toMatch(/^shop +1 +0 of 16 +shop\.query shop\.echo shop\.fail$/m);
+    expect(out).toMatch(/^shop +1 +0 of 16 +shop\.query shop\.echo shop\.crop shop\.fail$/m);
     const { agents } = await json<AgentsPage>('agents', 'ls', 'stock.*');
     expect(agents.map(({ agent }) => agent)).toEqual(['stock']);
     expect((await run(['agents', 'ls', 'a..b'])).code).toBe(2);
@@ -203,6 +211,13 @@ describe('mesh agents', () => {
     expect(out).toContain('sells \\u001b[2Jthings');
     expect(out).toMatch(/^shop\.query 1\.0 +at most one dispatch, expert, 12 micros a call$/m);
     expect(out).toContain('"required"');
+    const large = ', large ones by reference';
+    expect(out).toMatch(
+      new RegExp(`^shop\\.query .*\n  takes json, msgpack${large}\n  gives json${large}\n  input {`, 'm'),
+    );
+    expect(out).toMatch(
+      new RegExp(`^shop\\.crop .*\n  takes json, bytes${large}\n  gives bytes${large}\n`, 'm'),
+    );
     expect(out).not.toContain('\u001b');
     const page = await json<AgentPage>('agents', 'show', 'stock');
     expect(page.card.capabilities).toMatchObject([{ name: 'stock.read', idempotent: true }]);

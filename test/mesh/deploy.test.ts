@@ -2,7 +2,7 @@
  * The container files, as far as they go without an engine: what they name exists, versions are pinned, and their
  * commands, played word for word with real processes on a real server with their configuration, make a mesh.
  */
-import { spawn, type ChildProcess } from 'node:child_process';
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -22,6 +22,7 @@ interface Service {
   readonly environment?: Record<string, string>;
   readonly depends_on?: Record<string, { condition: string }>;
   readonly healthcheck?: { readonly test: string[] };
+  readonly restart?: string;
 }
 
 const compose = parse(readFileSync('deploy/compose.yaml', 'utf8'), { merge: true }) as {
@@ -72,10 +73,25 @@ function freePort(): Promise<number> {
   });
 }
 
+test('every service that stays is watched, and nobody starts before what it needs is healthy', () => {
+  const staying = Object.entries(services).filter(([, { restart }]) => restart === 'unless-stopped');
+  expect(staying.map(([name]) => name).toSorted()).toEqual(['control', 'gateway-1', 'gateway-2', 'nats']);
+  expect(staying.filter(([, { healthcheck }]) => healthcheck === undefined)).toEqual([]);
+  const waits = staying.flatMap(([, { depends_on: after = {} }]) => Object.entries(after));
+  const early = waits.filter(([name, { condition }]) => name !== 'setup' && condition !== 'service_healthy');
+  expect(early).toEqual([]);
+  expect(dockerfile, 'the health check runs node').toMatch(/^FROM node:\S+$/m);
+});
+
 test('its commands make a mesh', { timeout: 120_000 }, async () => {
   const [port, http] = [await freePort(), await freePort()];
-  const local = (text: string) =>
+  const pages = new Map<string, number>();
+  for (const name of Object.keys(services)) {
+    pages.set(name, await freePort()); // each container has a loopback of its own
+  }
+  const local = (text: string, name = '') =>
     text
+      .replaceAll('127.0.0.1:9464', `127.0.0.1:${pages.get(name)}`)
       .replaceAll('"/data/', `"${data}/`)
       .replaceAll('nats:4222', `127.0.0.1:${port}`)
       .replaceAll('0.0.0.0:4222', `127.0.0.1:${port}`)
@@ -89,9 +105,11 @@ test('its commands make a mesh', { timeout: 120_000 }, async () => {
   const binary = await findServer();
   const play = (name: string, extra: string[] = []): ChildProcess => {
     const { command, environment = {}, image } = services[name] as Service;
-    const args = [...command.filter((word) => extra.length === 0 || word !== '--help'), ...extra].map(local);
+    const args = [...command.filter((word) => extra.length === 0 || word !== '--help'), ...extra].map(
+      (word) => local(word),
+    );
     const words = image.startsWith('nats:') ? [binary, ...args] : [process.execPath, 'bin/mesh.js', ...args];
-    const own = Object.entries(environment).map(([key, value]) => [key, local(value)]);
+    const own = Object.entries(environment).map(([key, value]) => [key, local(value, name)]);
     const child = spawn(words[0] ?? '', words.slice(1), {
       env: { ...process.env, MESH_DATA: data, MESH_OFFLINE: '1', ...Object.fromEntries(own) },
       stdio: 'ignore',
@@ -113,15 +131,18 @@ test('its commands make a mesh', { timeout: 120_000 }, async () => {
       ),
     20_000,
   );
-  // As `restart: unless-stopped` does: a gateway ends until control has made the key ring.
-  const keep = (name: string): void => {
-    play(name).once('exit', (code) => {
-      if (code !== null && code !== 0) {
-        keep(name);
-      }
-    });
+  /** What an engine learns from the health check of a service. */
+  const healthy = (name: string): Promise<boolean> => {
+    const [, command = '', ...args] = services[name]?.healthcheck?.test ?? [];
+    const words = args.map((word) => local(word, name));
+    return new Promise((done) => execFile(command, words, (err) => done(err === null)));
   };
-  ['control', 'gateway-1', 'gateway-2'].forEach(keep);
+  for (const name of ['control', 'gateway-1', 'gateway-2']) {
+    expect(await healthy(name), `${name} before it is started`).toBe(false);
+    const child = play(name); // in the order of depends_on nobody has to be started twice
+    expect(await until(async () => child.exitCode !== null || (await healthy(name)), 30_000)).toBe(true);
+    expect(child.exitCode).toBeNull();
+  }
 
   expect(await ended(play('cli', ['agents', 'add', 'inventory']))).toBe(0);
   const policy = join(data, 'mesh.policy.yaml');
@@ -143,4 +164,9 @@ test('its commands make a mesh', { timeout: 120_000 }, async () => {
   expect(await me.call('inventory.query')).toEqual({ inStock: 3 });
   expect(await ended(play('cli', ['agents', 'ls']))).toBe(0);
   await Promise.all([me.close(), agent.close()]);
+
+  await endProcess(server.pid ?? 0);
+  for (const name of ['control', 'gateway-1', 'gateway-2']) {
+    await until(async () => !(await healthy(name)), 20_000);
+  }
 });

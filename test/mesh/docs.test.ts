@@ -2,17 +2,16 @@
  * The tutorial and the how-tos are followed to the letter. The tutorial packs and installs the real package; for the
  * how-tos the repository is linked, as npm would. The port is a free one.
  */
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
 import { readPage } from '../support/markdown.js';
-import { Reader } from '../support/reader.js';
+import { cleanEnv, install, Reader } from '../support/reader.js';
 
 const repository = resolve('.');
 const folder = mkdtempSync(join(tmpdir(), 'capmesh-docs-'));
-const { NATS_URL: _url, MESH_DATA: _data, MESH_URL: _mesh, MESH_CREDS: _creds, ...inherited } = process.env;
-const env = { ...inherited, NO_COLOR: '1', XDG_CACHE_HOME: join(folder, 'cache') };
+const env = cleanEnv({ XDG_CACHE_HOME: join(folder, 'cache') });
 const SLOW = 240_000;
 let reader: Reader | undefined;
 
@@ -32,7 +31,9 @@ test('the tutorial', { timeout: SLOW }, async () => {
     done: ['npm ci --prefix capmesh'], // it would take the tests their tools away
     stepMs: 120_000,
   });
-  const said = await reader.follow(readPage('docs/tutorial.md'));
+  const { fences, ...page } = readPage('docs/tutorial.md');
+  const here = fences.filter(({ section }) => section !== 'The same in Python'); // test/interop/python-tutorial.test.ts
+  const said = await reader.follow({ ...page, fences: here });
   expect(said).toMatch(/"sku": "lamp",\s+"inStock": 12/);
   expect(said).toMatch(
     /\[schema_violation\][^]*exit code 3[^]*\[(not_granted|capability_unknown)\][^]*exit code 3/,
@@ -65,7 +66,9 @@ const HOWTOS: Readonly<Record<string, { readonly before?: string; readonly says:
 };
 
 describe('how to', () => {
-  const pages = readdirSync('docs/howto').filter((name) => name !== 'test-your-agents.md'); // by package.test.ts
+  // These two are followed by package.test.ts and bodies-docs.test.ts.
+  const elsewhere = ['test-your-agents.md', 'many-calls.md'];
+  const pages = readdirSync('docs/howto').filter((name) => !elsewhere.includes(name));
 
   test('every page is followed', () => {
     expect(pages.toSorted()).toEqual(Object.keys(HOWTOS).toSorted());
@@ -73,12 +76,7 @@ describe('how to', () => {
 
   test.each(Object.entries(HOWTOS))('%s', { timeout: SLOW }, async (name, { before, says }) => {
     const own = join(folder, name);
-    const bin = join(own, 'node_modules', '.bin');
-    mkdirSync(bin, { recursive: true });
-    symlinkSync(repository, join(own, 'node_modules', 'capmesh'));
-    symlinkSync('../capmesh/bin/mesh.js', join(bin, 'mesh'));
-    symlinkSync('../capmesh/node_modules/.bin/mcp-server-filesystem', join(bin, 'mcp-server-filesystem'));
-    writeFileSync(join(own, 'package.json'), '{"name":"own","private":true}\n');
+    install(own, ['mcp-server-filesystem']);
     reader = new Reader({
       folder: own,
       env,

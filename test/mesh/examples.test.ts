@@ -9,7 +9,7 @@ import type { CallPage } from '../../src/control/views/pages.js';
 import { startChatServer, type ChatServerHandle } from '../support/chat-server.js';
 import { readPage } from '../support/markdown.js';
 import { until } from '../support/mesh.js';
-import { Reader } from '../support/reader.js';
+import { cleanEnv, Reader } from '../support/reader.js';
 import { ask } from '../support/views.js';
 import { connectBroker } from '../../src/fabric/connection.js';
 
@@ -22,17 +22,14 @@ let url = '';
 
 beforeAll(async () => {
   chat = await startChatServer();
-  const { NATS_URL: _url, ...inherited } = process.env;
   reader = new Reader({
     folder: '.',
-    env: {
-      ...inherited,
+    env: cleanEnv({
       MESH_DATA: data,
-      NO_COLOR: '1',
       OPENAI_BASE_URL: chat.baseUrl,
       OPENAI_MODEL: 'small',
       OPENAI_API_KEY: 'a-key',
-    },
+    }),
     stays: [
       ['npx mesh up', 'The mesh is up'],
       ['ten-lines/run.sh', 'inventory serves inventory.query'],
@@ -76,6 +73,21 @@ describe('an agent around a model', () => {
   test('answers as its page says', async () => {
     const said = await reader.follow(readPage('examples/chat-agent/README.md'));
     expect(said).toMatch(/"summary": "The mesh proves who"/);
+    expect(said).toMatch(/"Nothing"[^]*" is"[^]*" sent"[^]*" to"[^]*"summary": "Nothing is sent to"/);
+  });
+
+  test('gives the words to a caller that listens while the server is still at it', async () => {
+    chat.mood = 'pauses';
+    const stream = me.stream<{ summary: string }>('text.summarise', { text: 'one two three' });
+    const heard: unknown[] = [];
+    for await (const { n, value } of stream) {
+      heard.push([n, value]);
+      chat.goOn(); // what was heard until here came before the end of the answer
+    }
+    const words = ['one', ' two', ' three'];
+    expect(heard).toEqual(words.map((text, i) => [i + 1, { text }]));
+    expect((await stream.outcome).value.summary).toBe(words.join(''));
+    chat.mood = 'answers';
   });
 
   test('speaks the protocol, and reports what the server counted', async () => {

@@ -6,7 +6,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 
 /** What the server does with requests from now on. */
-export type Mood = 'answers' | 'refuses' | 'breaks off' | 'says an error' | 'is silent';
+export type Mood = 'answers' | 'refuses' | 'breaks off' | 'says an error' | 'is silent' | 'pauses';
 
 export interface Asked {
   readonly authorization: string | undefined;
@@ -22,6 +22,8 @@ export interface ChatServerHandle {
   /** Requests whose client left before the end. */
   left: number;
   mood: Mood;
+  /** A server that pauses does so after the first word, until this. */
+  goOn: () => void;
   stop(): Promise<void>;
 }
 
@@ -35,6 +37,7 @@ export async function startChatServer(): Promise<ChatServerHandle> {
     asked: [],
     left: 0,
     mood: 'answers',
+    goOn: () => undefined,
     stop: () =>
       new Promise((done) => {
         server.close(() => done());
@@ -64,11 +67,16 @@ async function serve(handle: ChatServerHandle, request: IncomingMessage, respons
   response.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8' });
   response.flushHeaders();
   if (handle.mood !== 'is silent') {
-    await answer(handle.mood, body, response);
+    await answer(handle, body, response);
   }
 }
 
-async function answer(mood: Mood, body: Omit<Asked, 'authorization'>, response: ServerResponse) {
+async function answer(
+  handle: ChatServerHandle,
+  body: Omit<Asked, 'authorization'>,
+  response: ServerResponse,
+): Promise<void> {
+  const { mood } = handle;
   const words = (body.messages.at(-1)?.content ?? '').split(' ').slice(0, 4);
   const model = `${body.model}-2026`;
   const event = (facts: object) =>
@@ -83,11 +91,21 @@ async function answer(mood: Mood, body: Omit<Asked, 'authorization'>, response: 
       : event({ choices: [{ index: 0, delta: {}, finish_reason: 'stop' }] }) +
         (body.stream_options.include_usage === true ? event({ choices: [], usage }) : '') +
         'data: [DONE]\n\n';
-  const text = `: a comment keeps the line open\n\n${said.join('')}${mood === 'breaks off' ? '' : tail}`;
+  const [first = '', ...others] = said;
+  const pause = new Promise<void>((resolve) => (handle.goOn = resolve));
+  await write(response, `: a comment keeps the line open\n\n${first}`);
+  if (mood === 'pauses') {
+    await pause;
+  }
+  await write(response, `${others.join('')}${mood === 'breaks off' ? '' : tail}`);
+  response.end();
+}
+
+/** Cut also in the middle of a letter. */
+async function write(response: ServerResponse, text: string): Promise<void> {
   const bytes = Buffer.from(text);
   for (let at = 0; at < bytes.length; at += 7) {
-    response.write(bytes.subarray(at, at + 7)); // also in the middle of a letter
+    response.write(bytes.subarray(at, at + 7));
     await new Promise((next) => setImmediate(next));
   }
-  response.end();
 }

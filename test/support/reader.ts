@@ -1,11 +1,12 @@
 /**
  * Somebody who follows a page to the letter: code is written to the file it names, commands are typed into terminals
  * of one folder, in the order of the page. A terminal whose command stays open is left open, and the next block is
- * typed into another one.
+ * typed into another one. The port that pages name is a free one.
  */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
-import { dirname, join } from 'node:path';
+import { tmpdir } from 'node:os';
+import { delimiter, dirname, join, resolve } from 'node:path';
 import { compilePolicy } from '../../src/domain/policy.js';
 import { connectBroker } from '../../src/fabric/connection.js';
 import { places, textIfAny } from '../../src/fabric/folder.js';
@@ -34,7 +35,7 @@ const FILE = /^(?:\/\/|#) ([\w./-]+\.(?:mjs|ts|json|ya?ml|py))\n/;
 /** Follows pages. Stop it at the end. */
 export class Reader {
   readonly #options: ReaderOptions;
-  readonly #terminals: Terminal[] = [];
+  readonly #terminals: { readonly script: string; readonly terminal: Terminal }[] = [];
   /** `cd` and `export` lines so far: every further terminal is opened in the same place. */
   readonly #before: string[] = [];
   #port = '';
@@ -43,7 +44,7 @@ export class Reader {
     this.#options = options;
   }
 
-  /** Go through a section of a page; what its commands printed. */
+  /** Go through a section of a page, or through all of it; what its commands printed. */
   async follow(page: Page, section?: string): Promise<string> {
     const fences = page.fences.filter((fence) => section === undefined || fence.section === section);
     if (fences.length === 0) {
@@ -56,6 +57,15 @@ export class Reader {
     return said;
   }
 
+  /** Go through all of a page; what its commands printed, by section. */
+  async followAll(page: Page): Promise<Map<string, string>> {
+    const said = new Map<string, string>();
+    for (const section of new Set(page.fences.map((fence) => fence.section))) {
+      said.set(section, await this.follow(page, section));
+    }
+    return said;
+  }
+
   /** Type lines into a terminal; what they printed. */
   async type(script: string): Promise<string> {
     this.#port ||= await freePort();
@@ -63,7 +73,7 @@ export class Reader {
     const lines = script.split('\n').filter((line) => !done.includes(line));
     const own = lines.join('\n').replaceAll(PORT, this.#port);
     const terminal = new Terminal([...this.#before, own].join('\n'), { cwd: folder, env });
-    this.#terminals.push(terminal); // also one that should end, and does not
+    this.#terminals.push({ script, terminal }); // also one that should end, and does not
     const stay = stays.find(([command]) => `${script}\n`.includes(command));
     this.#before.push(
       ...own.split('\n').flatMap((line) => /^export .*|^cd .*|(?<=^mkdir \S+ && )cd .*/.exec(line) ?? []),
@@ -77,9 +87,14 @@ export class Reader {
     return terminal.said;
   }
 
+  /** Ctrl-C in the terminal in which this command stays. */
+  async interrupt(command: string): Promise<void> {
+    await this.#terminals.findLast(({ script }) => script.includes(command))?.terminal.interrupt();
+  }
+
   /** Ctrl-C in every terminal, last opened first. */
   async stop(): Promise<void> {
-    for (const terminal of this.#terminals.toReversed()) {
+    for (const { terminal } of this.#terminals.toReversed()) {
       await terminal.interrupt();
     }
   }
@@ -97,7 +112,8 @@ export class Reader {
     }
     const file = join(this.#folder(), name);
     mkdirSync(dirname(file), { recursive: true });
-    writeFileSync(file, text);
+    this.#port ||= await freePort();
+    writeFileSync(file, text.replaceAll(PORT, this.#port));
     await this.#policyInForce();
     return '';
   }
@@ -128,6 +144,54 @@ export class Reader {
       await nc.close();
     }
   }
+}
+
+/** An environment in which nobody has set anything of ours. */
+export function cleanEnv(more: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
+  const foreign = Object.entries(process.env).filter(([name]) => !/^(MESH|NATS)_/.test(name));
+  return {
+    ...Object.fromEntries(foreign),
+    NO_COLOR: '1',
+    npm_config_yes: 'false',
+    npm_config_loglevel: 'error',
+    ...more,
+  };
+}
+
+/** Somebody in a new folder that holds nothing but the package. `leave` stops everything and removes the folder. */
+export function sitDown(stays: ReaderOptions['stays']): {
+  readonly reader: Reader;
+  readonly folder: string;
+  readonly leave: () => Promise<void>;
+} {
+  const folder = mkdtempSync(join(tmpdir(), 'capmesh-page-'));
+  install(folder);
+  const reader = new Reader({ folder, env: cleanEnv(), stays });
+  const leave = async (): Promise<void> => {
+    await reader.stop();
+    rmSync(folder, { recursive: true, force: true });
+  };
+  return { reader, folder, leave };
+}
+
+/** As if npm had installed the package into the folder, and programs of packages that it comes with. */
+export function install(folder: string, programs: readonly string[] = []): void {
+  const bin = join(folder, 'node_modules', '.bin');
+  mkdirSync(bin, { recursive: true });
+  symlinkSync(resolve('.'), join(folder, 'node_modules', 'capmesh'));
+  symlinkSync('../capmesh/bin/mesh.js', join(bin, 'mesh'));
+  programs.forEach((name) => symlinkSync(`../capmesh/node_modules/.bin/${name}`, join(bin, name)));
+  writeFileSync(join(folder, 'package.json'), '{"name":"own","private":true}\n');
+}
+
+/** A PATH with the command `nats`: the one that is given, or a stand-in over the official client. */
+export function pathWithNats(folder: string, nats?: string): string {
+  const bin = join(folder, 'bin');
+  mkdirSync(bin, { recursive: true });
+  const command = nats ?? `node '${resolve('test/support/nats-command.mjs')}'`;
+  writeFileSync(join(bin, 'nats'), `#!/bin/sh\nexec ${command} "$@"\n`);
+  chmodSync(join(bin, 'nats'), 0o755);
+  return [bin, process.env['PATH'] ?? ''].join(delimiter);
 }
 
 function freePort(): Promise<string> {

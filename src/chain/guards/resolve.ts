@@ -1,6 +1,6 @@
 import { meshError } from '../../wire/errors.js';
 import { limits } from '../../wire/limits.js';
-import { nearNames } from '../../domain/registry.js';
+import { nearNames } from '../../domain/near.js';
 import type { Draft, World } from '../draft.js';
 import type { Guard } from '../verdict.js';
 

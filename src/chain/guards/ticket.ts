@@ -1,6 +1,7 @@
 import { meshError } from '../../wire/errors.js';
 import { header } from '../../wire/headers.js';
 import { openTicket } from '../../domain/ticket.js';
+import type { Draft, Replay, World } from '../draft.js';
 import type { Guard } from '../verdict.js';
 
 /**
@@ -9,11 +10,15 @@ import type { Guard } from '../verdict.js';
  * - Refuses with: ticket_invalid, ticket_foreign, root_denied.
  * - Needs: decode.
  * - Proves: root, chain, ticket. A call without a ticket is a root, and only `mayRoot` allows one, so that dropping
- *   the ticket escapes nothing.
+ *   the ticket escapes nothing. A replay is a root that keeps the chain of the dead call: whoever it was done for must
+ *   still be allowed to begin a tree.
  */
 export const ticket: Guard = {
   name: 'ticket',
   check(draft, world) {
+    if (draft.replay !== undefined) {
+      return again(draft, world, draft.replay);
+    }
     const text = draft.headers.get(header.ticket);
     if (text === undefined) {
       if (!world.policy.mayRoot(draft.who)) {
@@ -35,3 +40,26 @@ export const ticket: Guard = {
     return undefined;
   },
 };
+
+function again(draft: Draft, world: World, { chain }: Replay): undefined {
+  draft.chain = chain === undefined ? chainOfUndecided(draft, world) : [...chain];
+  const [principal = draft.who] = draft.chain;
+  if (!world.policy.mayRoot(principal)) {
+    throw meshError('root_denied', { from: principal });
+  }
+  draft.root = `${draft.who}.${draft.id}`;
+  return undefined;
+}
+
+/** It was given up before it was decided: its ticket, if it had one, is looked at now for the first time. */
+function chainOfUndecided(draft: Draft, world: World): string[] {
+  const text = draft.headers.get(header.ticket);
+  if (text === undefined) {
+    return [draft.who];
+  }
+  const opened = openTicket(world.ring, text);
+  if (opened.agent !== draft.who) {
+    throw meshError('ticket_foreign', { owner: opened.agent, from: draft.who });
+  }
+  return opened.chain;
+}

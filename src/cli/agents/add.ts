@@ -7,24 +7,24 @@ import { places } from '../../fabric/folder.js';
 import { reloadServer } from '../../fabric/server.js';
 import { credentialsFile, mintUser, nkeyFile, readUsers, snippetFor, type User } from '../../fabric/users.js';
 import { meshError } from '../../wire/errors.js';
-import { dataFolder, runningState } from '../context.js';
+import type { Settings } from '../../domain/config/resolve.js';
+import { folderOf, runningState } from '../context.js';
+import { pathIn, readSettings, withSettings, type Flags } from '../settings.js';
 import { readState } from '../state.js';
 import { natsContext } from '../up/files.js';
 import { wholeNumber } from '../calls/ask.js';
 import { paint, say, sayJson, table } from '../output.js';
 import { readCapability, registerPlain, type PlainOptions, type PlainReply } from './plain.js';
 
-interface AddOptions extends PlainOptions {
+interface AddOptions extends PlainOptions, Flags {
   readonly caller?: boolean;
   readonly serves?: readonly string[];
-  readonly data?: string;
   readonly json?: boolean;
 }
 
 /** Add the command. */
 export function register(agents: Command): void {
-  agents
-    .command('add <name>')
+  withSettings(agents.command('add <name>'), ...SETTINGS)
     .summary('make credentials for an agent or a caller')
     .description(
       'Make credentials and permissions for a name and tell the server. A server that is not ours must be told by its owner: the block to install is printed.',
@@ -40,11 +40,12 @@ export function register(agents: Command): void {
       'tasks a plain responder works on at once (default: 16)',
       wholeNumber(1, 10_000),
     )
-    .option('--data <folder>', 'data folder (default: $MESH_DATA or .mesh)')
     .option('--json', 'print one JSON line')
     .addHelpText('after', HELP)
     .action(add);
 }
+
+const SETTINGS = ['data', 'server.url', 'policy'] as const;
 
 const HELP = `
 Examples:
@@ -58,8 +59,9 @@ serve what it is registered for.`;
 
 async function add(name: string, options: AddOptions): Promise<void> {
   checkTogether(options);
-  const dir = dataFolder(options.data);
-  const server = serverOf(dir);
+  const settings = readSettings(options, SETTINGS);
+  const dir = folderOf(settings);
+  const server = serverOf(dir, settings);
   const serves = options.serves?.map(readCapability);
   await mintUser(dir, { name, role: options.caller === true ? 'caller' : 'agent' });
   const user = readUsers(dir).find((one) => one.name === name);
@@ -70,7 +72,8 @@ async function add(name: string, options: AddOptions): Promise<void> {
     await reloadServer(server.pid, join(dir, places.serverLog));
   }
   natsContext(dir, server.url, name);
-  const context = { data: dir, url: server.url };
+  const { config } = options;
+  const context = { data: dir, url: server.url, ...(typeof config === 'string' ? { config } : {}) };
   const plain = serves && (await registerPlain(context, name, user.publicKey, serves, options));
   if (options.json === true) {
     sayJson({ ...facts(dir, server, user), ...plain });
@@ -103,12 +106,12 @@ interface Server {
   readonly pid: number | undefined;
 }
 
-/** The server to tell: the one of the mesh that runs here, else $NATS_URL, which is never ours. */
-function serverOf(dir: string): Server {
-  const url = process.env['NATS_URL'];
+/** The server to tell: the one of the mesh that runs here, else the one that is set, which is never ours. */
+function serverOf(dir: string, settings: Settings): Server {
+  const url = settings.value('server.url');
   const state = readState(dir);
-  if (state === undefined && url !== undefined && url !== '') {
-    return { url, policy: join(dir, places.policy), pid: undefined };
+  if (state === undefined && url !== undefined) {
+    return { url, policy: pathIn(settings, 'policy') ?? join(dir, places.policy), pid: undefined };
   }
   const running = state ?? runningState(dir);
   return { url: running.url, policy: running.policy, pid: running.server?.pid };

@@ -3,8 +3,9 @@
  */
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { connect, type FindOptions, type Found, type Mesh } from '../../agent/index.js';
-import { openContext, type ContextOptions } from '../context.js';
+import { CONNECTS, openContext, type ContextOptions } from '../context.js';
 import { exits, note, paint, safe, say, sayJson, table } from '../output.js';
+import { withSettings } from '../settings.js';
 
 interface FindCommandOptions extends ContextOptions {
   readonly proficiency?: 'novice' | 'competent' | 'expert';
@@ -14,8 +15,7 @@ interface FindCommandOptions extends ContextOptions {
 
 /** Add the command. */
 export function register(agents: Command): void {
-  agents
-    .command('find [pattern]')
+  withSettings(agents.command('find [pattern]'), ...CONNECTS, 'users.caller')
     .summary('who can do what, by name, proficiency and attributes')
     .description(
       'Capabilities that you may call and who offers them, by capability pattern, proficiency and attributes. What you may not call is not shown.',
@@ -28,9 +28,6 @@ export function register(agents: Command): void {
       ]),
     )
     .option('--attr <key=value>', 'only agents with this attribute (again for more)', addAttribute)
-    .option('--as <name>', 'who asks: a name with credentials in the data folder', 'me')
-    .option('--data <folder>', 'data folder (default: $MESH_DATA or .mesh)')
-    .option('--url <url>', 'server (default: the one of the data folder, else $NATS_URL)')
     .option('--json', 'print one JSON line for each capability')
     .addHelpText('after', HELP)
     .action(find);

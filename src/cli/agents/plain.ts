@@ -5,8 +5,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { meshError, MeshError } from '../../wire/errors.js';
 import { limits } from '../../wire/limits.js';
 import { asCapability } from '../../wire/names.js';
-import { askAdmin } from '../calls/ask.js';
 import type { ContextOptions } from '../context.js';
+import { asOperator } from '../operator.js';
 
 /** A capability it serves. */
 export interface PlainCapability {
@@ -46,7 +46,7 @@ export async function registerPlain(
   const until = Date.now() + POLICY_MS;
   for (;;) {
     try {
-      return await askAdmin<PlainReply>(context, 'plain', admin);
+      return await asOperator(context, [], (operator) => operator.command<PlainReply>('plain', admin));
     } catch (err) {
       if (!(err instanceof MeshError) || err.code !== 'not_certified' || Date.now() > until) {
         throw err;

@@ -4,10 +4,9 @@
 import type { Command } from 'commander';
 import { connect, type Mesh } from '../../agent/index.js';
 import { asMeshError } from '../../wire/errors.js';
-import { limits } from '../../wire/limits.js';
-import { openContext, type ContextOptions } from '../context.js';
+import { CONNECTS, openContext, type ContextOptions } from '../context.js';
 import { exitOfError, exits, say, sayError, sayJson } from '../output.js';
-import { wholeNumber } from './ask.js';
+import { withSettings } from '../settings.js';
 import { follow, questioner, sayOutcome } from './follow.js';
 
 interface LaterOptions extends ContextOptions {
@@ -21,8 +20,8 @@ export function registerLater(calls: Command): void {
     .description('Wait for the outcome of a call that was made before, and print it like mesh call.')
     .addHelpText('after', WAIT_HELP)
     .action((call: string, options: LaterOptions) =>
-      withMesh(options, async (mesh) =>
-        sayOutcome(await mesh.wait(call, options.timeout), options.json === true),
+      withMesh(options, async (mesh, timeout) =>
+        sayOutcome(await mesh.wait(call, timeout), options.json === true),
       ),
     );
   ownOptions(calls.command('watch <call>'))
@@ -31,23 +30,23 @@ export function registerLater(calls: Command): void {
       'Print the partial outputs nobody has read yet, ask you what the handler asks, then print the outcome. The call must have been made with mesh call --detach --stream.',
     )
     .addHelpText('after', WATCH_HELP)
-    .action((call: string, options: LaterOptions) => withMesh(options, (mesh) => watch(mesh, call, options)));
+    .action((call: string, options: LaterOptions) =>
+      withMesh(options, (mesh, timeout) => watch(mesh, call, { ...options, timeout })),
+    );
   ownOptions(calls.command('cancel <call>'))
     .summary('ask the mesh to stop a call')
     .description('Ask the mesh to stop a call, and wait for its outcome, which still decides.')
     .addHelpText('after', CANCEL_HELP)
     .action((call: string, options: LaterOptions) =>
-      withMesh(options, (mesh) => cancel(mesh, call, options)),
+      withMesh(options, (mesh, timeout) => cancel(mesh, call, { ...options, timeout })),
     );
 }
 
 function ownOptions(command: Command): Command {
-  return command
-    .option('--as <name>', 'who made the call: a name with credentials in the data folder', 'me')
-    .option('--timeout <ms>', 'how long to wait', wholeNumber(1, limits.lifeMaxMs), limits.deadlineDefaultMs)
-    .option('--data <folder>', 'data folder (default: $MESH_DATA or .mesh)')
-    .option('--url <url>', 'server (default: the one of the data folder, else $NATS_URL)')
-    .option('--json', 'print one JSON value per line');
+  return withSettings(command, ...CONNECTS, 'users.caller', 'call.timeoutMs').option(
+    '--json',
+    'print one JSON value per line',
+  );
 }
 
 const EXITS =
@@ -103,12 +102,15 @@ async function cancel(mesh: Mesh, call: string, options: LaterOptions): Promise<
   process.exitCode = status === 'cancelled' ? exits.completed : exits.failed;
 }
 
-async function withMesh(options: LaterOptions, run: (mesh: Mesh) => Promise<void>): Promise<void> {
+async function withMesh(
+  options: LaterOptions,
+  run: (mesh: Mesh, timeoutMs: number) => Promise<void>,
+): Promise<void> {
   try {
-    const { url, credentials } = openContext({ ...options, as: options.as ?? 'me' }, 'me');
+    const { url, credentials, settings } = openContext(options, 'me', ['call.timeoutMs']);
     const mesh = await connect({ url, creds: credentials });
     try {
-      await run(mesh);
+      await run(mesh, settings.orDefault('call.timeoutMs'));
     } finally {
       await mesh.close();
     }

@@ -100,14 +100,19 @@ function waits({ why, since, waitedMs, deadline, capability, status, from, call 
   return ['', `${which} ${how} ${paint.yellow(why)}, for ${duration(forMs)} now${until}`];
 }
 
-/** What the caller said about the asked call. */
-function words({ asked, labels, context, intent }: CallNode): string[] {
+/** What the caller said about the asked call, and whose idea a call was when it was not its caller's. */
+function words({ asked, labels, context, intent, replays, by }: CallNode): string[] {
   const said = [
     ...Object.entries(labels ?? {}).map(([key, value]) => `${key}=${value}`),
     ...(context === undefined ? [] : [`context ${context}`]),
     ...(intent === undefined ? [] : [`intent ${intent}`]),
   ];
-  return asked === true && said.length > 0 ? [`its caller says: ${safe(said.join(', '))}`] : [];
+  return [
+    ...(asked === true && said.length > 0 ? [`its caller says: ${safe(said.join(', '))}`] : []),
+    ...(replays === undefined
+      ? []
+      : [`runs the dead call ${safe(replays)} again, as ${safe(by ?? '')} asked`]),
+  ];
 }
 
 function inWords(ms: number): string {

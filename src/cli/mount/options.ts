@@ -3,6 +3,7 @@
  */
 import { InvalidArgumentError } from 'commander';
 import type { ToolOverride } from '../../adapters/mcp.js';
+import { nearNames } from '../../domain/near.js';
 
 /** By tool, what to say instead of it. */
 export type Overrides = Readonly<Record<string, ToolOverride>>;
@@ -22,9 +23,10 @@ export function collectOverride(text: string, before: Overrides = {}): Overrides
   const [, tool = '', key = '', value = ''] = /^(.+):(\w+)=(.*)$/.exec(text) ?? [];
   const read = READERS[key];
   if (read === undefined) {
-    throw new InvalidArgumentError(
-      `It must be tool:key=value, key one of ${Object.keys(READERS).join(', ')}.`,
-    );
+    const [near] = nearNames(key, Object.keys(READERS));
+    const hint =
+      near === undefined ? `key one of ${Object.keys(READERS).join(', ')}` : `did you mean ${near}?`;
+    throw new InvalidArgumentError(`It must be tool:key=value; ${hint}.`);
   }
   return { ...before, [tool]: { ...before[tool], [key]: read(value) } };
 }
@@ -41,17 +43,7 @@ export function collectPair(
   return { ...before, [text.slice(0, at)]: text.slice(at + 1) };
 }
 
-/** Parser of how many tasks at once. */
-export function concurrency(text: string): number {
-  const value = wholeNumber(text);
-  if (value < 1 || value > 65_535) {
-    throw new InvalidArgumentError('It must be from 1 to 65535.');
-  }
-  return value;
-}
-
-/** Parser of a whole number. */
-export function wholeNumber(text: string): number {
+function wholeNumber(text: string): number {
   if (!/^\d{1,12}$/.test(text)) {
     throw new InvalidArgumentError('It must be a whole number.');
   }

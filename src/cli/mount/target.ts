@@ -3,6 +3,7 @@
  */
 import type { McpCommand, McpEndpoint } from '../../adapters/mcp.js';
 import { meshError } from '../../wire/errors.js';
+import { settingParser } from '../settings.js';
 
 /** What may be said of it. */
 export interface TargetOptions {
@@ -23,6 +24,11 @@ export interface Target {
 
 const DESCRIPTION_CHARS = 200;
 const isHttp = (text: string | undefined): text is string => /^https?:\/\//i.test(text ?? '');
+
+/** Parser of `--url`: one of HTTP is what to mount, any other is judged like everywhere. */
+export function meshUrlOr(text: string): unknown {
+  return isHttp(text) ? text : settingParser('server.url')(text, undefined);
+}
 
 /** A url of HTTP is what to mount; any other is a server of the mesh. Throws usage, config_missing. */
 export function targetOf(words: readonly string[], options: TargetOptions): Target {

@@ -2,19 +2,18 @@
  * `mesh serve mcp`: the mesh as an MCP server.
  */
 import { readFileSync } from 'node:fs';
-import { Option, type Command } from 'commander';
+import type { Command } from 'commander';
 import { HttpDoor } from '../../adapters/serve-mcp/http.js';
 import { Member, type ServeOptions } from '../../adapters/serve-mcp/member.js';
-import type { NameStyle } from '../../adapters/serve-mcp/names.js';
 import { serveStdio } from '../../adapters/serve-mcp/stdio.js';
 import { connect } from '../../agent/index.js';
 import { packageFile } from '../../fabric/package.js';
 import { credentialsFile, loadCredentials } from '../../fabric/users.js';
 import { meshError } from '../../wire/errors.js';
-import { limits } from '../../wire/limits.js';
-import { wholeNumber } from '../calls/ask.js';
-import { dataFolder, openContext, type ContextOptions } from '../context.js';
+import type { Settings } from '../../domain/config/resolve.js';
+import { CONNECTS, folderOf, openContext, serverOf, type ContextOptions } from '../context.js';
 import { exitOfError, exits, note, say, sayError, sayJson } from '../output.js';
+import { readSettings, withSettings, type Flags } from '../settings.js';
 import { readState } from '../state.js';
 import { stopRequest } from '../stop.js';
 import { address, isLoopback, isWildcard, type Address } from './address.js';
@@ -22,37 +21,20 @@ import { TokenBook } from './tokens.js';
 
 interface ServeMcpOptions extends ContextOptions {
   readonly http?: Address;
-  readonly names: NameStyle;
-  readonly timeout: number;
   readonly allowHost?: readonly string[];
   readonly allowOrigin?: readonly string[];
 }
 
+const SERVES = ['serve.names', 'call.timeoutMs', 'serve.allowHosts', 'serve.allowOrigins'] as const;
+
 /** Add the command. */
 export function register(serve: Command): void {
-  serve
-    .command('mcp')
+  withSettings(serve.command('mcp'), ...CONNECTS, 'users.caller', ...SERVES)
     .summary('an MCP server: capabilities are its tools')
     .description(
       'Serve the mesh to MCP clients. What a client may call are its tools; each call is a call of the mesh, made by one of its users. Over stdio that is --as, over HTTP the bearer token says who it is.',
     )
-    .option('--as <name>', 'stdio: the caller whose credentials to use (default: me)')
     .option('--http <address>', '[host:]port to listen on, loopback without a host', address)
-    .addOption(
-      new Option('--names <style>', 'plain: fs.read is the tool fs__read; dots: it is fs.read')
-        .choices(['plain', 'dots'])
-        .default('plain'),
-    )
-    .option(
-      '--timeout <ms>',
-      'how long a call may take',
-      wholeNumber(1, limits.lifeMaxMs),
-      limits.deadlineDefaultMs,
-    )
-    .option('--allow-host <name>', 'HTTP: serve this host name too (again for more)', collect)
-    .option('--allow-origin <origin>', 'HTTP: serve pages of this origin too (again for more)', collect)
-    .option('--data <folder>', 'data folder (default: $MESH_DATA or .mesh)')
-    .option('--url <url>', 'server (default: the one of the data folder, else $NATS_URL)')
     .option('--json', 'HTTP: print one JSON line when ready')
     .addHelpText('after', HELP)
     .action(serveMcp);
@@ -67,10 +49,6 @@ Examples:
 
 Nothing but MCP is written to stdout over stdio; notes go to stderr. There is no TLS: beyond this machine put a proxy
 in front of it, and allow the name it is called by with --allow-host.`;
-
-function collect(text: string, before: readonly string[] = []): string[] {
-  return [...before, text.toLowerCase()];
-}
 
 async function serveMcp(options: ServeMcpOptions): Promise<void> {
   const stopped = stopRequest();
@@ -92,17 +70,22 @@ interface Running {
   readonly close: () => Promise<void>;
 }
 
-function optionsOf({ names, timeout }: ServeMcpOptions): ServeOptions {
+function optionsOf(settings: Settings): ServeOptions {
   const { version } = JSON.parse(readFileSync(packageFile('package.json'), 'utf8')) as { version: string };
-  return { names, timeoutMs: timeout, version, say: note };
+  return {
+    names: settings.orDefault('serve.names'),
+    timeoutMs: settings.orDefault('call.timeoutMs'),
+    version,
+    say: note,
+  };
 }
 
 async function overStdio(options: ServeMcpOptions): Promise<Running> {
   if (options.allowHost !== undefined || options.allowOrigin !== undefined) {
     throw meshError('usage', { why: '--allow-host and --allow-origin go with --http' });
   }
-  const { url, credentials } = openContext(options, 'me');
-  const member = new Member(await connect({ url, creds: credentials }), optionsOf(options));
+  const { url, credentials, settings } = openContext(options, 'me', SERVES);
+  const member = new Member(await connect({ url, creds: credentials }), optionsOf(settings));
   const session = await serveStdio(member, { input: process.stdin, output: process.stdout, say: note });
   note(`MCP over stdio, as ${credentials.name} (${url})`);
   const close = async (): Promise<void> => {
@@ -113,26 +96,29 @@ async function overStdio(options: ServeMcpOptions): Promise<Running> {
 }
 
 async function overHttp(at: Address, options: ServeMcpOptions): Promise<Running> {
-  if (options.as !== undefined) {
-    throw meshError('usage', { why: 'over HTTP the bearer token says who a client is, not --as' });
+  if ([options.as, options.creds, options.natsContext].some((one) => one !== undefined)) {
+    const why = 'over HTTP the bearer token says who a client is, not --as, --creds or --nats-context';
+    throw meshError('usage', { why });
   }
-  const hosts = options.allowHost ?? [];
+  const settings = readSettings(options as Flags, [...CONNECTS, ...SERVES]);
+  const hosts = lower(settings.value('serve.allowHosts'));
   if (isWildcard(at) && hosts.length === 0) {
     throw meshError('usage', { why: `--http ${at.host}:${at.port} needs --allow-host <name>` });
   }
-  const dir = dataFolder(options.data);
-  if ((options.url ?? readState(dir)?.url ?? process.env['NATS_URL']) === undefined) {
-    throw meshError('not_running', { folder: dir });
-  }
+  const dir = folderOf(settings);
+  serverAt(settings, dir);
   const tokens = new TokenBook(dir, note);
-  const serving = optionsOf(options);
+  const serving = optionsOf(settings);
   const door = await HttpDoor.open({
     ...at,
-    allowed: { hosts: isWildcard(at) ? hosts : [...hosts, nameOf(at)], origins: options.allowOrigin ?? [] },
+    allowed: {
+      hosts: isWildcard(at) ? hosts : [...hosts, nameOf(at)],
+      origins: lower(settings.value('serve.allowOrigins')),
+    },
     who: (bearer) => tokens.who(bearer),
     join: async (user) => {
-      const { url } = openContext({ ...options, as: user }, user);
-      return new Member(await connect({ url, creds: loadCredentials(credentialsFile(dir, user)) }), serving);
+      const creds = loadCredentials(credentialsFile(dir, user));
+      return new Member(await connect({ url: serverAt(settings, dir), creds }), serving);
     },
   });
   tell(door.url, at, tokens.size, options.json === true);
@@ -141,6 +127,19 @@ async function overHttp(at: Address, options: ServeMcpOptions): Promise<Running>
     await door.close();
   };
   return { left: new Promise(() => undefined), close };
+}
+
+/** The server of now: a mesh that was started again may have another port. Throws not_running. */
+function serverAt(settings: Settings, dir: string): string {
+  const server = serverOf(settings, readState(dir));
+  if (server === undefined) {
+    throw meshError('not_running', { folder: dir });
+  }
+  return server.url;
+}
+
+function lower(names: readonly string[] = []): string[] {
+  return names.map((name) => name.toLowerCase());
 }
 
 function nameOf({ host }: Address): string {

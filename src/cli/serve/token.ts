@@ -4,13 +4,13 @@
 import type { Command } from 'commander';
 import { asToken } from '../../wire/names.js';
 import { MeshError } from '../../wire/errors.js';
-import { dataFolder } from '../context.js';
+import { folderOf } from '../context.js';
 import { note, paint, say, sayJson, table } from '../output.js';
+import { readSettings, withSettings, type Flags } from '../settings.js';
 import { addToken, readTokens, removeToken } from './tokens.js';
 
-interface TokenOptions {
+interface TokenOptions extends Flags {
   readonly replace?: boolean;
-  readonly data?: string;
   readonly json?: boolean;
 }
 
@@ -47,14 +47,16 @@ Examples:
 A server that runs takes it up within a second.`;
 
 function withOptions(command: Command): Command {
-  return command
-    .option('--data <folder>', 'data folder (default: $MESH_DATA or .mesh)')
-    .option('--json', 'print one JSON line');
+  return withSettings(command, 'data').option('--json', 'print one JSON line');
 }
 
-async function add(name: string, { replace, data, json }: TokenOptions): Promise<void> {
+function folder(options: TokenOptions): string {
+  return folderOf(readSettings(options, ['data']));
+}
+
+async function add(name: string, { replace, json, ...flags }: TokenOptions): Promise<void> {
   const user = asToken(name, 'the user');
-  const token = await addToken(dataFolder(data), user, replace === true).catch((err: unknown) => {
+  const token = await addToken(folder(flags), user, replace === true).catch((err: unknown) => {
     if (err instanceof MeshError && err.code === 'config_missing') {
       note(`${user} has no credentials here; mesh agents add ${user} --caller makes them.`);
     }
@@ -67,8 +69,8 @@ async function add(name: string, { replace, data, json }: TokenOptions): Promise
   say(token);
 }
 
-function ls({ data, json }: TokenOptions): void {
-  const rows = readTokens(dataFolder(data)).map(({ user, addedAt }) => ({ user, addedAt }));
+function ls({ json, ...flags }: TokenOptions): void {
+  const rows = readTokens(folder(flags)).map(({ user, addedAt }) => ({ user, addedAt }));
   if (json === true) {
     return sayJson({ tokens: rows });
   }
@@ -84,8 +86,8 @@ function ls({ data, json }: TokenOptions): void {
   }
 }
 
-async function rm(user: string, { data, json }: TokenOptions): Promise<void> {
-  await removeToken(dataFolder(data), user);
+async function rm(user: string, { json, ...flags }: TokenOptions): Promise<void> {
+  await removeToken(folder(flags), user);
   if (json === true) {
     sayJson({ user, removed: true });
   } else {

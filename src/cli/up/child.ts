@@ -26,6 +26,7 @@ export interface ChildOptions {
 export async function startChild({ args, logFile }: ChildOptions): Promise<Started> {
   const stderr = logFile === undefined ? 'inherit' : openLog(logFile);
   const child = spawn(process.execPath, [...serviceFlags, packageFile('bin/mesh.js'), ...args, '--json'], {
+    env: ownEnvironment(),
     // The channel is a lifeline: a child ends when it closes, so that nothing outlives a parent that was killed.
     stdio: ['ignore', 'pipe', stderr, 'ipc'],
     // Ctrl-C reaches the whole foreground group at once; we stop our children in order instead.
@@ -52,6 +53,12 @@ export async function startChild({ args, logFile }: ChildOptions): Promise<Start
     },
     kill: () => void child.kill('SIGKILL'),
   };
+}
+
+/** Who the starter is, its children are not. */
+function ownEnvironment(): NodeJS.ProcessEnv {
+  const { MESH_SEED: _seed, MESH_CREDS: _creds, MESH_NATS_CONTEXT: _context, ...rest } = process.env;
+  return rest;
 }
 
 function openLog(file: string): number {

@@ -6,23 +6,13 @@ import { join } from 'node:path';
 import { places, textIfAny, writeWhole } from '../../fabric/folder.js';
 import { inboxOf } from '../../fabric/connection.js';
 import { nkeyFile } from '../../fabric/users.js';
-
-const POLICY = `# Who may do what. What no role lists is refused. The mesh reads this file again when it changes.
-version: 1
-roles:
-  # For the first caller of a new mesh; narrow it before others join.
-  everyone: { call: ['>'], mayRoot: true }
-  # An agent that serves capabilities: give it a narrower pattern than this.
-  worker: { serve: ['>'] }
-members:
-  me: [everyone]
-`;
+import { renderPolicy } from '../init/files.js';
 
 /** Write the first policy, unless there is one. Returns its file. */
 export function starterPolicy(dir: string): string {
   const file = join(dir, places.policy);
   if (textIfAny(file) === undefined) {
-    writeWhole(file, POLICY);
+    writeWhole(file, renderPolicy(dir));
   }
   return file;
 }

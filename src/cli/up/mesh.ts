@@ -16,6 +16,7 @@ import {
 import { connectBroker, withoutSecrets } from '../../fabric/connection.js';
 import { meshError } from '../../wire/errors.js';
 import type { Role } from '../../wire/generated/permissions.js';
+import { NO_FILE } from '../settings.js';
 import { readState, removeState, writeState, type MeshState, type ProcessState } from '../state.js';
 import { startChild } from './child.js';
 import { natsContext, starterPolicy } from './files.js';
@@ -91,10 +92,13 @@ export async function startMesh(options: MeshOptions): Promise<RunningMesh> {
   return await locked(join(dir, places.upLock), () => startLocked(dir, options));
 }
 
-/** Make the folder with its users and a first policy, for a server that somebody else starts. Returns the policy. */
-export async function prepareMesh(dir: string): Promise<string> {
+/**
+ * Make the folder with its users, and a first policy unless there is one already, for a server that somebody else
+ * starts. Returns the policy.
+ */
+export async function prepareMesh(dir: string, policy?: string): Promise<string> {
   await mintUsers(dir, FIRST_USERS);
-  return starterPolicy(dir);
+  return policy === undefined ? starterPolicy(dir) : resolve(policy);
 }
 
 async function startLocked(dir: string, options: MeshOptions): Promise<RunningMesh> {
@@ -189,7 +193,8 @@ class Parts {
 
   #child(command: 'control' | 'gateway', name: string, nth: number): Promise<Kept<Started>> {
     const args = [command, '--data', this.dir, '--url', this.url, '--policy', this.policyFile];
-    args.push(...(this.#options.args?.(nth) ?? []));
+    // What this process has read is said; the children read no file.
+    args.push('--as', command, '--config', NO_FILE, ...(this.#options.args?.(nth) ?? []));
     const logFile = join(this.dir, places.logs, `${name}.log`);
     const launch = (): Promise<Started> =>
       startChild(this.#options.inheritLogs === true ? { args } : { args, logFile });

@@ -132,12 +132,14 @@ function sightFields({ trace, guard, guardUs }: DecisionRecord): Partial<CallNod
 }
 
 function wireFields(record: DecisionRecord): Partial<CallNode> {
-  const { child, idempotent, labels, context, intent } = record;
+  const { child, idempotent, labels, context, intent, replays, by } = record;
   return {
     ...(child === undefined ? {} : { child }),
     ...(idempotent === undefined ? {} : { idempotent }),
     ...(labels === undefined ? {} : { labels }),
     ...(context === undefined ? {} : { context }),
     ...(intent === undefined ? {} : { intent }),
+    ...(replays === undefined ? {} : { replays }),
+    ...(by === undefined ? {} : { by }),
   };
 }

@@ -1,7 +1,7 @@
 /**
  * What views answer: the pages of control's view service. The command line reads the same types.
  */
-import type { Card, ErrorBody, OutcomeRecord, Peer } from '../../wire/generated/messages.js';
+import type { Card, DeadRecord, ErrorBody, OutcomeRecord, Peer } from '../../wire/generated/messages.js';
 
 /**
  * Where a call can stand: the status of its outcome, or
@@ -143,6 +143,9 @@ export interface CallNode {
   readonly labels?: Readonly<Record<string, string>>;
   readonly context?: string;
   readonly intent?: string;
+  /** `from.call` of the dead call that it runs again, and the operator who asked for that. */
+  readonly replays?: string;
+  readonly by?: string;
 }
 
 /** The outcome of a call, without the body of a result. */
@@ -165,6 +168,59 @@ export interface CallPage extends Page {
   /** `from.call` of the root. */
   readonly root: string;
   readonly calls: readonly CallNode[];
+}
+
+/** One dead call. */
+export interface DeadRow {
+  /** Where it lies in DEAD. */
+  readonly seq: number;
+  readonly from: string;
+  readonly call: string;
+  readonly capability: string;
+  readonly why: string;
+  /** When it was given up, in epoch ms. */
+  readonly at: number;
+  /** Dispatches that failed. */
+  readonly attempts: number;
+  /** Size of its body. */
+  readonly bytes: number;
+  /** `from.call` of the dead call that it was made of. */
+  readonly replays?: string;
+  /** The rest of the record, when one call was asked for. */
+  readonly history?: DeadRecord['history'];
+  readonly chain?: readonly string[];
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly timeoutMs?: number;
+}
+
+/** View `dead`: the oldest first. */
+export interface DeadPage extends Page {
+  /** Ask with this as `after` for the following page. */
+  readonly next?: number;
+  readonly dead: readonly DeadRow[];
+}
+
+/** One parked call. */
+export interface ParkedRow {
+  /** Where it lies in PARKED. */
+  readonly seq: number;
+  readonly from: string;
+  readonly call: string;
+  readonly capability: string;
+  readonly root: string;
+  readonly parent?: string;
+  /** What it waits for. */
+  readonly why: string;
+  /** When it was parked, in epoch ms. */
+  readonly at: number;
+  readonly deadline?: number;
+}
+
+/** View `parked`: the oldest first. */
+export interface ParkedPage extends Page {
+  /** Ask with this as `after` for the following page. */
+  readonly next?: number;
+  readonly parked: readonly ParkedRow[];
 }
 
 /** How full a stream is. */

@@ -47,7 +47,8 @@ async function parkedCalls(control: Control, budget: Budget, from?: string): Pro
   return found;
 }
 
-function parkedCall(control: Control, record: ParkedRecord): WaitingCall {
+/** A parked call and what it waits for. */
+export function parkedCall(control: Control, record: ParkedRecord): WaitingCall {
   const { from, call, capability, deadline, parkedAt, headers } = record;
   const major = majorIn(headers[header.major]);
   return {

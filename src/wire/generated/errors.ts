@@ -324,7 +324,7 @@ export const errorTable = {
   cancelled: {
     class: 'state',
     retry: 'never',
-    message: 'the caller cancelled the call',
+    message: 'the call was cancelled{by}',
     help: 'Nothing to do.',
   },
   handler_failed: {
@@ -367,7 +367,7 @@ export const errorTable = {
     class: 'agent',
     retry: 'check',
     message: 'the call was given up after {attempts} attempts ({why})',
-    help: 'It lies in DEAD with its history; mend the cause first.',
+    help: 'It lies in DEAD with its history (mesh dead show): mend the cause, then mesh dead replay.',
   },
   outcome_pending: {
     class: 'broker',
@@ -442,11 +442,17 @@ export const errorTable = {
     message: '{what} {name} is not known here',
     help: 'List what there is, and check the name.',
   },
+  replay_unsure: {
+    class: 'state',
+    retry: 'check',
+    message: '{name} was to be replayed as {call}, and the record that would tell whether it was is gone',
+    help: 'Look whether its effect is there; then mesh dead discard it, or make a new call.',
+  },
   config_invalid: {
     class: 'config',
     retry: 'never',
     message: '{file} is refused at {where}: {why}',
-    help: 'Correct the file; nothing runs without a valid policy.',
+    help: 'Correct it there; mesh config check lists everything that is wrong.',
   },
   config_missing: {
     class: 'config',

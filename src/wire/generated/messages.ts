@@ -5,9 +5,9 @@
  */
 export interface Admin {
   /**
-   * The agent, or the caller.
+   * The agent.
    */
-  agent: string;
+  agent?: string;
   /**
    * Its card (plain agents).
    */
@@ -30,6 +30,26 @@ export interface Admin {
    * Epoch ms at which the enrolment token ends.
    */
   until?: number;
+  /**
+   * Who made the call.
+   */
+  from?: string;
+  /**
+   * The call.
+   */
+  call?: string;
+  /**
+   * Where it lies in DEAD.
+   */
+  seq?: number;
+  /**
+   * How long the new call may take (replay).
+   */
+  timeoutMs?: number;
+  /**
+   * Only say what would happen (replay).
+   */
+  dry?: boolean;
 }
 
 /**
@@ -231,6 +251,32 @@ export interface DeadRecord {
    * Instant in epoch ms.
    */
   at: number;
+  /**
+   * Who it was done for, oldest first, as it was decided: the root principal, then agent/capability. Missing when it was never decided.
+   *
+   * @maxItems 17
+   *
+   * Items: agent/capability
+   */
+  chain?: string[];
+  /**
+   * What its caller said beside the body.
+   */
+  headers?: {
+    [k: string]: string;
+  };
+  /**
+   * How long its caller wanted to wait, from the birth of the call.
+   */
+  timeoutMs?: number;
+  /**
+   * from.call of the dead call that it was made of.
+   */
+  replays?: string;
+  /**
+   * Idempotency key, when it is not from.call: that of the dead call that is run again.
+   */
+  key?: string;
 }
 
 /**
@@ -432,6 +478,18 @@ export interface DecisionRecord {
    * The tracestate of the caller.
    */
   traceState?: string;
+  /**
+   * from.call of the dead call that it runs again.
+   */
+  replays?: string;
+  /**
+   * The operator who asked for that.
+   */
+  by?: string;
+  /**
+   * Idempotency key, when it is not from.call: that of the dead call that is run again.
+   */
+  key?: string;
 }
 
 /**
@@ -645,6 +703,10 @@ export interface OpenReply {
    * It holds the call.
    */
   open: boolean;
+  /**
+   * It holds the call as refused: that is decided and not settled yet.
+   */
+  refused?: boolean;
   /**
    * It is parked.
    */
@@ -866,6 +928,81 @@ export interface RecallReply {
 }
 
 /**
+ * What became of a replay.
+ */
+export interface ReplayReply {
+  /**
+   * decided: the new call is accepted. refused: recorded as such, and never ran. held: nobody is free, nothing was recorded. gone: the dead call does not lie there. failed: not known, ask again with the same id.
+   */
+  state: 'decided' | 'refused' | 'held' | 'gone' | 'failed';
+  /**
+   * Why it was refused.
+   */
+  error?: {
+    /**
+     * Stable code, see the error reference.
+     */
+    code: string;
+    /**
+     * Class of the code.
+     */
+    class: string;
+    /**
+     * What a retry means.
+     */
+    retry: 'never' | 'same_id' | 'later' | 'check';
+    /**
+     * One sentence: what and where.
+     */
+    message: string;
+    /**
+     * What to do now.
+     */
+    help: string;
+    /**
+     * The call id, if it was readable.
+     */
+    call?: string;
+    /**
+     * Facts for machines.
+     */
+    details?: {
+      [k: string]: unknown;
+    };
+  };
+}
+
+/**
+ * Asks one gateway to run a dead call again as a new call.
+ */
+export interface Replay {
+  /**
+   * Sequence in DEAD.
+   */
+  seq: number;
+  /**
+   * from.call of the dead call that lies there.
+   */
+  of: string;
+  /**
+   * Id of the new call.
+   */
+  call: string;
+  /**
+   * The operator who asked.
+   */
+  by: string;
+  /**
+   * How long the new call may take; by default as long as the dead one.
+   */
+  timeoutMs?: number;
+  /**
+   * Only say what would happen.
+   */
+  dry?: boolean;
+}
+
+/**
  * What one instance has counted since it started. Told when control asks; its own word.
  */
 export interface Stats {
@@ -1050,6 +1187,22 @@ export interface View {
    * Only the newest seconds.
    */
   seconds?: number;
+  /**
+   * Only capabilities under this pattern (dead, parked).
+   */
+  pattern?: string;
+  /**
+   * Only what came to lie there before this instant in epoch ms (dead, parked).
+   */
+  before?: number;
+  /**
+   * Only what came to lie there at or after this instant in epoch ms (dead, parked).
+   */
+  since?: number;
+  /**
+   * Only rows behind this sequence: the next page (dead, parked).
+   */
+  after?: number;
 }
 
 /**
@@ -1061,7 +1214,11 @@ export interface Wake {
    */
   seq: number;
   /**
-   * The caller asked to stop it.
+   * It is to end as cancelled.
    */
   cancelled?: boolean;
+  /**
+   * The operator who asked; missing when its time or its caller did.
+   */
+  by?: string;
 }

@@ -12,7 +12,7 @@ export const schemas = {
       agent: {
         type: 'string',
         pattern: '^[a-z0-9_-]{1,64}$',
-        description: 'The agent, or the caller.',
+        description: 'The agent.',
       },
       card: {
         type: 'object',
@@ -35,10 +35,37 @@ export const schemas = {
       until: {
         type: 'integer',
         minimum: 0,
+        maximum: 9007199254740991,
         description: 'Epoch ms at which the enrolment token ends.',
       },
+      from: {
+        type: 'string',
+        pattern: '^[a-z0-9_-]{1,64}$',
+        description: 'Who made the call.',
+      },
+      call: {
+        type: 'string',
+        maxLength: 64,
+        description: 'The call.',
+      },
+      seq: {
+        type: 'integer',
+        minimum: 1,
+        maximum: 9007199254740991,
+        description: 'Where it lies in DEAD.',
+      },
+      timeoutMs: {
+        type: 'integer',
+        minimum: 1,
+        maximum: 86400000,
+        description: 'How long the new call may take (replay).',
+      },
+      dry: {
+        type: 'boolean',
+        description: 'Only say what would happen (replay).',
+      },
     },
-    required: ['agent'],
+    required: [],
     additionalProperties: false,
   },
   adopt: {
@@ -303,6 +330,41 @@ export const schemas = {
         maximum: 9007199254740991,
         description: 'Instant in epoch ms.',
       },
+      chain: {
+        type: 'array',
+        items: {
+          type: 'string',
+          maxLength: 600,
+          description: 'agent/capability',
+        },
+        maxItems: 17,
+        description:
+          'Who it was done for, oldest first, as it was decided: the root principal, then agent/capability. Missing when it was never decided.',
+      },
+      headers: {
+        type: 'object',
+        additionalProperties: {
+          type: 'string',
+        },
+        maxProperties: 16,
+        description: 'What its caller said beside the body.',
+      },
+      timeoutMs: {
+        type: 'integer',
+        minimum: 0,
+        maximum: 9007199254740991,
+        description: 'How long its caller wanted to wait, from the birth of the call.',
+      },
+      replays: {
+        type: 'string',
+        maxLength: 160,
+        description: 'from.call of the dead call that it was made of.',
+      },
+      key: {
+        type: 'string',
+        maxLength: 160,
+        description: 'Idempotency key, when it is not from.call: that of the dead call that is run again.',
+      },
     },
     required: ['v', 'from', 'call', 'capability', 'why', 'history', 'at'],
     additionalProperties: false,
@@ -565,6 +627,21 @@ export const schemas = {
         type: 'string',
         maxLength: 512,
         description: 'The tracestate of the caller.',
+      },
+      replays: {
+        type: 'string',
+        maxLength: 160,
+        description: 'from.call of the dead call that it runs again.',
+      },
+      by: {
+        type: 'string',
+        pattern: '^[a-z0-9_-]{1,64}$',
+        description: 'The operator who asked for that.',
+      },
+      key: {
+        type: 'string',
+        maxLength: 160,
+        description: 'Idempotency key, when it is not from.call: that of the dead call that is run again.',
       },
     },
     required: [
@@ -871,6 +948,10 @@ export const schemas = {
         type: 'boolean',
         description: 'It holds the call.',
       },
+      refused: {
+        type: 'boolean',
+        description: 'It holds the call as refused: that is decided and not settled yet.',
+      },
       parked: {
         type: 'boolean',
         description: 'It is parked.',
@@ -1171,6 +1252,105 @@ export const schemas = {
     required: ['state'],
     additionalProperties: false,
   },
+  replayReply: {
+    $schema: 'https://json-schema.org/draft/2020-12/schema',
+    $id: 'mesh.v1.replayreply',
+    title: 'ReplayReply',
+    description: 'What became of a replay.',
+    type: 'object',
+    properties: {
+      state: {
+        enum: ['decided', 'refused', 'held', 'gone', 'failed'],
+        description:
+          'decided: the new call is accepted. refused: recorded as such, and never ran. held: nobody is free, nothing was recorded. gone: the dead call does not lie there. failed: not known, ask again with the same id.',
+      },
+      error: {
+        type: 'object',
+        description: 'Why it was refused.',
+        properties: {
+          code: {
+            type: 'string',
+            maxLength: 64,
+            description: 'Stable code, see the error reference.',
+          },
+          class: {
+            type: 'string',
+            maxLength: 32,
+            description: 'Class of the code.',
+          },
+          retry: {
+            enum: ['never', 'same_id', 'later', 'check'],
+            description: 'What a retry means.',
+          },
+          message: {
+            type: 'string',
+            maxLength: 2048,
+            description: 'One sentence: what and where.',
+          },
+          help: {
+            type: 'string',
+            maxLength: 1024,
+            description: 'What to do now.',
+          },
+          call: {
+            type: 'string',
+            maxLength: 64,
+            description: 'The call id, if it was readable.',
+          },
+          details: {
+            type: 'object',
+            description: 'Facts for machines.',
+          },
+        },
+        required: ['code', 'class', 'retry', 'message', 'help'],
+        additionalProperties: false,
+      },
+    },
+    required: ['state'],
+    additionalProperties: false,
+  },
+  replay: {
+    $schema: 'https://json-schema.org/draft/2020-12/schema',
+    $id: 'mesh.v1.replay',
+    title: 'Replay',
+    description: 'Asks one gateway to run a dead call again as a new call.',
+    type: 'object',
+    properties: {
+      seq: {
+        type: 'integer',
+        minimum: 0,
+        maximum: 9007199254740991,
+        description: 'Sequence in DEAD.',
+      },
+      of: {
+        type: 'string',
+        maxLength: 160,
+        description: 'from.call of the dead call that lies there.',
+      },
+      call: {
+        type: 'string',
+        pattern: '^[0-7][0-9a-hjkmnp-tv-z]{25}$',
+        description: 'Id of the new call.',
+      },
+      by: {
+        type: 'string',
+        pattern: '^[a-z0-9_-]{1,64}$',
+        description: 'The operator who asked.',
+      },
+      timeoutMs: {
+        type: 'integer',
+        minimum: 1,
+        maximum: 86400000,
+        description: 'How long the new call may take; by default as long as the dead one.',
+      },
+      dry: {
+        type: 'boolean',
+        description: 'Only say what would happen.',
+      },
+    },
+    required: ['seq', 'of', 'call', 'by'],
+    additionalProperties: false,
+  },
   stats: {
     $schema: 'https://json-schema.org/draft/2020-12/schema',
     $id: 'mesh.v1.stats',
@@ -1438,6 +1618,29 @@ export const schemas = {
         maximum: 86400,
         description: 'Only the newest seconds.',
       },
+      pattern: {
+        type: 'string',
+        maxLength: 519,
+        description: 'Only capabilities under this pattern (dead, parked).',
+      },
+      before: {
+        type: 'integer',
+        minimum: 0,
+        maximum: 9007199254740991,
+        description: 'Only what came to lie there before this instant in epoch ms (dead, parked).',
+      },
+      since: {
+        type: 'integer',
+        minimum: 0,
+        maximum: 9007199254740991,
+        description: 'Only what came to lie there at or after this instant in epoch ms (dead, parked).',
+      },
+      after: {
+        type: 'integer',
+        minimum: 0,
+        maximum: 9007199254740991,
+        description: 'Only rows behind this sequence: the next page (dead, parked).',
+      },
     },
     required: [],
     additionalProperties: false,
@@ -1457,7 +1660,12 @@ export const schemas = {
       },
       cancelled: {
         type: 'boolean',
-        description: 'The caller asked to stop it.',
+        description: 'It is to end as cancelled.',
+      },
+      by: {
+        type: 'string',
+        pattern: '^[a-z0-9_-]{1,64}$',
+        description: 'The operator who asked; missing when its time or its caller did.',
       },
     },
     required: ['seq'],

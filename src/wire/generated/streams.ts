@@ -104,7 +104,7 @@ export const buckets = {
   mesh_state: {
     maxBytes: 16777216,
     markerTtlMs: 60000,
-    why: 'Election of the supervisor, low-water mark, calls suspected of crashing gateways.',
+    why: 'Election of the supervisor, low-water mark, calls suspected of crashing gateways, ids of replays under way.',
   },
   mesh_keys: {
     maxBytes: 1048576,

@@ -182,7 +182,7 @@ export const subject = {
 
   /**
    * `mesh.v1.view.{from}.{what}`
-   * The reply is a page of what control can see: agents, calls, one call with its tree, state.
+   * The reply is a page of what control can see: agents, calls, one call with its tree, dead and parked calls, state.
    */
   view({ from, what }: { from: Token; what: Token }): string {
     return `mesh.v1.view.${from}.${what}`;
@@ -253,6 +253,14 @@ export const subject = {
   },
 
   /**
+   * `mesh.v1.replay`
+   * An operator wants a dead call run again. It names a sequence in DEAD and no call of its own, so nothing can be called that its caller did not call.
+   */
+  replay(): string {
+    return `mesh.v1.replay`;
+  },
+
+  /**
    * `mesh.v1.open`
    * Each hearer answers whether it holds the call open; control also names who must answer.
    */
@@ -262,7 +270,7 @@ export const subject = {
 
   /**
    * `mesh.v1.admin.{from}.{what}`
-   * An operator command (register a plain agent, forget, enrol or revoke one); the reply says what was done.
+   * An operator command (register, enrol, revoke or forget an agent; replay or discard a dead call, release or cancel a parked one); the reply says what was done.
    */
   admin({ from, what }: { from: Token; what: Token }): string {
     return `mesh.v1.admin.${from}.${what}`;
@@ -302,6 +310,7 @@ export const pattern = {
   peer: 'mesh.v1.peer.*',
   adopt: 'mesh.v1.adopt',
   wake: 'mesh.v1.wake',
+  replay: 'mesh.v1.replay',
   open: 'mesh.v1.open',
   admin: 'mesh.v1.admin.*.*',
 } as const;
@@ -514,7 +523,7 @@ export const parse = {
 
   /**
    * `mesh.v1.view.{from}.{what}`
-   * The reply is a page of what control can see: agents, calls, one call with its tree, state.
+   * The reply is a page of what control can see: agents, calls, one call with its tree, dead and parked calls, state.
    */
   view(subject: string): { from: string; what: string } | undefined {
     const t = split(subject, 'mesh.v1.view.', 2, false);
@@ -594,6 +603,14 @@ export const parse = {
   },
 
   /**
+   * `mesh.v1.replay`
+   * An operator wants a dead call run again. It names a sequence in DEAD and no call of its own, so nothing can be called that its caller did not call.
+   */
+  replay(subject: string): Record<never, string> | undefined {
+    return subject === 'mesh.v1.replay' ? {} : undefined;
+  },
+
+  /**
    * `mesh.v1.open`
    * Each hearer answers whether it holds the call open; control also names who must answer.
    */
@@ -603,7 +620,7 @@ export const parse = {
 
   /**
    * `mesh.v1.admin.{from}.{what}`
-   * An operator command (register a plain agent, forget, enrol or revoke one); the reply says what was done.
+   * An operator command (register, enrol, revoke or forget an agent; replay or discard a dead call, release or cancel a parked one); the reply says what was done.
    */
   admin(subject: string): { from: string; what: string } | undefined {
     const t = split(subject, 'mesh.v1.admin.', 2, false);

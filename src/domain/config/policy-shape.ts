@@ -1,0 +1,65 @@
+/**
+ * What `mesh.policy.yaml` can say.
+ */
+import type { Choice, Field, Flag, Keys, List, Names, Text, Whole } from './shape.js';
+import type { RoutingPolicy } from '../routing.js';
+
+const token = '[a-z0-9_-]{1,64}';
+
+const pattern: Text = {
+  is: 'text',
+  expected: 'a capability pattern (a * stands for one word, a > for all that follow)',
+  pattern: new RegExp(`^(?:(?:\\*|${token})(?:\\.(?:\\*|${token})){0,7}|(?:(?:\\*|${token})\\.){0,7}>)$`),
+};
+
+const name: Text = {
+  is: 'text',
+  expected: 'a name: 1 to 64 of a-z 0-9 _ -',
+  pattern: new RegExp(`^${token}$`),
+};
+
+const role: Text = { is: 'text', expected: 'the name of a role', pattern: /^[^\n]{1,64}$/ };
+
+const patterns: List<Text> = { is: 'list', of: pattern };
+
+/** What a role may do. */
+export const roleShape = {
+  is: 'keys',
+  fields: {
+    call: field(patterns, 'Patterns of the capabilities that its members may call.'),
+    serve: field(patterns, 'Patterns of the capabilities that its members may serve.'),
+    mayRoot: field<Flag>(
+      { is: 'flag' },
+      'May its members start calls of their own, without the ticket of a task? Default: no.',
+    ),
+  },
+} as const satisfies Keys;
+
+const routing: Choice<RoutingPolicy> = { is: 'choice', of: ['least-loaded', 'round-robin'] };
+
+/** The whole file. */
+export const policyShape = {
+  is: 'keys',
+  fields: {
+    version: {
+      ...field<Whole>({ is: 'whole', min: 1, max: 1 }, 'Version of the format: 1.'),
+      needed: true,
+    },
+    roles: field<Names<typeof roleShape>>(
+      { is: 'names', key: role, of: roleShape },
+      'Roles by name: what each may call and serve.',
+    ),
+    members: field<Names<List<Text>>>(
+      { is: 'names', key: name, of: { is: 'list', of: role } },
+      'Who has which roles: callers and agents by name. Whoever has none may do nothing.',
+    ),
+    routing: field<Names<typeof routing>>(
+      { is: 'names', key: pattern, of: routing },
+      'How calls of a capability choose an instance; the first pattern that fits counts. Default: least-loaded.',
+    ),
+  },
+} as const satisfies Keys;
+
+function field<S extends Field['shape']>(shape: S, what: string): Field<S> {
+  return { shape, what };
+}

@@ -92,6 +92,11 @@ function check({ name, role }: NewUser): void {
   }
 }
 
+/** Those of the users that the server itself knows. */
+export function usersOfServer(dir: string, users: readonly User[]): readonly User[] {
+  return asksIdentity(dir) ? users.filter(({ role }) => !isSessionRole(role)) : users;
+}
+
 /** Take a name out. False when there is none. The server must be reloaded before it is gone. */
 export async function removeUser(dir: string, name: string): Promise<boolean> {
   return await locked(join(dir, places.usersLock), () => {
@@ -126,7 +131,7 @@ export function readUsers(dir: string): User[] {
  */
 export function writeUsers(dir: string, users: readonly User[]): void {
   const asks = asksIdentity(dir);
-  const shown = asks ? users.filter(({ role }) => !isSessionRole(role)) : users;
+  const shown = usersOfServer(dir, users);
   const rows = users.map((user) => `    ${JSON.stringify(user)}`).join(',\n');
   writeWhole(join(dir, places.users), `{\n  "version": 1,\n  "users": [\n${rows}\n  ]\n}\n`);
   writeWhole(join(dir, places.usersConf), renderUsers(shown));

@@ -51,8 +51,12 @@ export class Tokens {
     }
     const issuer = this.#issuerOf(token);
     const payload = await this.#claimsOf(token, issuer);
+    const untilMs = (payload.exp ?? 0) * 1000;
+    if (untilMs <= Date.now()) {
+      throw meshError('token_expired'); // clocks may differ, but a session that is over cannot begin
+    }
     bound(payload, boundTo);
-    return { ...identify(issuer, payload), untilMs: (payload.exp ?? 0) * 1000 };
+    return { ...identify(issuer, payload), untilMs };
   }
 
   #issuerOf(token: string): Issuer {

@@ -13,9 +13,9 @@ import type { Token } from '../wire/names.js';
 import { Caller } from './caller.js';
 import { ask } from './find.js';
 import { callEach } from './many.js';
-import { Renewal, type Renewable } from './renewal.js';
+import { Renewal } from './renewal.js';
 import { Server } from './server.js';
-import { openSession } from './session.js';
+import { openSession, type Session } from './session.js';
 import { Spans } from './spans.js';
 import type {
   CallOptions,
@@ -45,13 +45,14 @@ export class Mesh {
   readonly #caller: Caller;
   readonly #server: Server;
   readonly #spans: Spans;
-  #renewal: Renewal | undefined;
+  readonly #renewal: Renewal;
 
   /**
    * Use `connect()`. Not in the published types, which thereby stay free of the types of the NATS client.
    * @internal
    */
-  constructor(nc: NatsConnection, name: Token, instance: Token, options: ConnectOptions, spans: Spans) {
+  constructor(session: Session, instance: Token, options: ConnectOptions, spans: Spans) {
+    const { nc, name } = session;
     this.name = name;
     this.instance = instance;
     this.#nc = nc;
@@ -59,15 +60,9 @@ export class Mesh {
     this.#caller = new Caller(nc, name, spans);
     this.#server = new Server(nc, name, instance, this.#caller, options, spans);
     cork(nc, () => this.#caller.inFlight + this.#server.inFlight);
+    const rest = (resting: boolean): void => this.#server.rest(resting);
+    this.#renewal = new Renewal({ ...session, rest, log: options.log });
     void this.#watch();
-  }
-
-  /**
-   * Renew the session before it ends, until `close()`.
-   * @internal
-   */
-  renew(session: Omit<Renewable, 'rest'>): void {
-    this.#renewal = new Renewal({ ...session, rest: (resting) => this.#server.rest(resting) });
   }
 
   /** Call a capability; resolves with the result once the outcome is durable. Rejects with a MeshError. */
@@ -166,7 +161,7 @@ export class Mesh {
 
   /** Finish the tasks that run (at most `drainMs`), say bye, disconnect. */
   async close(drainMs: number = DRAIN_MS): Promise<void> {
-    this.#renewal?.stop();
+    this.#renewal.stop();
     await this.#server.drain(drainMs);
     this.#caller.close();
     await this.#spans.flush();
@@ -189,11 +184,9 @@ export class Mesh {
 
 /** Connect to the mesh. Throws connection_failed, permission_denied, config_missing. */
 export async function connect(options: ConnectOptions = {}): Promise<Mesh> {
-  const { nc, name, token, probe } = await openSession(options);
+  const session = await openSession(options);
   const instance = `i-${randomBytes(6).toString('hex')}` as Token;
   const onTrouble = (why: string) => options.log?.warn({ why }, 'spans do not reach the collector');
-  const spans = new Spans(await openTracing({ service: name, instance, onTrouble }));
-  const mesh = new Mesh(nc, name, instance, options, spans);
-  mesh.renew({ nc, token, probe, log: options.log });
-  return mesh;
+  const spans = new Spans(await openTracing({ service: session.name, instance, onTrouble }));
+  return new Mesh(session, instance, options, spans);
 }

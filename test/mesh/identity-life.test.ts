@@ -78,7 +78,7 @@ describe('enrolment', () => {
     const { seed } = createUserKey();
     await (await enter('newcomer', seed, token)).close();
     await (await enter('newcomer', seed)).close(); // from now on the key is enough
-    await expect(enter('newcomer', createUserKey().seed, token)).rejects.toThrow();
+    await expect(enter('newcomer', createUserKey().seed, token)).rejects.toThrow('permission_denied');
     expect(refusals('enrolment_invalid')).toBe(1);
     await (await enter('newcomer', seed)).close();
   });
@@ -104,10 +104,14 @@ describe('enrolment', () => {
         () => true,
       ),
     );
-    await expect(enter('newcomer', createUserKey().seed, `${enrolPrefix}guess`)).rejects.toThrow();
+    await expect(enter('newcomer', createUserKey().seed, `${enrolPrefix}guess`)).rejects.toThrow(
+      'permission_denied',
+    );
     expect(refusals('enrolment_invalid')).toBeGreaterThanOrEqual(before + 2);
     const token = await invite('newcomer');
-    await expect(connectBroker({ url: mesh.url, name: 'newcomer', token: () => token })).rejects.toThrow();
+    await expect(connectBroker({ url: mesh.url, name: 'newcomer', token: () => token })).rejects.toThrow(
+      'permission_denied',
+    );
     expect(refusals('proof_broken')).toBe(1);
     await (await enter('newcomer', createUserKey().seed, token)).close();
   });
@@ -207,7 +211,7 @@ describe('revoking', () => {
     expect(await bystander.call('calm.add')).toEqual({ fine: true });
     expect(await again).toEqual({ by: 'twin' });
     expect(await once).toBe('attempt_lost'); // it may have run: unknown, and not run twice
-    await expect(mesh.broker('evil')).rejects.toThrow();
+    await expect(mesh.broker('evil')).rejects.toThrow('permission_denied');
     expect(refusals('revoked')).toBeGreaterThan(0);
     const reply = await mesh.operator.request('mesh.v1.view.operator.agents', '{}', { timeout: 5_000 });
     expect(JSON.stringify(reply.json())).not.toContain('"evil"');
@@ -242,16 +246,16 @@ describe('revoking', () => {
     await until(() => other.isClosed(), 5_000);
     clearInterval(stop);
     expect(last - revokedMs).toBeLessThan(1_000);
-    await expect(mesh.broker('other')).rejects.toThrow();
+    await expect(mesh.broker('other')).rejects.toThrow('permission_denied');
     await admin('reinstate', { agent: 'other' });
   });
 
   it('a name that has a token, not a key', async () => {
     const asker: Mesh = await connect({ url: mesh.url, name: 'asker', token: () => oidc.token('asker') });
     expect(await admin('revoke', { agent: 'asker' })).toMatchObject({ kicked: 1 });
-    await expect(
-      connect({ url: mesh.url, name: 'asker', token: () => oidc.token('asker') }),
-    ).rejects.toThrow();
+    await expect(connect({ url: mesh.url, name: 'asker', token: () => oidc.token('asker') })).rejects.toThrow(
+      'permission_denied',
+    );
     await admin('reinstate', { agent: 'asker' });
     await (await connect({ url: mesh.url, name: 'asker', token: () => oidc.token('asker') })).close();
     await asker.close(0);

@@ -59,7 +59,7 @@ export async function startOidc(clients: readonly string[], seconds = 300): Prom
     if (forKeys && isAway) {
       response.writeHead(503).end();
     } else {
-      void handle?.(request, response);
+      handle?.(request, response);
     }
   });
   const issuer = `http://127.0.0.1:${await listen(server)}`;

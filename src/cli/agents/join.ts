@@ -12,22 +12,20 @@ import { meshError } from '../../wire/errors.js';
 import { asToken, type Token } from '../../wire/names.js';
 import { isSessionRole, type SessionRole } from '../../wire/session-role.js';
 import { paint, say, sayJson } from '../output.js';
+import { readSettings, withSettings, type Flags } from '../settings.js';
 
-interface JoinOptions {
-  readonly url?: string;
+interface JoinOptions extends Flags {
   readonly out?: string;
   readonly json?: boolean;
 }
 
 /** Add the command. */
 export function register(agents: Command): void {
-  agents
-    .command('join <file>')
+  withSettings(agents.command('join <file>'), 'server.url')
     .summary('join with the token of mesh agents enrol')
     .description(
-      'Make a key on this machine, show the mesh the enrolment token with it, and write credentials that connect() and MESH_CREDS take. The token is used up by that.',
+      'Make a key on this machine, show the mesh the enrolment token with it, and write credentials that connect() and MESH_CREDS take. The server is the one in the file, unless a setting names another. The token is used up by that.',
     )
-    .option('--url <url>', 'server (default: the one in the file)')
     .option('--out <file>', 'where to write the credentials (default: <name>.creds.json)')
     .option('--json', 'print one JSON line')
     .addHelpText('after', HELP)
@@ -49,7 +47,7 @@ interface Invitation {
 async function join(file: string, options: JoinOptions): Promise<void> {
   const invitation = read(file);
   const { name, role, token } = invitation;
-  const url = options.url ?? invitation.url;
+  const url = readSettings(options, ['server.url']).given('server.url')?.value ?? invitation.url;
   if (url === undefined) {
     throw meshError('config_missing', { what: 'the url of the server (--url)' });
   }

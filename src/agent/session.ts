@@ -14,6 +14,8 @@ export interface Session {
   readonly nc: NatsConnection;
   readonly name: Name;
   readonly token: Token | undefined;
+  /** The key of the connection; missing where a token or a certificate is the only proof. */
+  readonly seed: string | undefined;
   /** Connect in the same way and leave again. Throws connection_failed, permission_denied. */
   readonly probe: () => Promise<void>;
 }
@@ -48,7 +50,7 @@ export async function openSession(options: ConnectOptions): Promise<Session> {
     ...(tls === undefined ? {} : { tls }),
   };
   const probe = async (): Promise<void> => (await connectBroker({ ...how, label: `${name} renews` })).close();
-  return { nc: await connectBroker({ ...how, patient: true }), name, token, probe };
+  return { nc: await connectBroker({ ...how, patient: true }), name, token, seed: creds?.seed, probe };
 }
 
 function fileOf(file: string | undefined): TokenSource | undefined {

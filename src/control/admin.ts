@@ -11,10 +11,11 @@ import { decodeJson } from '../wire/json.js';
 import { limits } from '../wire/limits.js';
 import { asToken, type Token } from '../wire/names.js';
 import { serve, type Control } from './core.js';
+import { revoke } from './grants.js';
 import { bodyOf, discard } from './laid/dead.js';
 import { wakeNow } from './laid/parked.js';
 import { replay } from './laid/replay.js';
-import { enrol, registerUser, reinstate, revoke } from './members.js';
+import { enrol, expel, registerUser, reinstate } from './members.js';
 import { addPlain, forget } from './plain.js';
 
 /** A card, and what stands around it. */
@@ -28,13 +29,14 @@ const commands: Readonly<Record<string, Command>> = {
   forget: (control, admin) => forget(control, needs(admin, 'agent')),
   register: (control, admin) => registerUser(control, needs(admin, 'agent', 'role', 'user')),
   enrol: (control, admin) => enrol(control, needs(admin, 'agent', 'role', 'digest', 'until')),
-  revoke: (control, admin, by) => revoke(control, needs(admin, 'agent'), by),
   reinstate: (control, admin, by) => reinstate(control, needs(admin, 'agent'), by),
   replay: (control, admin, by) => replay(control, needs(admin, 'from', 'call', 'seq'), by),
   discard: (control, admin, by) => discard(control, needs(admin, 'from', 'call', 'seq'), by),
   body: (control, admin) => bodyOf(control, needs(admin, 'from', 'call', 'seq')),
   release: (control, admin, by) => wakeNow(control, needs(admin, 'from', 'call'), by, false),
   cancel: (control, admin, by) => wakeNow(control, needs(admin, 'from', 'call'), by, true),
+  revoke: (control, admin, by) =>
+    admin.agent === undefined ? revoke(control, admin, by) : expel(control, admin, by),
 };
 
 /** Serve the commands. Returns how to stop. */

@@ -3,6 +3,7 @@
  * connections, then its instances, so that nothing in between can bring it back.
  */
 import { IdentityStore } from '../fabric/identity-store.js';
+import { putRevocation } from '../fabric/grants.js';
 import { kick } from '../fabric/kick.js';
 import { removeCard } from '../fabric/cards.js';
 import { isUserKey } from '../fabric/keys.js';
@@ -42,12 +43,13 @@ export async function enrol(control: Control, admin: Admin): Promise<object> {
   return { name, role, until };
 }
 
-/** Keep a name out, cut its connections, end its instances. With a key, only the holder of that key. */
-export async function revoke(control: Control, admin: Admin, by: string): Promise<object> {
+/** Revoke a name: keep it out, take back its grants, cut its connections, end its instances. */
+export async function expel(control: Control, admin: Admin, by: string): Promise<object> {
   const { register, name } = of(control, admin);
   await refuseParts(register, name);
   const key = (await register.ofName(name))?.key ?? admin.user;
   await register.revoke(name, by);
+  await putRevocation(control.nc, { holder: name }, { at: Date.now(), by });
   const kicked = await cut(control, name, key);
   control.log.warn({ name, by, kicked }, 'revoked');
   return { name, revoked: true, kicked };

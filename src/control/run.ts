@@ -20,6 +20,7 @@ import type { Log } from '../wire/log.js';
 import type { Token } from '../wire/names.js';
 import { serveAdmin } from './admin.js';
 import type { Control } from './core.js';
+import { tellKeys } from './grants.js';
 import { serveMicro } from './micro.js';
 import { watchPlain } from './plain.js';
 import { serveRegistrar } from './registrar.js';
@@ -36,6 +37,8 @@ export interface ControlOptions {
   readonly seed: string;
   readonly name: string;
   readonly policyFile: string;
+  /** Data folder whose users and issuer gateways are told of. */
+  readonly dir?: string;
   readonly log: Log;
 }
 
@@ -63,6 +66,7 @@ export async function runControl(options: ControlOptions): Promise<RunningContro
   const supervisor = new Supervisor(control);
   supervisor.start();
   const stops = [
+    await tellKeys(control, options.dir),
     serveRegistrar(control),
     serveMicro(control),
     watchPlain(control),
@@ -95,6 +99,7 @@ async function startCore(options: ControlOptions): Promise<{ control: Control; l
   await openBucket(nc, 'mesh_registry', true);
   await openBucket(nc, 'mesh_state', true);
   await openBucket(nc, 'mesh_identity', true);
+  await openBucket(nc, 'mesh_grants', true);
   const ring = await ringOf(nc, secrets);
   const id = `control-${randomBytes(5).toString('hex')}`;
   const pub = new LightPublisher(nc, freshInbox(nc), limits.ackTimeoutMs);
@@ -105,6 +110,7 @@ async function startCore(options: ControlOptions): Promise<{ control: Control; l
     pub,
     ring,
     policy,
+    lookAtPolicy: () => undefined,
     registry: new Registry(),
     roster: new Roster((agent, instance) => taskToken(ring, agent, instance) as Token),
     log: options.log,
@@ -114,11 +120,13 @@ async function startCore(options: ControlOptions): Promise<{ control: Control; l
 }
 
 function followPolicy(control: Control, file: string): () => void {
-  return watchText(file, (text) => {
+  const watched = watchText(file, (text) => {
     try {
       control.policy = compilePolicy(text, file);
     } catch (err) {
       control.log.error({ err: String(err) }, 'the new policy is refused, the old one stays');
     }
   });
+  control.lookAtPolicy = watched.look;
+  return watched.stop;
 }

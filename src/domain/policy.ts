@@ -7,6 +7,7 @@ import { matches } from '../wire/names.js';
 import { policyShape, type roleShape } from './config/policy-shape.js';
 import type { ValueOf } from './config/shape.js';
 import { problemError, readYaml, type ReadYaml } from './config/yaml.js';
+import { issuerTroubles, type Issuers } from './grants/issuers.js';
 import { nearNames } from './near.js';
 import type { RoutingPolicy } from './routing.js';
 
@@ -22,6 +23,8 @@ const CACHE = 50_000;
 export class Policy {
   /** Digest of the file's text: it stands in every decision. */
   readonly digest: string;
+  /** Who may issue grants beside the mesh itself: public nkeys by name. */
+  readonly issuers: Issuers;
   readonly #members: ReadonlyMap<string, readonly Role[]>;
   readonly #routing: readonly (readonly [pattern: string, policy: RoutingPolicy])[];
   readonly #cache = new Map<string, boolean>();
@@ -31,7 +34,9 @@ export class Policy {
     digest: string,
     members: ReadonlyMap<string, readonly Role[]>,
     routing: readonly (readonly [string, RoutingPolicy])[],
+    issuers: Issuers,
   ) {
+    this.issuers = issuers;
     this.digest = digest;
     this.#members = members;
     this.#routing = routing;
@@ -88,13 +93,14 @@ export function compilePolicy(text: string, file: string): Policy {
     createHash('sha256').update(text).digest('base64url').slice(0, 16),
     new Map(members),
     Object.entries(value.routing ?? {}),
+    new Map(Object.entries(value.issuers ?? {})),
   );
 }
 
 /** Read a policy without compiling it: everything that is wrong with it. */
 export function readPolicy(text: string, file: string): ReadYaml<PolicyFile> {
   const read = readYaml<PolicyFile>(text, file, policyShape);
-  const { roles = {}, members = {} } = read.value;
+  const { roles = {}, members = {}, issuers = {} } = read.value;
   const foreign = Object.entries(members).flatMap(([name, list]) =>
     list.flatMap((role, i) => {
       const near = nearNames(role, Object.keys(roles))[0];
@@ -103,7 +109,11 @@ export function readPolicy(text: string, file: string): ReadYaml<PolicyFile> {
       return Object.hasOwn(roles, role) ? [] : [{ file, where, why, ...read.place(`${where}[${i}]`) }];
     }),
   );
-  return { ...read, problems: [...read.problems, ...foreign] };
+  const wrong = issuerTroubles(issuers).map(([name, why]) => {
+    const where = `issuers.${name}`;
+    return { file, where, why, ...read.place(where) };
+  });
+  return { ...read, problems: [...read.problems, ...foreign, ...wrong] };
 }
 
 /** What the file says. */

@@ -31,6 +31,7 @@ export const places = {
   identityRules: 'mesh.identity.yaml',
   users: 'users.json',
   usersLock: '.users.lock',
+  issuer: 'issuer.json',
   tokens: 'tokens.json',
   tokensLock: '.tokens.lock',
   upLock: '.up.lock',

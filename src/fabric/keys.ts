@@ -5,6 +5,7 @@
  */
 import { createPrivateKey, createPublicKey, randomBytes, sign, verify, type KeyObject } from 'node:crypto';
 import { meshError } from '../wire/errors.js';
+import { nkeyBytes, nkeyText, publicKeyBytes } from '../wire/nkey.js';
 
 /** A key with its two halves. */
 export interface UserKey {
@@ -12,11 +13,10 @@ export interface UserKey {
   readonly publicKey: string;
 }
 
-const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';
-const PUBLIC_CHARS = 56;
 const SEED = 18 << 3; // the letter S
 const USER = 20 << 3; // the letter U
 const ACCOUNT = 0; // the letter A
+const PUBLIC_CHARS = 56;
 /** What stands before the 32 bytes of an Ed25519 key in PKCS #8, and of a public one in SPKI. */
 const PKCS8 = Buffer.from('302e020100300506032b657004220420', 'hex');
 const SPKI = Buffer.from('302a300506032b6570032100', 'hex');
@@ -35,7 +35,7 @@ function createKey(kind: number): UserKey {
   const raw = randomBytes(32);
   // The prefixes overlap: five bits say "seed", the next five say of what.
   const head = Buffer.from([SEED | (kind >> 5), (kind & 31) << 3]);
-  return { seed: toText(Buffer.concat([head, raw])), publicKey: publicOf(privateOf(raw), kind) };
+  return { seed: nkeyText(Buffer.concat([head, raw])), publicKey: publicOf(privateOf(raw), kind) };
 }
 
 /** The public half of a seed. `where` names the file it came from; the seed itself is never quoted. */
@@ -50,6 +50,11 @@ export function signerOf(seed: string): { publicKey: string; sign: (nonce: strin
     publicKey: publicOf(key, USER),
     sign: (nonce) => sign(null, Buffer.from(nonce), key).toString('base64url'),
   };
+}
+
+/** The private half of a seed, for who signs with it in this process. `where` names the file it came from. */
+export function privateKeyOf(seed: string, where: string): KeyObject {
+  return privateOf(readSeed(seed, where, USER));
 }
 
 /** The same for a key that issues users; it signs text. `where` names the file of the seed. */
@@ -73,12 +78,12 @@ export function isSignedBy(publicKey: string, text: string, signature: string): 
 
 /** Is this the public half of a user's key, with its checksum? */
 export function isUserKey(value: string): boolean {
-  return value.startsWith('U') && rawPublic(value) !== undefined;
+  return publicKeyBytes(value) !== undefined;
 }
 
-/** The 32 bytes of a public key. */
+/** The 32 bytes of a public key, of whatever it is a key. */
 export function rawPublic(publicKey: string): Uint8Array | undefined {
-  const bytes = publicKey.length === PUBLIC_CHARS ? fromText(publicKey) : undefined;
+  const bytes = publicKey.length === PUBLIC_CHARS ? nkeyBytes(publicKey) : undefined;
   return bytes?.length === 33 ? bytes.subarray(1) : undefined;
 }
 
@@ -88,61 +93,14 @@ function privateOf(raw: Uint8Array): KeyObject {
 
 function publicOf(key: KeyObject, kind: number): string {
   const der = createPublicKey(key).export({ format: 'der', type: 'spki' });
-  return toText(Buffer.concat([Buffer.from([kind]), der.subarray(-32)]));
+  return nkeyText(Buffer.concat([Buffer.from([kind]), der.subarray(-32)]));
 }
 
 function readSeed(seed: string, where: string, kind: number): Uint8Array {
-  const bytes = fromText(seed.trim());
+  const bytes = nkeyBytes(seed.trim());
   if (bytes?.length !== 34 || bytes[0] !== (SEED | (kind >> 5)) || bytes[1] !== (kind & 31) << 3) {
     const what = kind === USER ? 'a user' : 'an issuer';
     throw meshError('config_invalid', { file: where, where: '/seed', why: `it is not the seed of ${what}` });
   }
   return bytes.subarray(2);
-}
-
-function toText(payload: Uint8Array): string {
-  const sum = crc16(payload);
-  let bits = 0;
-  let held = 0;
-  let text = '';
-  for (const byte of [...payload, sum & 255, sum >> 8]) {
-    held = ((held << 8) | byte) & 0xfff;
-    for (bits += 8; bits >= 5; bits -= 5) {
-      text += ALPHABET[(held >> (bits - 5)) & 31];
-    }
-  }
-  return bits > 0 ? text + ALPHABET[(held << (5 - bits)) & 31] : text;
-}
-
-function fromText(text: string): Uint8Array | undefined {
-  const bytes: number[] = [];
-  let bits = 0;
-  let held = 0;
-  for (const letter of text) {
-    const value = ALPHABET.indexOf(letter);
-    if (value < 0) {
-      return undefined;
-    }
-    held = ((held << 5) | value) & 0xfff;
-    bits += 5;
-    if (bits >= 8) {
-      bits -= 8;
-      bytes.push((held >> bits) & 255);
-    }
-  }
-  const payload = Uint8Array.from(bytes.slice(0, -2));
-  const sum = (bytes.at(-2) ?? 0) | ((bytes.at(-1) ?? 0) << 8);
-  return crc16(payload) === sum ? payload : undefined;
-}
-
-/** CRC-16/XMODEM. */
-function crc16(bytes: Uint8Array): number {
-  let crc = 0;
-  for (const byte of bytes) {
-    crc ^= byte << 8;
-    for (let i = 0; i < 8; i++) {
-      crc = ((crc << 1) ^ (crc & 0x8000 ? 0x1021 : 0)) & 0xffff;
-    }
-  }
-  return crc;
 }

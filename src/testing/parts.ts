@@ -8,6 +8,7 @@ import { runIdentity, type RunningIdentity } from '../control/identity/run.js';
 import { runControl, type RunningControl } from '../control/run.js';
 import { readCalloutKeys } from '../fabric/callout-conf.js';
 import { places } from '../fabric/folder.js';
+import { ensureIssuer } from '../fabric/issuer.js';
 import { startServer, type ServerHandle } from '../fabric/server.js';
 import { tempFolder } from '../fabric/temp-folder.js';
 import { mintUsers, readUsers, type Credentials, type NewUser } from '../fabric/users.js';
@@ -94,6 +95,7 @@ async function start(
   };
   const policyFile = join(dir, places.policy);
   writeFileSync(policyFile, policyText(options), { mode: 0o600 });
+  await ensureIssuer(dir);
   const server = await startServer({
     dir,
     ...(options.offline === undefined ? {} : { offline: options.offline }),
@@ -105,7 +107,7 @@ async function start(
     const { seed } = credentials(name);
     return { url, name, seed, policyFile, log: options.log ?? silent };
   };
-  const control = await runControl(as('control'));
+  const control = await runControl({ ...as('control'), dir });
   const identity = await startIdentity(dir, options, as('identity'));
   closers.push(async () => void (await Promise.all(identity.map((one) => one.stop()))));
   const gateways: RunningGateway[] = [];

@@ -4,6 +4,7 @@
  */
 import { join, resolve } from 'node:path';
 import { locked, places, prepareFolder } from '../../fabric/folder.js';
+import { ensureIssuer } from '../../fabric/issuer.js';
 import { startServer, type ServerHandle } from '../../fabric/server.js';
 import type { Sync } from '../../fabric/server-conf.js';
 import {
@@ -108,6 +109,7 @@ export async function startMesh(options: MeshOptions): Promise<RunningMesh> {
 export async function prepareMesh(dir: string, policy?: string, identity = 0): Promise<string> {
   await mintUsers(dir, firstUsers(identity));
   setIdentity(dir, identity > 0);
+  await ensureIssuer(dir);
   return policy === undefined ? starterPolicy(dir) : resolve(policy);
 }
 
@@ -118,6 +120,7 @@ async function startLocked(dir: string, options: MeshOptions): Promise<RunningMe
   }
   await mintUsers(dir, firstUsers(options.identity));
   setIdentity(dir, (options.identity ?? 0) > 0);
+  await ensureIssuer(dir);
   const policyFile = options.policy === undefined ? starterPolicy(dir) : resolve(options.policy);
   const parts = new Parts(dir, policyFile, options);
   try {

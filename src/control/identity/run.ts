@@ -97,7 +97,7 @@ async function fill(register: Register, users: readonly Registered[]): Promise<v
 }
 
 function follow(judges: Judges, file: string, log: Log): () => void {
-  return watchText(file, (text) => {
+  const watched = watchText(file, (text) => {
     try {
       const rules: IdentityRules = readIdentityRules(text, file);
       judges.rules = rules;
@@ -107,6 +107,7 @@ function follow(judges: Judges, file: string, log: Log): () => void {
       log.error({ err: String(err) }, 'the new identity rules are refused, the old ones stay');
     }
   });
+  return () => watched.stop();
 }
 
 async function decide(

@@ -20,6 +20,12 @@ const name: Text = {
 
 const role: Text = { is: 'text', expected: 'the name of a role', pattern: /^[^\n]{1,64}$/ };
 
+const nkey: Text = {
+  is: 'text',
+  expected: 'a public nkey: U and 55 letters and digits',
+  pattern: /^U[A-Z2-7]{55}$/,
+};
+
 const patterns: List<Text> = { is: 'list', of: pattern };
 
 /** What a role may do. */
@@ -56,6 +62,10 @@ export const policyShape = {
     routing: field<Names<typeof routing>>(
       { is: 'names', key: pattern, of: routing },
       'How calls of a capability choose an instance; the first pattern that fits counts. Default: least-loaded.',
+    ),
+    issuers: field<Names<Text>>(
+      { is: 'names', key: name, of: nkey },
+      'Who may issue grants beside the mesh itself: public nkeys by name.',
     ),
   },
 } as const satisfies Keys;

@@ -99,6 +99,11 @@ export const buckets = {
     markerTtlMs: 60_000,
     why: 'The key ring of the macs and the ingress secret: read by gateways and control only.',
   },
+  mesh_policy: {
+    maxBytes: 4 * MiB,
+    markerTtlMs: 60_000,
+    why: 'The policy in force: written by control, watched by gateways.',
+  },
 } as const satisfies Record<string, BucketRow>;
 
 /**
@@ -131,6 +136,10 @@ export const brokerRights = {
       '$JS.API.CONSUMER.INFO.KV_mesh_registry.>',
       '$JS.API.CONSUMER.MSG.NEXT.KV_mesh_registry.>',
       '$JS.API.CONSUMER.DELETE.KV_mesh_registry.>',
+      '$JS.API.CONSUMER.CREATE.KV_mesh_policy.>',
+      '$JS.API.CONSUMER.INFO.KV_mesh_policy.>',
+      '$JS.API.CONSUMER.MSG.NEXT.KV_mesh_policy.>',
+      '$JS.API.CONSUMER.DELETE.KV_mesh_policy.>',
       '$JS.FC.>',
       '$KV.mesh_state.suspect.>',
     ],

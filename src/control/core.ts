@@ -19,7 +19,7 @@ export interface Control {
   readonly nc: NatsConnection;
   readonly pub: LightPublisher;
   readonly ring: KeyRing;
-  /** Replaced as a whole when the policy file changes. */
+  /** Replaced as a whole when the policy of the mesh changes. */
   policy: Policy;
   readonly registry: Registry;
   readonly roster: Roster;

@@ -22,7 +22,7 @@ export interface Core {
   readonly ring: KeyRing;
   /** The secret of the ingress subjects. */
   readonly ingress: string;
-  /** Replaced as a whole when the policy file changes. */
+  /** Replaced as a whole when the policy of the mesh changes. */
   policy: Policy;
   readonly registry: Registry;
   readonly roster: Roster;

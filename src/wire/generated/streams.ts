@@ -111,6 +111,11 @@ export const buckets = {
     markerTtlMs: 60000,
     why: 'The key ring of the macs and the ingress secret: read by gateways and control only.',
   },
+  mesh_policy: {
+    maxBytes: 4194304,
+    markerTtlMs: 60000,
+    why: 'The policy in force: written by control, watched by gateways.',
+  },
 } as const satisfies Record<string, BucketSpec>;
 
 /** Name of a stream. */

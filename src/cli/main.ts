@@ -42,6 +42,11 @@ const commands: readonly CommandRow[] = [
     load: () => import('./dead.js'),
   },
   { name: 'parked', summary: 'calls that wait: look, release, cancel', load: () => import('./parked.js') },
+  {
+    name: 'policy',
+    summary: 'check, test, explain, compare and push policies',
+    load: () => import('./policy.js'),
+  },
   { name: 'init', summary: 'write a settings file and a policy', load: () => import('./init.js') },
   {
     name: 'config',

@@ -17,10 +17,10 @@ import { openContext, type ContextOptions } from './context.js';
 const ANSWER_MS = 10_000;
 
 /** Which view. */
-export type What = 'agents' | 'agent' | 'calls' | 'call' | 'dead' | 'parked' | 'state' | 'traffic';
+export type What = 'agents' | 'agent' | 'calls' | 'call' | 'dead' | 'parked' | 'policy' | 'state' | 'traffic';
 
 /** Which command. */
-export type Command = 'plain' | 'forget' | 'replay' | 'discard' | 'body' | 'release' | 'cancel';
+export type Command = 'plain' | 'forget' | 'replay' | 'discard' | 'body' | 'release' | 'cancel' | 'policy';
 
 /** A connection as operator or viewer. */
 export class Operator {

@@ -7,6 +7,7 @@ import type { NatsConnection } from '../fabric/connection.js';
 import { putPolicy, readStoredPolicy, watchPolicy, type StoredPolicy } from '../fabric/policy-store.js';
 import { Newest } from '../domain/newest.js';
 import { compilePolicy, type Policy } from '../domain/policy.js';
+import { meshError } from '../wire/errors.js';
 import type { Token } from '../wire/names.js';
 import type { Control } from './core.js';
 
@@ -65,6 +66,15 @@ export async function pushPolicy(control: Control, text: string, by: Token): Pro
     rules: rules?.list.length ?? 0,
     ...(before === undefined ? {} : { before: before.digest }),
   };
+}
+
+/** The policy in force, as it was written. Throws config_missing. */
+export async function livePolicy(control: Control): Promise<StoredPolicy> {
+  const stored = await readStoredPolicy(control.nc);
+  if (stored === undefined) {
+    throw meshError('config_missing', { what: PLACE });
+  }
+  return stored;
 }
 
 function storedOf(text: string, digest: string, followed: string, by?: Token): StoredPolicy {

@@ -29,6 +29,7 @@ export class Policy {
   /** Its rules; undefined when it has none. */
   readonly rules: Rules | undefined;
   readonly #members: ReadonlyMap<string, readonly Role[]>;
+  readonly #roleNames: ReadonlyMap<string, readonly string[]>;
   readonly #routing: readonly (readonly [pattern: string, policy: RoutingPolicy])[];
   readonly #cache = new Map<string, boolean>();
   readonly #routes = new Map<string, RoutingPolicy>();
@@ -37,10 +38,12 @@ export class Policy {
     digest: string,
     members: ReadonlyMap<string, readonly Role[]>,
     routing: readonly (readonly [string, RoutingPolicy])[],
-    rules?: Rules,
+    roleNames: ReadonlyMap<string, readonly string[]> = new Map(),
+    rules: readonly Rule[] = [],
   ) {
     this.digest = digest;
-    this.rules = rules;
+    this.#roleNames = roleNames;
+    this.rules = rules.length === 0 ? undefined : new Rules(rules, (member) => this.rolesOf(member));
     this.#members = members;
     this.#routing = routing;
   }
@@ -53,6 +56,22 @@ export class Policy {
   /** Does a role of the member list the capability under `call`? */
   mayByRole(member: string, capability: string): boolean {
     return this.#may('call', member, capability);
+  }
+
+  /** Everybody that the policy names. */
+  members(): Iterable<string> {
+    return this.#members.keys();
+  }
+
+  /** Names of the member's roles. */
+  rolesOf(member: string): readonly string[] {
+    return this.#roleNames.get(member) ?? [];
+  }
+
+  /** Patterns that the member's roles list. */
+  rightsOf(member: string): { readonly call: readonly string[]; readonly serve: readonly string[] } {
+    const roles = this.#members.get(member) ?? [];
+    return { call: roles.flatMap((r) => r.call), serve: roles.flatMap((r) => r.serve) };
   }
 
   /** May the member serve the capability? */
@@ -97,12 +116,12 @@ export function compilePolicy(text: string, file: string): Policy {
     name,
     list.flatMap((role) => roles.get(role) ?? []),
   ]);
-  const roleNames = new Map(Object.entries(value.members ?? {}));
   return new Policy(
     createHash('sha256').update(text).digest('base64url').slice(0, 16),
     new Map(members),
     Object.entries(value.routing ?? {}),
-    rules.length === 0 ? undefined : new Rules(rules, (member) => roleNames.get(member) ?? []),
+    new Map(Object.entries(value.members ?? {})),
+    rules,
   );
 }
 

@@ -123,7 +123,7 @@ function attribute(
   text: string,
   before: Record<string, string | number | boolean> = {},
 ): Record<string, string | number | boolean> {
-  const [[key = '', value = ''] = []] = Object.entries(pair(text));
+  const [key, value] = Object.entries(pair(text))[0] ?? ['', ''];
   const number = Number(value);
   const read =
     value === 'true' || value === 'false'

@@ -22,7 +22,7 @@ export function fileOptions(command: Command): Command {
 }
 
 /** The file in force here, or the one that is named. */
-export function policyFileOf(named: string | undefined, { json: _, ...flags }: FileOptions): string {
+export function policyFileOf(named: string | undefined, flags: FileOptions): string {
   if (named !== undefined) {
     return named;
   }

@@ -104,6 +104,11 @@ export const buckets = {
     markerTtlMs: 60_000,
     why: 'The policy in force: written by control, watched by gateways.',
   },
+  mesh_grants: {
+    maxBytes: 64 * MiB,
+    markerTtlMs: 60_000,
+    why: 'What grants are judged by: public keys of members (holder.{name}) and issuers (issuer.{name}), and what was revoked (revoked.id.{id}, revoked.holder.{name}). Written by control only.',
+  },
 } as const satisfies Record<string, BucketRow>;
 
 /**
@@ -140,6 +145,10 @@ export const brokerRights = {
       '$JS.API.CONSUMER.INFO.KV_mesh_policy.>',
       '$JS.API.CONSUMER.MSG.NEXT.KV_mesh_policy.>',
       '$JS.API.CONSUMER.DELETE.KV_mesh_policy.>',
+      '$JS.API.CONSUMER.CREATE.KV_mesh_grants.>',
+      '$JS.API.CONSUMER.INFO.KV_mesh_grants.>',
+      '$JS.API.CONSUMER.MSG.NEXT.KV_mesh_grants.>',
+      '$JS.API.CONSUMER.DELETE.KV_mesh_grants.>',
       '$JS.FC.>',
       '$KV.mesh_state.suspect.>',
     ],

@@ -12,8 +12,10 @@ import { limits } from '../wire/limits.js';
 import type { Found } from '../wire/generated/messages.js';
 import { asToken, type Token } from '../wire/names.js';
 import { Caller } from './caller.js';
+import { delegate } from './delegate.js';
 import { ask } from './find.js';
 import { callEach } from './many.js';
+import { grantOf } from './request.js';
 import { Server } from './server.js';
 import { Spans } from './spans.js';
 import type {
@@ -21,6 +23,7 @@ import type {
   CallStream,
   CapabilityOptions,
   ConnectOptions,
+  DelegateOptions,
   FindOptions,
   Handler,
   ManyOptions,
@@ -44,17 +47,28 @@ export class Mesh {
   readonly #caller: Caller;
   readonly #server: Server;
   readonly #spans: Spans;
+  readonly #seed: string;
+  readonly #grant: string | undefined;
 
   /**
    * Use `connect()`. Not in the published types, which thereby stay free of the types of the NATS client.
    * @internal
    */
-  constructor(nc: NatsConnection, name: Token, instance: Token, options: ConnectOptions, spans: Spans) {
+  constructor(
+    nc: NatsConnection,
+    name: Token,
+    instance: Token,
+    options: ConnectOptions,
+    spans: Spans,
+    seed: string,
+  ) {
     this.name = name;
     this.instance = instance;
     this.#nc = nc;
     this.#spans = spans;
     this.#caller = new Caller(nc, name, spans);
+    this.#grant = options.grant === undefined ? undefined : grantOf(options.grant);
+    this.#seed = seed;
     this.#server = new Server(nc, name, instance, this.#caller, options, spans);
     cork(nc, () => this.#caller.inFlight + this.#server.inFlight);
     void this.#watch();
@@ -62,7 +76,7 @@ export class Mesh {
 
   /** Call a capability; resolves with the result once the outcome is durable. Rejects with a MeshError. */
   async call<T = Json>(capability: string, body: unknown = null, options: CallOptions = {}): Promise<T> {
-    return (await this.#caller.call<T>(capability, body, options)).value;
+    return (await this.#caller.call<T>(capability, body, this.#own(options))).value;
   }
 
   /** The same, with who answered and where it is recorded. */
@@ -71,7 +85,7 @@ export class Mesh {
     body: unknown = null,
     options: CallOptions = {},
   ): Promise<Outcome<T>> {
-    return this.#caller.call<T>(capability, body, options);
+    return this.#caller.call<T>(capability, body, this.#own(options));
   }
 
   /**
@@ -86,7 +100,11 @@ export class Mesh {
     source: Iterable<unknown> | AsyncIterable<unknown>,
     options: ManyOptions = {},
   ): AsyncGenerator<ManyResult<T>, void, void> {
-    return callEach<T>(source, (body, one) => this.#caller.call<T>(capability, body, one), options);
+    return callEach<T>(
+      source,
+      (body, one) => this.#caller.call<T>(capability, body, one),
+      this.#own(options),
+    );
   }
 
   /**
@@ -95,12 +113,12 @@ export class Mesh {
    * stream, not the outcome.
    */
   stream<T = Json>(capability: string, body: unknown = null, options: StreamOptions = {}): CallStream<T> {
-    return this.#caller.stream<T>(capability, body, options);
+    return this.#caller.stream<T>(capability, body, this.#own(options));
   }
 
   /** Hand a call over and do not wait: resolves with its id once the mesh has accepted it. Rejects like `call`. */
   send(capability: string, body: unknown = null, options: SendOptions = {}): Promise<string> {
-    return this.#caller.send(capability, body, options);
+    return this.#caller.send(capability, body, this.#own(options));
   }
 
   /**
@@ -154,12 +172,25 @@ export class Mesh {
     return this.#server.serveAll(list);
   }
 
+  /**
+   * Delegate a grant that this name holds: the same or less for somebody else, signed with the key of this connection.
+   * Resolves with the text to hand over. Rejects with grant_widened (naming the dimension), grant_unproven when this
+   * name does not hold it, grant_unreadable, grant_too_large.
+   */
+  delegate(grant: string, options: DelegateOptions): Promise<string> {
+    return delegate(this.#seed, grant, options);
+  }
+
   /** Finish the tasks that run (at most `drainMs`), say bye, disconnect. */
   async close(drainMs: number = DRAIN_MS): Promise<void> {
     await this.#server.drain(drainMs);
     this.#caller.close();
     await this.#spans.flush();
     await leaveBroker(this.#nc);
+  }
+
+  #own<O extends { readonly grant?: string }>(options: O): O {
+    return this.#grant === undefined ? options : { grant: this.#grant, ...options };
   }
 
   async #watch(): Promise<void> {
@@ -187,8 +218,8 @@ export async function connect(options: ConnectOptions = {}): Promise<Mesh> {
   const nc = await connectBroker({ url, name, seed: creds.seed });
   const instance = `i-${randomBytes(6).toString('hex')}` as Token;
   const onTrouble = (why: string) => options.log?.warn({ why }, 'spans do not reach the collector');
-  const spans = new Spans(await openTracing({ service: name, instance, onTrouble }));
-  return new Mesh(nc, name, instance, options, spans);
+  const spans = new Spans(openTracing({ service: name, instance, onTrouble }));
+  return new Mesh(nc, name, instance, options, spans, creds.seed);
 }
 
 interface Credentials {

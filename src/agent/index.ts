@@ -20,6 +20,7 @@ export type {
   CallStream,
   CapabilityOptions,
   ConnectOptions,
+  DelegateOptions,
   FindOptions,
   Handler,
   ManyOptions,

@@ -14,6 +14,8 @@ export interface ConnectOptions {
   readonly creds?: string | { readonly name: string; readonly seed: string; readonly url?: string };
   /** Tasks this instance works on at once; default 16. */
   readonly concurrency?: number;
+  /** The grant that calls made here present, unless a call says another; calls of a handler present none by default. */
+  readonly grant?: string;
   /** One sentence about the agent, for its card. */
   readonly description?: string;
   readonly log?: Log;
@@ -71,6 +73,8 @@ export interface CallOptions {
   readonly context?: string;
   /** What the call is for, in a word. */
   readonly intent?: string;
+  /** A grant that was made for this name: what it covers may be called beside what the role allows. */
+  readonly grant?: string;
   /**
    * Answers what the handler asks with `ctx.ask`; what it returns is the answer. The deadline runs on meanwhile. When
    * it throws, the call is cancelled. Without it a handler that asks gets `no_answer`.
@@ -112,6 +116,27 @@ export interface ManyOptions extends Omit<CallOptions, 'id'> {
 export type ManyResult<T = Json> =
   | ({ readonly index: number; readonly error?: undefined } & Outcome<T>)
   | { readonly index: number; readonly error: MeshError };
+
+/** For whom a grant is delegated, and how much of it. What is left out is as in the grant; `root` is false. */
+export interface DelegateOptions {
+  /** The name of the member who may use it. */
+  readonly to: string;
+  /** The public nkey of that member. */
+  readonly key: string;
+  /** Capability patterns. */
+  readonly can?: readonly string[];
+  readonly actions?: readonly ('read' | 'write' | 'execute')[];
+  /** Constraints on arguments, one for each JSON pointer: equals, oneOf, prefix, or min and max. */
+  readonly args?: readonly ({ readonly at: string } & Readonly<Record<string, unknown>>)[];
+  readonly labels?: Readonly<Record<string, readonly string[]>>;
+  readonly budget?: Readonly<Record<string, number>>;
+  /** How long it can be used, in ms; at most as long as the grant. */
+  readonly lifeMs?: number;
+  /** How many delegations may follow; default one less than the grant allows. */
+  readonly depth?: number;
+  /** May it be used without the ticket of a task? */
+  readonly root?: boolean;
+}
 
 /** What is looked for. */
 export interface FindOptions {

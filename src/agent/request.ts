@@ -144,6 +144,7 @@ function headersOf(
     [header.call, id],
     [header.deadline, Math.floor(deadline)],
     [header.ticket, parent?.ticket],
+    [header.grant, o.grant === undefined ? undefined : grantOf(o.grant)],
     [header.child, parent?.nextChild()],
     [header.major, o.major],
     [header.context, o.context],
@@ -155,6 +156,21 @@ function headersOf(
     [header.traceparent, span.traceparent],
     [header.tracestate, span.tracestate],
   ]);
+}
+
+const GRANT = /^[A-Za-z0-9._~-]+$/;
+
+/** The grant as a header takes it. Throws grant_unreadable, grant_too_large. */
+export function grantOf(text: string): string {
+  const grant = text.trim();
+  if (grant.length > limits.grantBytes) {
+    const facts = { link: 0, dimension: 'length', have: grant.length, max: limits.grantBytes };
+    throw meshError('grant_too_large', facts);
+  }
+  if (!GRANT.test(grant)) {
+    throw meshError('grant_unreadable', { link: 0, dimension: 'form', why: 'it is not links joined by ~' });
+  }
+  return grant;
 }
 
 const LABEL = /^[\x20-\x2b\x2d-\x7e]{1,128}$/;

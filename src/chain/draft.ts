@@ -9,6 +9,7 @@ import type { Trace } from '../wire/trace.js';
 import type { Ticket } from '../wire/generated/messages.js';
 import type { BodyRef } from '../domain/body-ref.js';
 import type { Policy } from '../domain/policy.js';
+import type { CarriedGrant, GrantBook, OpenedGrant } from '../domain/grants/book.js';
 import type { Entry, Registry } from '../domain/registry.js';
 import type { Instance } from '../domain/roster.js';
 import type { Router } from '../domain/routing.js';
@@ -81,6 +82,9 @@ export interface Draft extends Incoming {
   ticket: Ticket | undefined;
   root: string;
   chain: string[];
+  // the grant that the caller presents, and those in force: the ticket's and this one
+  grant: OpenedGrant | undefined;
+  grants: CarriedGrant[] | undefined;
   // deadline
   deadlineMs: number;
   // resolve
@@ -97,6 +101,7 @@ export interface Draft extends Incoming {
 export interface World {
   readonly ring: KeyRing;
   readonly policy: Policy;
+  readonly grants: GrantBook;
   readonly registry: Registry;
   readonly router: Router;
 }
@@ -134,6 +139,8 @@ export function draftOf(incoming: Incoming, nowMs: number): Draft {
     ticket: undefined,
     root: '',
     chain: [],
+    grant: undefined,
+    grants: undefined,
     deadlineMs: 0,
     entry: undefined,
     expiresMs: 0,

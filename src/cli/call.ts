@@ -11,6 +11,7 @@ import { bodyOf, rawBytes } from './call/body.js';
 import { callEachLine } from './call/each.js';
 import { wholeNumber } from './calls/ask.js';
 import { follow, questioner, sayOutcome } from './calls/follow.js';
+import { grantText } from './grant/text.js';
 import { CONNECTS, openContext, type ContextOptions } from './context.js';
 import { exitOfError, exits, note, safe, say, sayError, sayJson } from './output.js';
 import { withSettings } from './settings.js';
@@ -22,6 +23,7 @@ interface CallCommandOptions extends ContextOptions {
   readonly label?: Readonly<Record<string, string>>;
   readonly context?: string;
   readonly intent?: string;
+  readonly grant?: string;
   readonly bytes?: boolean;
   readonly encoding?: 'json' | 'msgpack';
   readonly each?: string;
@@ -45,6 +47,7 @@ export function register(program: Command): void {
     .option('--label <key=value>', 'label that travels down the tree of calls (again for more)', addLabel)
     .option('--context <id>', 'ties calls together that belong to one matter', printable)
     .option('--intent <word>', 'what the call is for', printable)
+    .option('--grant <grant>', 'a grant made for who calls: its text, or @file')
     .option('--bytes', 'send the body as raw bytes, of any kind, from @file or -')
     .addOption(new Option('--encoding <how>', 'how a body crosses the wire').choices(['json', 'msgpack']))
     .option('--stream', 'print partial outputs as they come')
@@ -180,7 +183,7 @@ function fail(err: MeshError, json: boolean): void {
 }
 
 function callOptions(given: CallCommandOptions): CallOptions {
-  const { id, timeout, major, label, context, intent, encoding } = given;
+  const { id, timeout, major, label, context, intent, encoding, grant } = given;
   return {
     ...(encoding === undefined ? {} : { encoding }),
     ...(id === undefined ? {} : { id }),
@@ -189,6 +192,7 @@ function callOptions(given: CallCommandOptions): CallOptions {
     ...(label === undefined ? {} : { labels: label }),
     ...(context === undefined ? {} : { context }),
     ...(intent === undefined ? {} : { intent }),
+    ...(grant === undefined ? {} : { grant: grantText(grant) }),
   };
 }
 

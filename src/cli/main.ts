@@ -36,6 +36,7 @@ const commands: readonly CommandRow[] = [
   { name: 'top', summary: 'who calls what, right now', load: () => import('./top.js') },
   { name: 'graph', summary: 'a picture of who calls what', load: () => import('./graph.js') },
   { name: 'agents', summary: 'who is there; add a name', load: () => import('./agents.js') },
+  { name: 'grant', summary: 'hand authority on, narrow it, take it back', load: () => import('./grant.js') },
   {
     name: 'dead',
     summary: 'calls that were given up: look, replay, discard',

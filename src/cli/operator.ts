@@ -20,7 +20,8 @@ const ANSWER_MS = 10_000;
 export type What = 'agents' | 'agent' | 'calls' | 'call' | 'dead' | 'parked' | 'policy' | 'state' | 'traffic';
 
 /** Which command. */
-export type Command = 'plain' | 'forget' | 'replay' | 'discard' | 'body' | 'release' | 'cancel' | 'policy';
+export type Command =
+  'plain' | 'forget' | 'replay' | 'discard' | 'body' | 'release' | 'cancel' | 'policy' | 'revoke';
 
 /** A connection as operator or viewer. */
 export class Operator {

@@ -17,6 +17,7 @@ export interface ServiceOptions {
   readonly seed: string;
   readonly name: string;
   readonly policyFile: string;
+  readonly dir: string;
   readonly log: Log;
   readonly sight: { readonly ratio: number; readonly logCalls: boolean };
 }
@@ -41,12 +42,12 @@ export async function serveUntilStopped(
   start: (options: ServiceOptions) => Promise<Service>,
 ): Promise<void> {
   const stopped = stopRequest();
-  const { url, credentials, policyFile, settings } = openContext(options, user, SIGHT);
+  const { url, credentials, policyFile, dir, settings } = openContext(options, user, SIGHT);
   const { seed, name } = credentials;
   const { log, calls } = openLog(settings.orDefault('log.level'), user);
   const page = await openPage(settings);
   const sight = { ratio: settings.orDefault('trace.ratio'), logCalls: calls };
-  const service = await start({ url, seed, name, policyFile, log, sight }).catch((err: unknown) => {
+  const service = await start({ url, seed, name, policyFile, dir, log, sight }).catch((err: unknown) => {
     if (!(err instanceof MeshError)) {
       log.error({ err }, 'did not start'); // the printed error does not carry its cause
     }

@@ -11,6 +11,7 @@ import { decodeJson } from '../wire/json.js';
 import { limits } from '../wire/limits.js';
 import { asToken, type Token } from '../wire/names.js';
 import { serve, type Control } from './core.js';
+import { revoke } from './grants.js';
 import { bodyOf, discard } from './laid/dead.js';
 import { wakeNow } from './laid/parked.js';
 import { replay } from './laid/replay.js';
@@ -32,6 +33,7 @@ const commands: Readonly<Record<string, Command>> = {
   release: (control, admin, by) => wakeNow(control, needs(admin, 'from', 'call'), by, false),
   policy: (control, admin, by) => pushPolicy(control, needs(admin, 'policy').policy, by),
   cancel: (control, admin, by) => wakeNow(control, needs(admin, 'from', 'call'), by, true),
+  revoke: (control, admin, by) => revoke(control, admin, by),
 };
 
 /** Serve the commands. Returns how to stop. */

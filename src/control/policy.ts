@@ -41,16 +41,18 @@ export async function followPolicy(control: Control, file: string): Promise<() =
     }
   });
   const writer = new Writer(control);
-  const stopFile = watchText(file, (text) => {
+  const watched = watchText(file, (text) => {
     try {
-      const { digest } = compilePolicy(text, file);
-      writer.write(storedOf(text, digest, digest));
+      const policy = compilePolicy(text, file);
+      control.policy = policy; // whoever asks control at once is not told the old one
+      writer.write(storedOf(text, policy.digest, policy.digest));
     } catch (err) {
       control.log.error({ err: String(err) }, 'the new policy is refused, the old one stays');
     }
   });
+  control.lookAtPolicy = watched.look;
   return () => {
-    stopFile();
+    watched.stop();
     stopWatch();
     writer.stop();
   };

@@ -18,6 +18,7 @@ import type { Log } from '../wire/log.js';
 import type { Token } from '../wire/names.js';
 import { serveAdmin } from './admin.js';
 import type { Control } from './core.js';
+import { tellKeys } from './grants.js';
 import { serveMicro } from './micro.js';
 import { watchPlain } from './plain.js';
 import { firstPolicy, followPolicy } from './policy.js';
@@ -35,6 +36,8 @@ export interface ControlOptions {
   readonly seed: string;
   readonly name: string;
   readonly policyFile: string;
+  /** Data folder whose users and issuer gateways are told of. */
+  readonly dir?: string;
   readonly log: Log;
 }
 
@@ -62,6 +65,7 @@ export async function runControl(options: ControlOptions): Promise<RunningContro
   const supervisor = new Supervisor(control);
   supervisor.start();
   const stops = [
+    await tellKeys(control, options.dir),
     serveRegistrar(control),
     serveMicro(control),
     watchPlain(control),
@@ -94,6 +98,7 @@ async function startCore(options: ControlOptions): Promise<{ control: Control; l
   await openBucket(nc, 'mesh_state', true);
   await openBucket(nc, 'mesh_policy', true);
   const policy = await firstPolicy(nc, options.policyFile);
+  await openBucket(nc, 'mesh_grants', true);
   const ring = await ringOf(nc, secrets);
   const id = `control-${randomBytes(5).toString('hex')}`;
   const pub = new LightPublisher(nc, freshInbox(nc), limits.ackTimeoutMs);
@@ -104,6 +109,7 @@ async function startCore(options: ControlOptions): Promise<{ control: Control; l
     pub,
     ring,
     policy,
+    lookAtPolicy: () => undefined,
     registry: new Registry(),
     roster: new Roster((agent, instance) => taskToken(ring, agent, instance) as Token),
     log: options.log,

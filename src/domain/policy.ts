@@ -8,6 +8,7 @@ import { matches } from '../wire/names.js';
 import { policyShape, type roleShape } from './config/policy-shape.js';
 import type { ValueOf } from './config/shape.js';
 import { problemError, readYaml, type Place, type ReadYaml } from './config/yaml.js';
+import { issuerTroubles, type Issuers } from './grants/issuers.js';
 import { nearNames } from './near.js';
 import type { RoutingPolicy } from './routing.js';
 import { compileRules } from './rules/compile.js';
@@ -28,6 +29,8 @@ export class Policy {
   readonly digest: string;
   /** Its rules; undefined when it has none. */
   readonly rules: Rules | undefined;
+  /** Who may issue grants beside the mesh itself: public nkeys by name. */
+  readonly issuers: Issuers;
   readonly #members: ReadonlyMap<string, readonly Role[]>;
   readonly #roleNames: ReadonlyMap<string, readonly string[]>;
   readonly #routing: readonly (readonly [pattern: string, policy: RoutingPolicy])[];
@@ -38,9 +41,11 @@ export class Policy {
     digest: string,
     members: ReadonlyMap<string, readonly Role[]>,
     routing: readonly (readonly [string, RoutingPolicy])[],
+    issuers: Issuers,
     roleNames: ReadonlyMap<string, readonly string[]> = new Map(),
     rules: readonly Rule[] = [],
   ) {
+    this.issuers = issuers;
     this.digest = digest;
     this.#roleNames = roleNames;
     this.rules = rules.length === 0 ? undefined : new Rules(rules, (member) => this.rolesOf(member));
@@ -120,6 +125,7 @@ export function compilePolicy(text: string, file: string): Policy {
     createHash('sha256').update(text).digest('base64url').slice(0, 16),
     new Map(members),
     Object.entries(value.routing ?? {}),
+    new Map(Object.entries(value.issuers ?? {})),
     new Map(Object.entries(value.members ?? {})),
     rules,
   );
@@ -135,7 +141,7 @@ export function readPolicy(text: string, file: string): ReadPolicy {
   const bytes = Buffer.byteLength(text);
   const large = bytes > limits.policyBytes;
   const read = readYaml<PolicyFile>(large ? 'version: 1' : text, file, policyShape);
-  const { roles = {}, members = {}, rules = [] } = read.value;
+  const { roles = {}, members = {}, issuers = {}, rules = [] } = read.value;
   const foreign = Object.entries(members).flatMap(([name, list]) =>
     list.flatMap((role, i) => {
       const near = nearNames(role, Object.keys(roles))[0];
@@ -144,7 +150,11 @@ export function readPolicy(text: string, file: string): ReadPolicy {
       return Object.hasOwn(roles, role) ? [] : [{ file, where, why, ...read.place(`${where}[${i}]`) }];
     }),
   );
-  const problems = [...read.problems, ...foreign];
+  const wrong = issuerTroubles(issuers).map(([name, why]) => {
+    const where = `issuers.${name}`;
+    return { file, where, why, ...read.place(where) };
+  });
+  const problems = [...read.problems, ...foreign, ...wrong];
   if (large) {
     const why = `it has ${bytes} bytes, allowed are ${limits.policyBytes}`;
     problems.push({ file, where: 'its size', why, line: 1, column: 1 });

@@ -40,6 +40,9 @@ export function sealTicket(ring: KeyRing, record: DecisionRecord, seq: number): 
   if (record.labels !== undefined) {
     ticket.labels = record.labels;
   }
+  if (record.grants !== undefined) {
+    ticket.grants = record.grants;
+  }
   const payload = JSON.stringify(ticket);
   const mac = macOf(ring, kid, payload);
   return { text: `${payload}.${mac.slice(0, 32)}`, resultMac: mac.slice(32) };

@@ -28,6 +28,7 @@ export const places = {
   usersConf: 'users.conf',
   users: 'users.json',
   usersLock: '.users.lock',
+  issuer: 'issuer.json',
   tokens: 'tokens.json',
   tokensLock: '.tokens.lock',
   upLock: '.up.lock',

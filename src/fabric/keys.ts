@@ -5,6 +5,7 @@
  */
 import { createPrivateKey, createPublicKey, randomBytes, sign, type KeyObject } from 'node:crypto';
 import { meshError } from '../wire/errors.js';
+import { nkeyBytes, nkeyText, publicKeyText } from '../wire/nkey.js';
 
 /** A key of a user. */
 export interface UserKey {
@@ -12,7 +13,6 @@ export interface UserKey {
   readonly publicKey: string;
 }
 
-const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';
 const SEED = 18 << 3; // the letter S
 const USER = 20 << 3; // the letter U
 /** What stands before the 32 bytes of an Ed25519 key in PKCS #8. */
@@ -23,7 +23,7 @@ export function createUserKey(): UserKey {
   const raw = randomBytes(32);
   // The prefixes overlap: five bits say "seed", the next five say of what.
   const head = Buffer.from([SEED | (USER >> 5), (USER & 31) << 3]);
-  return { seed: toText(Buffer.concat([head, raw])), publicKey: publicOf(privateOf(raw)) };
+  return { seed: nkeyText(Buffer.concat([head, raw])), publicKey: publicOf(privateOf(raw)) };
 }
 
 /** The public half of a seed. `where` names the file it came from; the seed itself is never quoted. */
@@ -40,66 +40,24 @@ export function signerOf(seed: string): { publicKey: string; sign: (nonce: strin
   };
 }
 
+/** The private half of a seed, for who signs with it in this process. `where` names the file it came from. */
+export function privateKeyOf(seed: string, where: string): KeyObject {
+  return privateOf(readSeed(seed, where));
+}
+
 function privateOf(raw: Uint8Array): KeyObject {
   return createPrivateKey({ key: Buffer.concat([PKCS8, raw]), format: 'der', type: 'pkcs8' });
 }
 
 function publicOf(key: KeyObject): string {
   const der = createPublicKey(key).export({ format: 'der', type: 'spki' });
-  return toText(Buffer.concat([Buffer.from([USER]), der.subarray(-32)]));
+  return publicKeyText(der.subarray(-32));
 }
 
 function readSeed(seed: string, where: string): Uint8Array {
-  const bytes = fromText(seed.trim());
+  const bytes = nkeyBytes(seed.trim());
   if (bytes?.length !== 34 || bytes[0] !== (SEED | (USER >> 5)) || bytes[1] !== (USER & 31) << 3) {
     throw meshError('config_invalid', { file: where, where: '/seed', why: 'it is not the seed of a user' });
   }
   return bytes.subarray(2);
-}
-
-function toText(payload: Uint8Array): string {
-  const sum = crc16(payload);
-  let bits = 0;
-  let held = 0;
-  let text = '';
-  for (const byte of [...payload, sum & 255, sum >> 8]) {
-    held = ((held << 8) | byte) & 0xfff;
-    for (bits += 8; bits >= 5; bits -= 5) {
-      text += ALPHABET[(held >> (bits - 5)) & 31];
-    }
-  }
-  return bits > 0 ? text + ALPHABET[(held << (5 - bits)) & 31] : text;
-}
-
-function fromText(text: string): Uint8Array | undefined {
-  const bytes: number[] = [];
-  let bits = 0;
-  let held = 0;
-  for (const letter of text) {
-    const value = ALPHABET.indexOf(letter);
-    if (value < 0) {
-      return undefined;
-    }
-    held = ((held << 5) | value) & 0xfff;
-    bits += 5;
-    if (bits >= 8) {
-      bits -= 8;
-      bytes.push((held >> bits) & 255);
-    }
-  }
-  const payload = Uint8Array.from(bytes.slice(0, -2));
-  const sum = (bytes.at(-2) ?? 0) | ((bytes.at(-1) ?? 0) << 8);
-  return crc16(payload) === sum ? payload : undefined;
-}
-
-/** CRC-16/XMODEM. */
-function crc16(bytes: Uint8Array): number {
-  let crc = 0;
-  for (const byte of bytes) {
-    crc ^= byte << 8;
-    for (let i = 0; i < 8; i++) {
-      crc = ((crc << 1) ^ (crc & 0x8000 ? 0x1021 : 0)) & 0xffff;
-    }
-  }
-  return crc;
 }

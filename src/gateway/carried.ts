@@ -7,6 +7,7 @@ const CARRIED = [
   header.call,
   header.deadline,
   header.ticket,
+  header.grant,
   header.major,
   header.child,
   header.context,

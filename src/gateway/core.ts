@@ -4,6 +4,7 @@
 import type { NatsConnection } from '../fabric/connection.js';
 import type { LightPublisher } from '../fabric/publisher.js';
 import type { KeyRing } from '../wire/keyring.js';
+import type { GrantBook } from '../domain/grants/book.js';
 import type { Policy } from '../domain/policy.js';
 import type { Registry } from '../domain/registry.js';
 import type { Roster } from '../domain/roster.js';
@@ -24,6 +25,8 @@ export interface Core {
   readonly ingress: string;
   /** Replaced as a whole when the policy of the mesh changes. */
   policy: Policy;
+  /** What grants are judged by, and those proven before. */
+  readonly grants: GrantBook;
   readonly registry: Registry;
   readonly roster: Roster;
   readonly router: Router;

@@ -81,6 +81,16 @@ export class Decider {
     this.#settler.fail(call, 'cancelled', meshError('cancelled').toBody());
   }
 
+  /** Its grant fell before this dispatch: it never ran, unless an earlier attempt did. */
+  #revoked(call: OpenCall, error: MeshError): void {
+    release(call);
+    const first = (call.record.dispatches ?? 0) <= 1;
+    if (first) {
+      call.record.dispatches = 0;
+    }
+    this.#settler.fail(call, first ? 'refused' : 'unknown', error.toBody());
+  }
+
   /** A call that will not be dispatched: decide so, then settle. */
   refuse(draft: Draft, id: string, status: UndispatchedStatus, error: MeshError, origin: Origin): void {
     const record = refuseRecord(this.#core, draft, id, status, error, origin.reply);
@@ -134,6 +144,11 @@ export class Decider {
       call.state = 'waiting';
       this.#open.wheel.set(call, now);
       return;
+    }
+    const { grants } = call.record;
+    const revoked = grants === undefined ? undefined : this.#core.grants.revoked(grants);
+    if (revoked !== undefined) {
+      return this.#revoked(call, revoked); // while the decision was made durable
     }
     call.holder = instance;
     if (late) {
@@ -256,6 +271,7 @@ export function newOpenCall(
     holder,
     state: 'deciding',
     cancelled: false,
+    revoked: undefined,
     stopped: false,
     lostUntil: undefined,
     history: [],

@@ -2,6 +2,7 @@
  * Calls in flight: every durable decision of this gateway that has no durable outcome yet.
  */
 import type { Instance } from '../domain/roster.js';
+import type { MeshError } from '../wire/errors.js';
 import type { DecisionRecord } from '../wire/generated/messages.js';
 import { Wheel, type Timed } from './wheel.js';
 
@@ -32,6 +33,8 @@ export interface OpenCall extends Timed {
    */
   state: 'dispatched' | 'waiting' | 'deciding' | 'settling';
   cancelled: boolean;
+  /** Its grant was revoked while it was in flight. */
+  revoked: MeshError | undefined;
   /** The agent was told to stop. */
   stopped: boolean;
   /** Instant (epoch ms) until which a silent holder of a call that must not run twice is waited for. */

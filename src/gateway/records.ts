@@ -94,6 +94,9 @@ function withWireFields(record: DecisionRecord, d: Draft): DecisionRecord {
   if (d.obligations !== undefined) {
     record.obligations = d.obligations;
   }
+  if (d.grants !== undefined) {
+    record.grants = d.grants;
+  }
   return record;
 }
 
@@ -147,6 +150,9 @@ export function refuseRecord(
   if (reply !== undefined) {
     record.reply = reply;
   }
+  if (draft.grants !== undefined) {
+    record.grants = draft.grants;
+  }
   if (draft.guard !== undefined && status !== 'cancelled') {
     record.guard = draft.guard;
   }
@@ -181,6 +187,9 @@ export function outcomeRecord(
   };
   if (r.instance !== undefined) {
     record.instance = r.instance;
+  }
+  if (r.grants !== undefined) {
+    record.grants = r.grants.map(({ ids }) => ids.join('~'));
   }
   if (r.trace !== undefined) {
     record.trace = r.trace.slice(3, 35);

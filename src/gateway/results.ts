@@ -92,7 +92,9 @@ export class Results {
       return void this.#completeByRef(call, headers);
     }
     release(call);
-    if (status === 'cancelled' && call.cancelled) {
+    if (!completed && call.revoked !== undefined) {
+      this.#settler.fail(call, 'cancelled', call.revoked.toBody());
+    } else if (status === 'cancelled' && call.cancelled) {
       this.#settler.fail(call, 'cancelled', meshError('cancelled').toBody());
     } else if (!completed) {
       const text = headers.get(header.serviceError) ?? code;

@@ -7,6 +7,7 @@ import { readSecrets, ringOf } from '../fabric/keyring.js';
 import { LightPublisher } from '../fabric/publisher.js';
 import { cork } from '../fabric/cork.js';
 import { freshInbox } from '../fabric/raw.js';
+import { GrantBook } from '../domain/grants/book.js';
 import { Registry } from '../domain/registry.js';
 import { Roster } from '../domain/roster.js';
 import { Router } from '../domain/routing.js';
@@ -35,6 +36,7 @@ import { watchPresence } from './presence.js';
 import { serveCancels, serveRecalls } from './recall.js';
 import { serveReplays } from './replay.js';
 import { Results } from './results.js';
+import { followGrants } from './revoked.js';
 import { Settler } from './settle.js';
 import { showGateway } from './shown.js';
 import { Sight, type SightOptions } from './sight.js';
@@ -92,6 +94,7 @@ export async function runGateway(options: GatewayOptions): Promise<RunningGatewa
     gone: (instances) => attempts.gone(instances),
     free: () => waiting.poke(),
   });
+  const stopGrants = await followGrants({ core, open, attempts, settler });
   open.wheel.start();
   waiting.start();
   const stopResults = hearResults(core, results);
@@ -125,6 +128,7 @@ export async function runGateway(options: GatewayOptions): Promise<RunningGatewa
       await peers.stop();
       stopResults();
       stopPresence();
+      stopGrants();
       stopPolicy();
       open.wheel.stop();
       core.pub.close();
@@ -144,7 +148,7 @@ async function startCore(options: GatewayOptions): Promise<{ core: Core; tracing
   const roster = new Roster((agent, instance) => taskToken(ring, agent, instance) as Token);
   const { sight = {} } = options;
   const onTrouble = (why: string) => options.log.warn({ why }, 'spans do not reach the collector');
-  const tracing = await openTracing({ service: 'capmesh-gateway', instance: name, onTrouble });
+  const tracing = openTracing({ service: 'capmesh-gateway', instance: name, onTrouble });
   const core: Core = {
     name,
     nc,
@@ -152,6 +156,7 @@ async function startCore(options: GatewayOptions): Promise<{ core: Core; tracing
     ring,
     ingress: secrets.ingress,
     policy,
+    grants: new GrantBook(() => core.policy.issuers),
     registry,
     roster,
     router: new Router(registry, roster, (capability) => core.policy.routingOf(capability)),

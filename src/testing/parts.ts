@@ -5,6 +5,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { runControl, type RunningControl } from '../control/run.js';
 import { places } from '../fabric/folder.js';
+import { ensureIssuer } from '../fabric/issuer.js';
 import { startServer, type ServerHandle } from '../fabric/server.js';
 import { tempFolder } from '../fabric/temp-folder.js';
 import { mintUsers, type Credentials, type NewUser } from '../fabric/users.js';
@@ -88,6 +89,7 @@ async function start(
   };
   const policyFile = join(dir, places.policy);
   writeFileSync(policyFile, policyText(options), { mode: 0o600 });
+  await ensureIssuer(dir);
   const server = await startServer(
     options.offline === undefined ? { dir } : { dir, offline: options.offline },
   );
@@ -97,7 +99,7 @@ async function start(
     const { seed } = credentials(name);
     return { url, name, seed, policyFile, log: options.log ?? silent };
   };
-  const control = await runControl(as('control'));
+  const control = await runControl({ ...as('control'), dir });
   const gateways: RunningGateway[] = [];
   const parts: Parts = { dir, url, policyFile, server, control, gateways, credentials, as, stop };
   closers.push(() => parts.control.stop());

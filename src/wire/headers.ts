@@ -10,6 +10,7 @@ export const header = {
   call: 'Mesh-Call',
   deadline: 'Mesh-Deadline',
   ticket: 'Mesh-Ticket',
+  grant: 'Mesh-Grant',
   major: 'Mesh-Major',
   child: 'Mesh-Child',
   context: 'Mesh-Context',

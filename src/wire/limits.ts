@@ -3,6 +3,7 @@
  * Streams and buckets have theirs in `subjects/streams.ts`.
  */
 import { bodyLimits } from './body-limits.js';
+import { grantLimits } from './grant-limits.js';
 import { mcpLimits } from './mcp-limits.js';
 import { ruleLimits } from './rule-limits.js';
 import { sightLimits } from './sight-limits.js';
@@ -299,6 +300,7 @@ export const limitTable = {
     reason: 'Messages a view reads before it says that there is more.',
   },
   ...mcpLimits,
+  ...grantLimits,
   ...bodyLimits,
   ...ruleLimits,
 } as const satisfies Record<string, { value: number; unit: string; reason: string }>;

@@ -10,6 +10,10 @@ const meaning: Readonly<Record<keyof typeof header, readonly [on: string, carrie
   ],
   deadline: ['call, ask, task', 'An instant in epoch milliseconds after which nothing is dispatched.'],
   ticket: ['task; child call, child ask', 'The [ticket](#ticket), exactly as it came with the task.'],
+  grant: [
+    'call, ask',
+    'The grant that the caller presents: a JWT for each link, joined by `~` (docs/grants.md).',
+  ],
   major: ['call, ask', 'The major version of the capability that is asked for.'],
   child: ['child call, child ask', 'Ordinal among the children of the calling task.'],
   context: ['call, ask', 'An id that ties calls of one conversation together.'],

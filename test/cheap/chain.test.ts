@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { guards, runChain } from '../../src/chain/chain.js';
 import { draftOf, type World } from '../../src/chain/draft.js';
 import type { AdmittedCall, Guard } from '../../src/chain/verdict.js';
+import { GrantBook } from '../../src/domain/grants/book.js';
 import { compilePolicy } from '../../src/domain/policy.js';
 import { Registry } from '../../src/domain/registry.js';
 import { Roster } from '../../src/domain/roster.js';
@@ -26,6 +27,7 @@ function world(policy: string): World {
   return {
     ring,
     policy: compilePolicy(policy, 'f'),
+    grants: new GrantBook(() => new Map()),
     registry,
     router: new Router(registry, roster, () => 'round-robin'),
   };

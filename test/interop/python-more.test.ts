@@ -98,13 +98,15 @@ describe.skipIf(!python)('in Python', () => {
     await nc.flush();
     const stream = me.stream<{ heard: number }>('mirror.count', { to: 300 }, { window: 4 });
     const heard: number[] = [];
+    let furthest = 0;
     for await (const { value } of stream) {
       heard.push((value as { n: number }).n);
       if (heard.length === 100) {
         await until(() => new Set(said).size < said.length); // what is not read is said again
-        expect(Math.max(...said), 'no more than a window ahead').toBeLessThanOrEqual(104);
+        furthest = Math.max(...said);
       }
     }
+    expect(furthest, 'no more than a window ahead').toBeLessThanOrEqual(104);
     expect(heard).toEqual(Array.from({ length: 300 }, (_, i) => i + 1));
     expect((await stream.outcome).value).toEqual({ heard: 300 });
     expect(await me.call('mirror.count', { to: 5 }), 'nobody listens').toEqual({ heard: 0 });

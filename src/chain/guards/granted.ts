@@ -1,26 +1,63 @@
+import { actionOf, uncoveredBy, type Covered } from '../../domain/grants/covers.js';
 import { meshError } from '../../wire/errors.js';
+import type { Capability } from '../../wire/names.js';
+import type { Draft, World } from '../draft.js';
+import { openPresented } from '../presented.js';
+import { putInForce } from '../in-force.js';
 import type { Guard } from '../verdict.js';
 
 /**
  * Decides whether everybody in the chain may have this done: the caller, every agent above it and the root
- * principal. Authority only narrows (D10), and a strong agent cannot be used by a weak one.
+ * principal, each by its role or by the grant that it presented. Authority only narrows (D10), and a strong agent
+ * cannot be used by a weak one.
  *
- * - Refuses with: not_granted (naming the first who may not).
- * - Needs: ticket.
+ * - Refuses with: grant_* (what is wrong with the grant), grant_exceeded, not_granted (naming the first who may not).
+ * - Needs: ticket, deadline.
+ * - Proves: grants (those in force); a grant with a deadline shortens deadlineMs.
  */
 export const granted: Guard = {
   name: 'granted',
   check(draft, world) {
-    if (!world.policy.mayCall(draft.who, draft.what)) {
-      throw meshError('not_granted', { who: draft.who, capability: draft.what });
+    const opened = openPresented(draft, world);
+    if (opened !== undefined || draft.ticket?.grants !== undefined) {
+      putInForce(draft, world, opened);
     }
-    for (const entry of draft.chain) {
+    const { chain } = draft;
+    judge(draft, world, draft.who, chain.length - 1);
+    for (let at = 0; at < chain.length; at++) {
+      const entry = chain[at] as string;
       const slash = entry.indexOf('/');
-      const who = slash < 0 ? entry : entry.slice(0, slash);
-      if (!world.policy.mayCall(who, draft.what)) {
-        throw meshError('not_granted', { who, capability: draft.what });
-      }
+      judge(draft, world, slash < 0 ? entry : entry.slice(0, slash), at);
     }
     return undefined;
   },
 };
+
+/** One of the chain: by its role, or by a grant of its own. */
+function judge(draft: Draft, world: World, who: string, at: number): void {
+  if (world.policy.mayCall(who, draft.what)) {
+    return;
+  }
+  const own = draft.grants?.filter((grant) => grant.at === at) ?? [];
+  const reasons = own.map((grant) => uncoveredBy(grant, coveredOf(draft, world)));
+  if (reasons.includes(undefined)) {
+    return;
+  }
+  const [grant] = own;
+  const [reason] = reasons;
+  if (grant === undefined || reason === undefined || at < draft.chain.length - 1) {
+    throw meshError('not_granted', { who, capability: draft.what });
+  }
+  const link = grant.ids.length;
+  throw meshError('grant_exceeded', { id: grant.ids[link - 1], link, ...reason });
+}
+
+function coveredOf(draft: Draft, world: World): Covered {
+  const entry = world.registry.find(draft.what as Capability, draft.major);
+  return {
+    capability: draft.what,
+    action: entry === undefined ? undefined : actionOf(entry),
+    value: draft.bodyRef !== undefined || draft.type === 'bytes' ? undefined : { json: draft.value },
+    labels: draft.labels,
+  };
+}

@@ -2,15 +2,16 @@ import { meshError } from '../../wire/errors.js';
 import { header } from '../../wire/headers.js';
 import { openTicket } from '../../domain/ticket.js';
 import type { Draft, Replay, World } from '../draft.js';
+import { openPresented } from '../presented.js';
 import type { Guard } from '../verdict.js';
 
 /**
  * Decides whose work this is: the ticket of the task the caller works on, or a root of its own.
  *
- * - Refuses with: ticket_invalid, ticket_foreign, root_denied.
+ * - Refuses with: ticket_invalid, ticket_foreign, root_denied, grant_*.
  * - Needs: decode.
- * - Proves: root, chain, ticket. A call without a ticket is a root, and only `mayRoot` allows one, so that dropping
- *   the ticket escapes nothing. A replay is a root that keeps the chain of the dead call: whoever it was done for must
+ * - Proves: root, chain, ticket. A call without a ticket is a root, and only `mayRoot`, or a grant that says
+ *   `root`, allows one, so that dropping the ticket escapes nothing. A replay is a root that keeps the chain of the dead call: whoever it was done for must
  *   still be allowed to begin a tree.
  */
 export const ticket: Guard = {
@@ -21,7 +22,7 @@ export const ticket: Guard = {
     }
     const text = draft.headers.get(header.ticket);
     if (text === undefined) {
-      if (!world.policy.mayRoot(draft.who)) {
+      if (!world.policy.mayRoot(draft.who) && openPresented(draft, world)?.last.root !== true) {
         throw meshError('root_denied', { from: draft.who });
       }
       draft.root = `${draft.who}.${draft.id}`;

@@ -46,16 +46,17 @@ function print({ rights, rules }: PolicyDiff): void {
   say(...table([...rights.map(rightCells), ...rules.map(ruleCells)]));
 }
 
+const WORDS = {
+  call: 'to call {}',
+  serve: 'to serve {}',
+  mayRoot: 'to begin trees of calls',
+  issue: 'to issue grants (with this key)',
+} as const;
+
 function rightCells({ who, change, what, pattern = '', keeps }: RightChange): string[] {
   const left = keeps === undefined ? '' : `but keeps ${keeps.join(', ')}`;
   const mark = change === 'gains' ? paint.green('+') : paint.red('-');
-  return [
-    mark,
-    safe(who),
-    change,
-    what === 'mayRoot' ? 'to begin trees of calls' : `to ${what} ${pattern}`,
-    left,
-  ];
+  return [mark, safe(who), change, WORDS[what].replace('{}', pattern), left];
 }
 
 function ruleCells({ rule, effect, change, keys = [] }: RuleChange): string[] {

@@ -4,6 +4,7 @@
  */
 import { join, resolve } from 'node:path';
 import { locked, places, prepareFolder } from '../../fabric/folder.js';
+import { ensureIssuer } from '../../fabric/issuer.js';
 import { startServer, type ServerHandle } from '../../fabric/server.js';
 import type { Sync } from '../../fabric/server-conf.js';
 import {
@@ -98,6 +99,7 @@ export async function startMesh(options: MeshOptions): Promise<RunningMesh> {
  */
 export async function prepareMesh(dir: string, policy?: string): Promise<string> {
   await mintUsers(dir, FIRST_USERS);
+  await ensureIssuer(dir);
   return policy === undefined ? starterPolicy(dir) : resolve(policy);
 }
 
@@ -107,6 +109,7 @@ async function startLocked(dir: string, options: MeshOptions): Promise<RunningMe
     throw meshError('already_running', { folder: dir, pid: other.pid });
   }
   await mintUsers(dir, FIRST_USERS);
+  await ensureIssuer(dir);
   const policyFile = options.policy === undefined ? starterPolicy(dir) : resolve(options.policy);
   const parts = new Parts(dir, policyFile, options);
   try {

@@ -21,6 +21,12 @@ const name: Text = {
 
 const role: Text = { is: 'text', expected: 'the name of a role', pattern: /^[^\n]{1,64}$/ };
 
+const nkey: Text = {
+  is: 'text',
+  expected: 'a public nkey: U and 55 letters and digits',
+  pattern: /^U[A-Z2-7]{55}$/,
+};
+
 const patterns: List<Text> = { is: 'list', of: pattern };
 
 /** What a role may do. */
@@ -63,6 +69,10 @@ export const policyShape = {
     rules: field<List<typeof rule>>(
       { is: 'list', of: rule },
       'Rules: what is refused, held for approval, or allowed under a condition.',
+    ),
+    issuers: field<Names<Text>>(
+      { is: 'names', key: name, of: nkey },
+      'Who may issue grants beside the mesh itself: public nkeys by name.',
     ),
   },
 } as const satisfies Keys;

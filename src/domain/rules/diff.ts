@@ -8,8 +8,8 @@ import type { Effect, Rule } from './types.js';
 export interface RightChange {
   readonly who: string;
   readonly change: 'gains' | 'loses';
-  readonly what: 'call' | 'serve' | 'mayRoot';
-  /** Pattern of capabilities (not for mayRoot). */
+  readonly what: 'call' | 'serve' | 'mayRoot' | 'issue';
+  /** Pattern of capabilities (call and serve only). */
   readonly pattern?: string;
   /** What is left of a pattern that is lost. */
   readonly keeps?: readonly string[];
@@ -36,8 +36,20 @@ export function diffPolicies(before: Policy, after: Policy): PolicyDiff {
   const rights = members.flatMap((who) => [
     ...patternChanges(who, 'call', before.rightsOf(who).call, after.rightsOf(who).call),
     ...patternChanges(who, 'serve', before.rightsOf(who).serve, after.rightsOf(who).serve),
-    ...rootChange(who, before.mayRoot(who), after.mayRoot(who)),
+    ...change(who, 'mayRoot', before.mayRoot(who), after.mayRoot(who)),
   ]);
+  const issuers = [...new Set([...before.issuers.keys(), ...after.issuers.keys()])].toSorted();
+  rights.push(
+    ...issuers.flatMap((who) => {
+      const [old, now] = [before.issuers.get(who), after.issuers.get(who)];
+      return old === now
+        ? []
+        : [
+            ...change(who, 'issue', old !== undefined, false),
+            ...change(who, 'issue', false, now !== undefined),
+          ];
+    }),
+  );
   return { rights, rules: ruleChanges(before.rules?.list ?? [], after.rules?.list ?? []) };
 }
 
@@ -58,8 +70,8 @@ function patternChanges(
   ];
 }
 
-function rootChange(who: string, before: boolean, after: boolean): RightChange[] {
-  return before === after ? [] : [{ who, change: after ? 'gains' : 'loses', what: 'mayRoot' }];
+function change(who: string, what: 'mayRoot' | 'issue', before: boolean, after: boolean): RightChange[] {
+  return before === after ? [] : [{ who, change: after ? 'gains' : 'loses', what }];
 }
 
 /** Does every capability under `inner` fall under `outer`? */

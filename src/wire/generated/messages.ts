@@ -19,6 +19,18 @@ export interface Admin {
    */
   user?: string;
   /**
+   * Id of the grant or delegation that is revoked.
+   */
+  grant?: string;
+  /**
+   * Member whose grants are revoked, all that it was given until now.
+   */
+  holder?: string;
+  /**
+   * Why, for people.
+   */
+  why?: string;
+  /**
    * Who made the call.
    */
   from?: string;
@@ -471,6 +483,97 @@ export interface DecisionRecord {
    */
   traceState?: string;
   /**
+   * Grants of those in the chain, in its order: each extends what its entry may have done.
+   *
+   * @maxItems 4
+   *
+   * Items: A grant in force, as its last link says it: all links before it allow more.
+   */
+  grants?: {
+    /**
+     * Which entry of the chain presented it.
+     */
+    at: number;
+    /**
+     * SHA-256 (base64url) of the grant as it was presented, all links.
+     */
+    digest: string;
+    /**
+     * Ids of its links, first to last.
+     *
+     * @maxItems 8
+     *
+     * Items: Id of a link.
+     */
+    ids: string[];
+    /**
+     * Who held each link, first to last.
+     *
+     * @maxItems 8
+     *
+     * Items: Name of a holder.
+     */
+    holders: string[];
+    /**
+     * When each link was made.
+     *
+     * @maxItems 8
+     *
+     * Items: Epoch seconds.
+     */
+    made: number[];
+    /**
+     * Who signed the first link.
+     */
+    issuer: string;
+    /**
+     * On whose authority it stands.
+     */
+    principal: string;
+    /**
+     * Capability patterns.
+     *
+     * @maxItems 32
+     *
+     * Items: A pattern.
+     */
+    can: string[];
+    /**
+     * What may be done.
+     *
+     * @maxItems 3
+     *
+     * Items: An action.
+     */
+    actions: ('read' | 'write' | 'execute')[];
+    /**
+     * Constraints on arguments.
+     *
+     * @maxItems 16
+     *
+     * Items: One constraint of the language in docs/grants.md.
+     */
+    args?: {
+      [k: string]: unknown;
+    }[];
+    /**
+     * Labels that a call must have.
+     */
+    labels?: {
+      [k: string]: string[];
+    };
+    /**
+     * Whole amounts by unit.
+     */
+    budget?: {
+      [k: string]: number;
+    };
+    /**
+     * Until when it can be used, in epoch seconds.
+     */
+    exp: number;
+  }[];
+  /**
    * from.call of the dead call that it runs again.
    */
   replays?: string;
@@ -841,6 +944,14 @@ export interface OutcomeRecord {
    * Trace id of the call.
    */
   trace?: string;
+  /**
+   * Grants under which it ran, those of the chain above first.
+   *
+   * @maxItems 4
+   *
+   * Items: The ids of one grant, first link to last, joined by ~.
+   */
+  grants?: string[];
 }
 
 /**
@@ -1189,6 +1300,97 @@ export interface Ticket {
   labels?: {
     [k: string]: string;
   };
+  /**
+   * Grants of those in the chain, in its order: each extends what its entry may have done.
+   *
+   * @maxItems 4
+   *
+   * Items: A grant in force, as its last link says it: all links before it allow more.
+   */
+  grants?: {
+    /**
+     * Which entry of the chain presented it.
+     */
+    at: number;
+    /**
+     * SHA-256 (base64url) of the grant as it was presented, all links.
+     */
+    digest: string;
+    /**
+     * Ids of its links, first to last.
+     *
+     * @maxItems 8
+     *
+     * Items: Id of a link.
+     */
+    ids: string[];
+    /**
+     * Who held each link, first to last.
+     *
+     * @maxItems 8
+     *
+     * Items: Name of a holder.
+     */
+    holders: string[];
+    /**
+     * When each link was made.
+     *
+     * @maxItems 8
+     *
+     * Items: Epoch seconds.
+     */
+    made: number[];
+    /**
+     * Who signed the first link.
+     */
+    issuer: string;
+    /**
+     * On whose authority it stands.
+     */
+    principal: string;
+    /**
+     * Capability patterns.
+     *
+     * @maxItems 32
+     *
+     * Items: A pattern.
+     */
+    can: string[];
+    /**
+     * What may be done.
+     *
+     * @maxItems 3
+     *
+     * Items: An action.
+     */
+    actions: ('read' | 'write' | 'execute')[];
+    /**
+     * Constraints on arguments.
+     *
+     * @maxItems 16
+     *
+     * Items: One constraint of the language in docs/grants.md.
+     */
+    args?: {
+      [k: string]: unknown;
+    }[];
+    /**
+     * Labels that a call must have.
+     */
+    labels?: {
+      [k: string]: string[];
+    };
+    /**
+     * Whole amounts by unit.
+     */
+    budget?: {
+      [k: string]: number;
+    };
+    /**
+     * Until when it can be used, in epoch seconds.
+     */
+    exp: number;
+  }[];
 }
 
 /**

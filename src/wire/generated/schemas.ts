@@ -23,6 +23,21 @@ export const schemas = {
         maxLength: 128,
         description: 'Public nkey of its user.',
       },
+      grant: {
+        type: 'string',
+        pattern: '^[a-z0-9_-]{1,64}$',
+        description: 'Id of the grant or delegation that is revoked.',
+      },
+      holder: {
+        type: 'string',
+        pattern: '^[a-z0-9_-]{1,64}$',
+        description: 'Member whose grants are revoked, all that it was given until now.',
+      },
+      why: {
+        type: 'string',
+        maxLength: 256,
+        description: 'Why, for people.',
+      },
       from: {
         type: 'string',
         pattern: '^[a-z0-9_-]{1,64}$',
@@ -618,6 +633,136 @@ export const schemas = {
         maxLength: 512,
         description: 'The tracestate of the caller.',
       },
+      grants: {
+        type: 'array',
+        items: {
+          type: 'object',
+          description: 'A grant in force, as its last link says it: all links before it allow more.',
+          properties: {
+            at: {
+              type: 'integer',
+              minimum: 0,
+              maximum: 16,
+              description: 'Which entry of the chain presented it.',
+            },
+            digest: {
+              type: 'string',
+              maxLength: 64,
+              description: 'SHA-256 (base64url) of the grant as it was presented, all links.',
+            },
+            ids: {
+              type: 'array',
+              items: {
+                type: 'string',
+                maxLength: 64,
+                description: 'Id of a link.',
+              },
+              maxItems: 8,
+              description: 'Ids of its links, first to last.',
+            },
+            holders: {
+              type: 'array',
+              items: {
+                type: 'string',
+                maxLength: 64,
+                description: 'Name of a holder.',
+              },
+              maxItems: 8,
+              description: 'Who held each link, first to last.',
+            },
+            made: {
+              type: 'array',
+              items: {
+                type: 'integer',
+                minimum: 0,
+                maximum: 9007199254740991,
+                description: 'Epoch seconds.',
+              },
+              maxItems: 8,
+              description: 'When each link was made.',
+            },
+            issuer: {
+              type: 'string',
+              maxLength: 64,
+              description: 'Who signed the first link.',
+            },
+            principal: {
+              type: 'string',
+              maxLength: 64,
+              description: 'On whose authority it stands.',
+            },
+            can: {
+              type: 'array',
+              items: {
+                type: 'string',
+                maxLength: 600,
+                description: 'A pattern.',
+              },
+              maxItems: 32,
+              description: 'Capability patterns.',
+            },
+            actions: {
+              type: 'array',
+              items: {
+                enum: ['read', 'write', 'execute'],
+                description: 'An action.',
+              },
+              maxItems: 3,
+              description: 'What may be done.',
+            },
+            args: {
+              type: 'array',
+              items: {
+                type: 'object',
+                description: 'One constraint of the language in docs/grants.md.',
+              },
+              maxItems: 16,
+              description: 'Constraints on arguments.',
+            },
+            labels: {
+              type: 'object',
+              additionalProperties: {
+                type: 'array',
+                items: {
+                  type: 'string',
+                  maxLength: 128,
+                },
+              },
+              maxProperties: 16,
+              description: 'Labels that a call must have.',
+            },
+            budget: {
+              type: 'object',
+              additionalProperties: {
+                type: 'integer',
+              },
+              maxProperties: 8,
+              description: 'Whole amounts by unit.',
+            },
+            exp: {
+              type: 'integer',
+              minimum: 0,
+              maximum: 9007199254740991,
+              description: 'Until when it can be used, in epoch seconds.',
+            },
+          },
+          required: [
+            'at',
+            'digest',
+            'ids',
+            'holders',
+            'made',
+            'issuer',
+            'principal',
+            'can',
+            'actions',
+            'exp',
+          ],
+          additionalProperties: false,
+        },
+        maxItems: 4,
+        description: 'Grants of those in the chain, in its order: each extends what its entry may have done.',
+      },
       replays: {
         type: 'string',
         maxLength: 160,
@@ -1133,6 +1278,16 @@ export const schemas = {
         maxLength: 32,
         description: 'Trace id of the call.',
       },
+      grants: {
+        type: 'array',
+        items: {
+          type: 'string',
+          maxLength: 600,
+          description: 'The ids of one grant, first link to last, joined by ~.',
+        },
+        maxItems: 4,
+        description: 'Grants under which it ran, those of the chain above first.',
+      },
     },
     required: ['v', 'status', 'from', 'call', 'capability', 'attempt', 'seq', 'at'],
     additionalProperties: false,
@@ -1619,6 +1774,136 @@ export const schemas = {
         },
         maxProperties: 16,
         description: 'Labels that travel down the tree of calls.',
+      },
+      grants: {
+        type: 'array',
+        items: {
+          type: 'object',
+          description: 'A grant in force, as its last link says it: all links before it allow more.',
+          properties: {
+            at: {
+              type: 'integer',
+              minimum: 0,
+              maximum: 16,
+              description: 'Which entry of the chain presented it.',
+            },
+            digest: {
+              type: 'string',
+              maxLength: 64,
+              description: 'SHA-256 (base64url) of the grant as it was presented, all links.',
+            },
+            ids: {
+              type: 'array',
+              items: {
+                type: 'string',
+                maxLength: 64,
+                description: 'Id of a link.',
+              },
+              maxItems: 8,
+              description: 'Ids of its links, first to last.',
+            },
+            holders: {
+              type: 'array',
+              items: {
+                type: 'string',
+                maxLength: 64,
+                description: 'Name of a holder.',
+              },
+              maxItems: 8,
+              description: 'Who held each link, first to last.',
+            },
+            made: {
+              type: 'array',
+              items: {
+                type: 'integer',
+                minimum: 0,
+                maximum: 9007199254740991,
+                description: 'Epoch seconds.',
+              },
+              maxItems: 8,
+              description: 'When each link was made.',
+            },
+            issuer: {
+              type: 'string',
+              maxLength: 64,
+              description: 'Who signed the first link.',
+            },
+            principal: {
+              type: 'string',
+              maxLength: 64,
+              description: 'On whose authority it stands.',
+            },
+            can: {
+              type: 'array',
+              items: {
+                type: 'string',
+                maxLength: 600,
+                description: 'A pattern.',
+              },
+              maxItems: 32,
+              description: 'Capability patterns.',
+            },
+            actions: {
+              type: 'array',
+              items: {
+                enum: ['read', 'write', 'execute'],
+                description: 'An action.',
+              },
+              maxItems: 3,
+              description: 'What may be done.',
+            },
+            args: {
+              type: 'array',
+              items: {
+                type: 'object',
+                description: 'One constraint of the language in docs/grants.md.',
+              },
+              maxItems: 16,
+              description: 'Constraints on arguments.',
+            },
+            labels: {
+              type: 'object',
+              additionalProperties: {
+                type: 'array',
+                items: {
+                  type: 'string',
+                  maxLength: 128,
+                },
+              },
+              maxProperties: 16,
+              description: 'Labels that a call must have.',
+            },
+            budget: {
+              type: 'object',
+              additionalProperties: {
+                type: 'integer',
+              },
+              maxProperties: 8,
+              description: 'Whole amounts by unit.',
+            },
+            exp: {
+              type: 'integer',
+              minimum: 0,
+              maximum: 9007199254740991,
+              description: 'Until when it can be used, in epoch seconds.',
+            },
+          },
+          required: [
+            'at',
+            'digest',
+            'ids',
+            'holders',
+            'made',
+            'issuer',
+            'principal',
+            'can',
+            'actions',
+            'exp',
+          ],
+          additionalProperties: false,
+        },
+        maxItems: 4,
+        description: 'Grants of those in the chain, in its order: each extends what its entry may have done.',
       },
     },
     required: ['kid', 'epoch', 'seq', 'agent', 'from', 'call', 'attempt', 'deadline', 'root', 'chain'],

@@ -116,6 +116,11 @@ export const buckets = {
     markerTtlMs: 60000,
     why: 'The policy in force: written by control, watched by gateways.',
   },
+  mesh_grants: {
+    maxBytes: 67108864,
+    markerTtlMs: 60000,
+    why: 'What grants are judged by: public keys of members (holder.{name}) and issuers (issuer.{name}), and what was revoked (revoked.id.{id}, revoked.holder.{name}). Written by control only.',
+  },
 } as const satisfies Record<string, BucketSpec>;
 
 /** Name of a stream. */

@@ -1,0 +1,72 @@
+/**
+ * The bucket `mesh_grants`: written by control, watched by gateways.
+ */
+import type { NatsConnection } from '@nats-io/transport-node';
+import { openBucket } from './streams.js';
+import { watchKeys } from './watch.js';
+
+/** A change of what grants are judged by. `publicKey` is undefined when the name is gone. */
+export type GrantChange =
+  | { readonly kind: 'holder' | 'issuer'; readonly name: string; readonly publicKey: string | undefined }
+  | { readonly kind: 'revoked'; readonly id: string }
+  | { readonly kind: 'revoked-holder'; readonly holder: string; readonly untilMs: number };
+
+/** What stands with a revocation. */
+export interface RevocationNote {
+  readonly at: number;
+  readonly by: string;
+  readonly why?: string;
+}
+
+const HOLDER = 'holder.';
+const ISSUER = 'issuer.';
+const REVOKED_ID = 'revoked.id.';
+const REVOKED_HOLDER = 'revoked.holder.';
+
+/** Watch it. Resolves once all that stands there was told; later changes follow until `stop`. */
+export function watchGrants(
+  nc: NatsConnection,
+  onChange: (change: GrantChange) => void,
+): Promise<{ stop(): void }> {
+  return watchKeys(nc, 'mesh_grants', '>', (key, message) => {
+    for (const [kind, prefix] of [
+      ['holder', HOLDER],
+      ['issuer', ISSUER],
+    ] as const) {
+      if (key.startsWith(prefix)) {
+        onChange({ kind, name: key.slice(prefix.length), publicKey: message?.string() });
+      }
+    }
+    if (message !== undefined && key.startsWith(REVOKED_ID)) {
+      onChange({ kind: 'revoked', id: key.slice(REVOKED_ID.length) });
+    } else if (message !== undefined && key.startsWith(REVOKED_HOLDER)) {
+      const { at } = message.json<RevocationNote>();
+      onChange({ kind: 'revoked-holder', holder: key.slice(REVOKED_HOLDER.length), untilMs: at });
+    }
+  });
+}
+
+/** Write public keys; undefined removes one (control only). */
+export async function putKeys(
+  nc: NatsConnection,
+  kind: 'holder' | 'issuer',
+  keys: ReadonlyMap<string, string | undefined>,
+): Promise<void> {
+  const kv = await openBucket(nc, 'mesh_grants');
+  const prefix = kind === 'holder' ? HOLDER : ISSUER;
+  const writes = [...keys].map(([name, key]) =>
+    key === undefined ? kv.delete(prefix + name) : kv.put(prefix + name, key),
+  );
+  await Promise.all(writes);
+}
+
+/** Write a revocation; resolves when it is durable (control only). */
+export async function putRevocation(
+  nc: NatsConnection,
+  what: { readonly id: string } | { readonly holder: string },
+  note: RevocationNote,
+): Promise<void> {
+  const kv = await openBucket(nc, 'mesh_grants');
+  const key = 'id' in what ? REVOKED_ID + what.id : REVOKED_HOLDER + what.holder;
+  await kv.put(key, JSON.stringify(note));
+}

@@ -88,14 +88,14 @@ function withWireFields(record: DecisionRecord, d: Draft): DecisionRecord {
   if (d.parts !== undefined) {
     record.parts = d.parts;
   }
+  if (d.grants !== undefined) {
+    record.grants = d.grants;
+  }
   if (d.rules !== undefined) {
     record.rules = d.rules;
   }
   if (d.obligations !== undefined) {
     record.obligations = d.obligations;
-  }
-  if (d.grants !== undefined) {
-    record.grants = d.grants;
   }
   return record;
 }

@@ -7,8 +7,8 @@ import type { Draft, World } from '../draft.js';
 import { deny, type Approval, type Guard, type Verdict } from '../verdict.js';
 
 /**
- * Decides what the rules of the policy say of this call, with this body, by this agent: what no role lists needs a
- * rule that allows it, and a rule may refuse or hold what a role lists.
+ * Decides what the rules of the policy say of this call, with this body, by this agent: what neither a role
+ * lists nor a grant covers needs a rule that allows it, and a rule may refuse or hold what a role lists.
  *
  * - Refuses with: policy_denied, policy_unmet, policy_error (a rule that cannot be judged is a no).
  * - Holds for approval.
@@ -33,7 +33,9 @@ export const policy: Guard = {
       nowMs: draft.nowMs,
       agent: agentOf(draft),
     };
-    const verdict = rules.judge(call, (who) => world.policy.mayByRole(who, draft.what));
+    const granted = (who: string) =>
+      world.policy.mayByRole(who, draft.what) || draft.byGrant?.get(who) === true;
+    const verdict = rules.judge(call, granted);
     const capability = draft.what;
     switch (verdict.effect) {
       case 'allow':

@@ -66,13 +66,13 @@ export const policyShape = {
       { is: 'names', key: pattern, of: routing },
       'How calls of a capability choose an instance; the first pattern that fits counts. Default: least-loaded.',
     ),
-    rules: field<List<typeof rule>>(
-      { is: 'list', of: rule },
-      'Rules: what is refused, held for approval, or allowed under a condition.',
-    ),
     issuers: field<Names<Text>>(
       { is: 'names', key: name, of: nkey },
       'Who may issue grants beside the mesh itself: public nkeys by name.',
+    ),
+    rules: field<List<typeof rule>>(
+      { is: 'list', of: rule },
+      'Rules: what is refused, held for approval, or allowed under a condition.',
     ),
   },
 } as const satisfies Keys;

@@ -65,8 +65,8 @@ export class Rules {
     return this.of(capability).allow.some((rule) => rule.grants && this.fitsCaller(rule, member));
   }
 
-  /** Judge a call. `byRole` says whether the roles of a member list the capability. */
-  judge(call: RuleCall, byRole: (member: string) => boolean): RuleVerdict {
+  /** Judge a call. `granted` says whether a role or a grant of the member covers it. */
+  judge(call: RuleCall, granted: (member: string) => boolean): RuleVerdict {
     const { allow, deny, hold } = this.of(call.capability);
     const members = membersOf(call);
     const facts = this.begin(call);
@@ -79,7 +79,7 @@ export class Rules {
       const granting = new Set<Rule>();
       for (const who of members) {
         // Whoever no rule could help either was let through for another reason, by the guard before this one.
-        const helping = byRole(who) ? [] : allow.filter((rule) => rule.grants && this.fitsCaller(rule, who));
+        const helping = granted(who) ? [] : allow.filter((rule) => rule.grants && this.fitsCaller(rule, who));
         const by = helping.filter((rule) => this.applies(rule, call, [who], facts));
         if (helping.length > 0 && by.length === 0) {
           return { effect: 'ungranted', who, rules: helping };

@@ -2,13 +2,13 @@
  * The bench: floor and mesh on the same server, in turns. Results on stdout, progress on stderr.
  */
 import { appendFileSync } from 'node:fs';
+import { compare } from './compare.js';
 import { note, runProgram, withRig } from './lifetime.js';
 import { measure, type Side } from './measure.js';
 import { readOptions, setupsOf, type BenchOptions, type Setup } from './options.js';
 import type { Window } from './protocol.js';
 import { lineOf, summaryOf, tableOf, type Line, type Summary } from './report.js';
 import type { Rig } from './rig.js';
-import { compareSight } from './sight.js';
 import { bothSides, fasterPuller, type Puller } from './sides.js';
 import { versionOf } from './version.js';
 
@@ -22,7 +22,13 @@ let puller: Puller | undefined = options.floorPuller === 'fastest' ? undefined :
 
 await runProgram('bench', async () => {
   if (options.sight !== undefined) {
-    await compareSight(options, options.sight);
+    const variants = options.sight.map((mode) => ({ mode, rig: { sight: mode, collector: mode !== 'off' } }));
+    await compare(options, 'sight', variants);
+    return 0;
+  }
+  if (options.rules !== undefined) {
+    const variants = options.rules.map((rules) => ({ mode: `${rules.all}:${rules.apply}`, rig: { rules } }));
+    await compare(options, 'rules', variants);
     return 0;
   }
   const summaries: Summary[] = [];

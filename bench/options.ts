@@ -4,6 +4,7 @@
 import { Command, InvalidArgumentError } from 'commander';
 import type { Sync } from '../src/fabric/server-conf.js';
 import type { SightMode } from './protocol.js';
+import type { RuleCount } from './rules.js';
 
 /** The puller of the floor's worker: the client's own `consume()`, ours, or whichever is faster here. */
 export type FloorPuller = 'fastest' | 'client' | 'light';
@@ -24,6 +25,8 @@ export interface BenchOptions {
   readonly floorPuller: FloorPuller;
   /** Compare the mesh with itself, looking at more or less; then there is no floor. */
   readonly sight: readonly SightMode[] | undefined;
+  /** Compare the mesh with itself, with more or fewer rules in its policy; then there is no floor. */
+  readonly rules: readonly RuleCount[] | undefined;
   /** Folder for CPU profiles of every process. */
   readonly profile: string | undefined;
   /** File that the summary lines are appended to. */
@@ -48,6 +51,7 @@ interface Given {
   sync?: Sync[];
   floorPuller: FloorPuller;
   sight?: SightMode[];
+  rules?: RuleCount[];
   profile?: string;
   history?: string;
 }
@@ -60,6 +64,7 @@ Examples:
   $ mesh bench --quick
   $ mesh bench --json > bench.ndjson
   $ mesh bench --sight off,on,full --in-flight 64     what metrics, logs and traces cost
+  $ mesh bench --rules 0:0,20:5,500:50 --in-flight 64 what rules cost
   $ mesh bench --agents 1 --gateways 1 --sync default --in-flight 256 --rounds 9 --profile ./profiles`;
 
 /** Read the command line. Prints help or the mistake and ends the process when there is nothing to run. */
@@ -76,6 +81,11 @@ export function readOptions(argv: readonly string[]): BenchOptions {
     .option('--sync <list>', 'default, always (default: both)', syncs)
     .option('--floor-puller <which>', 'fastest, client or light', puller, 'fastest')
     .option('--sight <list>', 'instead of the floor: off, on, full beside the first of them', sights)
+    .option(
+      '--rules <list>',
+      'instead of the floor: rules in the policy and how many apply, beside the first',
+      ruleCounts,
+    )
     .option('--profile <folder>', 'write a CPU profile of every process there')
     .option('--history <file>', 'append the summary lines to this file')
     .addHelpText('after', HELP)
@@ -97,6 +107,7 @@ function fill(given: Given): BenchOptions {
     sync: given.sync ?? (quick ? ['default'] : ['default', 'always']),
     floorPuller: given.floorPuller,
     sight: given.sight,
+    rules: given.rules,
     profile: given.profile,
     history: given.history,
   };
@@ -144,6 +155,22 @@ function sights(text: string): SightMode[] {
       throw new InvalidArgumentError('It must be off, on, full, or several with commas.');
     }
     return word;
+  });
+}
+
+function ruleCounts(text: string): RuleCount[] {
+  return text.split(',').map((pair) => {
+    const [all = Number.NaN, apply = Number.NaN] = pair.split(':').map(Number);
+    if (
+      !Number.isSafeInteger(all) ||
+      !Number.isSafeInteger(apply) ||
+      apply < 0 ||
+      apply > all ||
+      all > 2_000
+    ) {
+      throw new InvalidArgumentError('It must be rules:applying, at most 2000, or several with commas.');
+    }
+    return { all, apply };
   });
 }
 

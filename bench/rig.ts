@@ -9,6 +9,7 @@ import type { Sync } from '../src/fabric/server-conf.js';
 import { mintUsers, type Credentials, type NewUser } from '../src/fabric/users.js';
 import { PartProcess } from './processes.js';
 import type { PartSettings, SightMode, User } from './protocol.js';
+import { rulesText, type RuleCount } from './rules.js';
 
 /** What a rig consists of. */
 export interface RigOptions {
@@ -19,6 +20,8 @@ export interface RigOptions {
   /** Default `on`, which is what the product does unasked; spans are made only with a collector. */
   readonly sight?: SightMode;
   readonly collector?: boolean;
+  /** Rules in the policy; default: none. */
+  readonly rules?: RuleCount;
 }
 
 /** A running rig. */
@@ -68,7 +71,7 @@ async function build(
   const names = Array.from({ length: options.agents }, (_, i) => `agent-${i}`);
   const users = await mint(dir, names);
   const policy = join(dir, 'bench.policy.yaml');
-  writeFileSync(policy, policyFor(names));
+  writeFileSync(policy, policyFor(names, options.rules));
   const server = await startServer({ dir, sync: options.sync });
   ends.push(() => server.stop());
   const { url } = server;
@@ -113,7 +116,7 @@ async function mint(dir: string, agents: readonly string[]): Promise<(name: stri
 }
 
 /** Every rule of the product applies; these members may do what the bench does. */
-function policyFor(agents: readonly string[]): string {
+function policyFor(agents: readonly string[], rules: RuleCount = { all: 0, apply: 0 }): string {
   return [
     'version: 1',
     'roles:',
@@ -122,6 +125,6 @@ function policyFor(agents: readonly string[]): string {
     'members:',
     '  caller: [orders]',
     ...agents.map((name) => `  ${name}: [pricing]`),
-    '',
+    rulesText(rules),
   ].join('\n');
 }

@@ -114,6 +114,11 @@ export const buckets = {
     markerTtlMs: 60_000,
     why: 'Keys of users (key.{key}, name.{name}), enrolment tokens by digest, names that are revoked.',
   },
+  mesh_policy: {
+    maxBytes: 4 * MiB,
+    markerTtlMs: 60_000,
+    why: 'The policy in force: written by control, watched by gateways.',
+  },
   mesh_grants: {
     maxBytes: 64 * MiB,
     markerTtlMs: 60_000,
@@ -151,6 +156,10 @@ export const brokerRights = {
       '$JS.API.CONSUMER.INFO.KV_mesh_registry.>',
       '$JS.API.CONSUMER.MSG.NEXT.KV_mesh_registry.>',
       '$JS.API.CONSUMER.DELETE.KV_mesh_registry.>',
+      '$JS.API.CONSUMER.CREATE.KV_mesh_policy.>',
+      '$JS.API.CONSUMER.INFO.KV_mesh_policy.>',
+      '$JS.API.CONSUMER.MSG.NEXT.KV_mesh_policy.>',
+      '$JS.API.CONSUMER.DELETE.KV_mesh_policy.>',
       '$JS.API.CONSUMER.CREATE.KV_mesh_grants.>',
       '$JS.API.CONSUMER.INFO.KV_mesh_grants.>',
       '$JS.API.CONSUMER.MSG.NEXT.KV_mesh_grants.>',

@@ -23,4 +23,4 @@ const HELP = `
 Examples:
   $ mesh gateway                                    a further gateway beside those of mesh up
   $ MESH_LOG=info mesh gateway --data ./prod --json
-  $ NATS_URL=nats://nats.example:4222 mesh gateway --data ./creds-only --policy ./mesh.policy.yaml`;
+  $ NATS_URL=nats://nats.example:4222 mesh gateway --data ./creds-only`;

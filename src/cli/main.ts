@@ -48,6 +48,11 @@ const commands: readonly CommandRow[] = [
     summary: 'calls that wait for your yes: look, approve, deny',
     load: () => import('./approvals.js'),
   },
+  {
+    name: 'policy',
+    summary: 'check, test, explain, compare and push policies',
+    load: () => import('./policy.js'),
+  },
   { name: 'init', summary: 'write a settings file and a policy', load: () => import('./init.js') },
   {
     name: 'config',

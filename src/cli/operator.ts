@@ -17,7 +17,7 @@ import { openContext, type ContextOptions } from './context.js';
 const ANSWER_MS = 10_000;
 
 /** Which view. */
-export type What = 'agents' | 'agent' | 'calls' | 'call' | 'dead' | 'parked' | 'state' | 'traffic';
+export type What = 'agents' | 'agent' | 'calls' | 'call' | 'dead' | 'parked' | 'policy' | 'state' | 'traffic';
 
 /** Which command. */
 export type Command =
@@ -31,7 +31,8 @@ export type Command =
   | 'discard'
   | 'body'
   | 'release'
-  | 'cancel';
+  | 'cancel'
+  | 'policy';
 
 /** A connection as operator or viewer. */
 export class Operator {

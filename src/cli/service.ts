@@ -30,7 +30,8 @@ export interface Service {
 
 /** Options of both commands. */
 export function serviceOptions(command: Command, user: 'gateway' | 'control'): Command {
-  const all = withSettings(command, ...CONNECTS, `users.${user}`, 'policy', ...SIGHT);
+  const policy = user === 'control' ? (['policy'] as const) : []; // gateways get it from control
+  const all = withSettings(command, ...CONNECTS, `users.${user}`, ...policy, ...SIGHT);
   return withLimits(all).option('--json', 'print one JSON line when ready');
 }
 

@@ -17,9 +17,10 @@ import { wakeNow } from './laid/parked.js';
 import { replay } from './laid/replay.js';
 import { enrol, expel, registerUser, reinstate } from './members.js';
 import { addPlain, forget } from './plain.js';
+import { pushPolicy } from './policy.js';
 
-/** A card, and what stands around it. */
-const REQUEST_BYTES = limits.cardBytes + 4_096;
+/** A card, or a policy (JSON may double it), and what stands around it. */
+const REQUEST_BYTES = Math.max(limits.cardBytes, 2 * limits.policyBytes) + 4_096;
 const fitsAdmin = compile(schemas.admin);
 
 type Command = (control: Control, admin: Admin, by: Token) => Promise<object>;
@@ -34,6 +35,7 @@ const commands: Readonly<Record<string, Command>> = {
   discard: (control, admin, by) => discard(control, needs(admin, 'from', 'call', 'seq'), by),
   body: (control, admin) => bodyOf(control, needs(admin, 'from', 'call', 'seq')),
   release: (control, admin, by) => wakeNow(control, needs(admin, 'from', 'call'), by, false),
+  policy: (control, admin, by) => pushPolicy(control, needs(admin, 'policy').policy, by),
   cancel: (control, admin, by) => wakeNow(control, needs(admin, 'from', 'call'), by, true),
   revoke: (control, admin, by) =>
     admin.agent === undefined ? revoke(control, admin, by) : expel(control, admin, by),

@@ -21,7 +21,7 @@ export interface Control {
   readonly ring: KeyRing;
   /** The secret of the ingress subjects. */
   readonly ingress: string;
-  /** Replaced as a whole when the policy file changes. */
+  /** Replaced as a whole when the policy of the mesh changes. */
   policy: Policy;
   /** Replace it now if its file has changed, and not only at the next look. */
   lookAtPolicy: () => void;

@@ -4,13 +4,11 @@
 import { randomBytes } from 'node:crypto';
 import { watchCards } from '../fabric/cards.js';
 import { connectBroker, followConnection, leaveBroker } from '../fabric/connection.js';
-import { readText, watchText } from '../fabric/file.js';
 import { ensureSecrets, ringOf } from '../fabric/keyring.js';
 import { Lease } from '../fabric/lease.js';
 import { LightPublisher } from '../fabric/publisher.js';
 import { freshInbox } from '../fabric/raw.js';
 import { ensureStreams, openBucket } from '../fabric/streams.js';
-import { compilePolicy } from '../domain/policy.js';
 import { Registry } from '../domain/registry.js';
 import { Roster } from '../domain/roster.js';
 import { taskToken } from '../domain/ticket.js';
@@ -24,6 +22,7 @@ import type { Control } from './core.js';
 import { tellKeys } from './grants.js';
 import { serveMicro } from './micro.js';
 import { watchPlain } from './plain.js';
+import { firstPolicy, followPolicy } from './policy.js';
 import { serveRegistrar } from './registrar.js';
 import { showControl } from './shown.js';
 import { Supervisor } from './supervisor.js';
@@ -74,7 +73,7 @@ export async function runControl(options: ControlOptions): Promise<RunningContro
     serveAdmin(control),
     serveApprovals(control),
     serveViews(control, supervisor),
-    followPolicy(control, options.policyFile),
+    await followPolicy(control, options.policyFile),
   ];
   const keep = setInterval(() => void lease.keep(), KEEP_MS);
   await lease.keep();
@@ -94,13 +93,14 @@ export async function runControl(options: ControlOptions): Promise<RunningContro
 }
 
 async function startCore(options: ControlOptions): Promise<{ control: Control; lease: Lease }> {
-  const policy = compilePolicy(readText(options.policyFile), options.policyFile);
   const nc = await connectBroker({ url: options.url, name: options.name, seed: options.seed });
   const secrets = await ensureSecrets(nc);
   await ensureStreams(nc, secrets.ingress);
   await openBucket(nc, 'mesh_registry', true);
   await openBucket(nc, 'mesh_state', true);
   await openBucket(nc, 'mesh_identity', true);
+  await openBucket(nc, 'mesh_policy', true);
+  const policy = await firstPolicy(nc, options.policyFile);
   await openBucket(nc, 'mesh_grants', true);
   const ring = await ringOf(nc, secrets);
   const id = `control-${randomBytes(5).toString('hex')}`;
@@ -120,16 +120,4 @@ async function startCore(options: ControlOptions): Promise<{ control: Control; l
     leads: () => lease.held,
   };
   return { control, lease };
-}
-
-function followPolicy(control: Control, file: string): () => void {
-  const watched = watchText(file, (text) => {
-    try {
-      control.policy = compilePolicy(text, file);
-    } catch (err) {
-      control.log.error({ err: String(err) }, 'the new policy is refused, the old one stays');
-    }
-  });
-  control.lookAtPolicy = watched.look;
-  return watched.stop;
 }

@@ -17,6 +17,7 @@ import { viewCall } from './views/call.js';
 import { viewCalls } from './views/calls.js';
 import { viewDead } from './views/dead.js';
 import { find } from './views/find.js';
+import { livePolicy } from './policy.js';
 import { viewParked } from './views/parked.js';
 import { viewState } from './views/state.js';
 import { viewTraffic } from './views/traffic.js';
@@ -48,6 +49,7 @@ const views: Readonly<Record<string, ViewOf>> = {
     readers.run(() => viewTraffic(control, supervisor, view)),
   dead: ({ control, readers }, view) => readers.run(() => viewDead(control, view)),
   parked: ({ control, readers }, view) => readers.run(() => viewParked(control, view)),
+  policy: ({ control }) => livePolicy(control),
   state: ({ control, supervisor }) => viewState(control, supervisor),
 };
 

@@ -27,10 +27,10 @@ const CACHE = 50_000;
 export class Policy {
   /** Digest of the file's text: it stands in every decision. */
   readonly digest: string;
-  /** Who may issue grants beside the mesh itself: public nkeys by name. */
-  readonly issuers: Issuers;
   /** Its rules; undefined when it has none. */
   readonly rules: Rules | undefined;
+  /** Who may issue grants beside the mesh itself: public nkeys by name. */
+  readonly issuers: Issuers;
   readonly #members: ReadonlyMap<string, readonly Role[]>;
   readonly #roleNames: ReadonlyMap<string, readonly string[]>;
   readonly #routing: readonly (readonly [pattern: string, policy: RoutingPolicy])[];
@@ -63,9 +63,20 @@ export class Policy {
     return this.#may('call', member, capability);
   }
 
+  /** Everybody that the policy names. */
+  members(): Iterable<string> {
+    return this.#members.keys();
+  }
+
   /** Names of the member's roles. */
   rolesOf(member: string): readonly string[] {
     return this.#roleNames.get(member) ?? [];
+  }
+
+  /** Patterns that the member's roles list. */
+  rightsOf(member: string): { readonly call: readonly string[]; readonly serve: readonly string[] } {
+    const roles = this.#members.get(member) ?? [];
+    return { call: roles.flatMap((r) => r.call), serve: roles.flatMap((r) => r.serve) };
   }
 
   /** May the member serve the capability? */

@@ -23,7 +23,7 @@ export interface Core {
   readonly ring: KeyRing;
   /** The secret of the ingress subjects. */
   readonly ingress: string;
-  /** Replaced as a whole when the policy file changes. */
+  /** Replaced as a whole when the policy of the mesh changes. */
   policy: Policy;
   /** What grants are judged by, and those proven before. */
   readonly grants: GrantBook;

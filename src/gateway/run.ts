@@ -12,8 +12,6 @@ import { Registry } from '../domain/registry.js';
 import { Roster } from '../domain/roster.js';
 import { Router } from '../domain/routing.js';
 import { taskToken } from '../domain/ticket.js';
-import { readText, watchText } from '../fabric/file.js';
-import { compilePolicy } from '../domain/policy.js';
 import type { Sightly } from '../sight/page.js';
 import { openTracing, type Tracing } from '../sight/tracing.js';
 import { pattern } from '../wire/generated/subjects.js';
@@ -32,6 +30,7 @@ import { Decider } from './decide.js';
 import { OpenSet } from './open.js';
 import { park } from './park.js';
 import { serveParts } from './parts.js';
+import { firstPolicy, followPolicy } from './policy.js';
 import { Peers } from './peers.js';
 import { watchPresence } from './presence.js';
 import { serveCancels, serveRecalls } from './recall.js';
@@ -52,7 +51,6 @@ export interface GatewayOptions {
   readonly seed: string;
   /** Name of the user; it prefixes the inbox. */
   readonly name: string;
-  readonly policyFile: string;
   readonly log: Log;
   /** What it looks at of the calls that pass it. */
   readonly sight?: SightOptions;
@@ -91,7 +89,7 @@ export async function runGateway(options: GatewayOptions): Promise<RunningGatewa
   const taker = new Taker(core, open, admitter, waiting);
   const peers = new Peers(core, open, decider, waiting, (msg) => results.take(msg));
 
-  const stopPolicy = followPolicy(core, options.policyFile);
+  const stopPolicy = await followPolicy(core);
   const stopPresence = await watchPresence(core, {
     gone: (instances) => attempts.gone(instances),
     free: () => waiting.poke(),
@@ -141,10 +139,10 @@ export async function runGateway(options: GatewayOptions): Promise<RunningGatewa
 }
 
 async function startCore(options: GatewayOptions): Promise<{ core: Core; tracing: Tracing | undefined }> {
-  const policy = compilePolicy(readText(options.policyFile), options.policyFile);
   const nc = await connectBroker({ url: options.url, name: options.name, seed: options.seed });
   const secrets = await readSecrets(nc);
   const ring = await ringOf(nc, secrets);
+  const policy = await firstPolicy(nc);
   const name = `gw-${randomBytes(5).toString('hex')}` as Token;
   const registry = new Registry();
   const roster = new Roster((agent, instance) => taskToken(ring, agent, instance) as Token);
@@ -169,18 +167,6 @@ async function startCore(options: GatewayOptions): Promise<{ core: Core; tracing
     overload: undefined,
   };
   return { core, tracing };
-}
-
-/** A new policy replaces the old one between two calls; one that does not compile changes nothing. */
-function followPolicy(core: Core, file: string): () => void {
-  return watchText(file, (text) => {
-    try {
-      core.policy = compilePolicy(text, file);
-      core.log.info({ policy: core.policy.digest }, 'policy replaced');
-    } catch (err) {
-      core.log.error({ err: String(err) }, 'the new policy is refused, the old one stays');
-    }
-  }).stop;
 }
 
 function hearResults(core: Core, results: Results): () => void {

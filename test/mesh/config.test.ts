@@ -203,11 +203,10 @@ describe('what is wrong is refused, with its place', () => {
     [['calls', 'ls'], { MESH_LIMITS: 'parkt=1' }, 'did you mean parked?'],
     [['calls', 'ls'], { MESH_OPERATR: 'x' }, 'did you mean MESH_OPERATOR?'],
     [
-      ['gateway', '--policy', 'broken-policy.yaml'],
+      ['control', '--policy', 'broken-policy.yaml'],
       {},
       'broken-policy.yaml:3:17 is refused at roles.all.call[0]',
     ],
-    [['control', '--policy', 'broken-policy.yaml'], {}, 'broken-policy.yaml:3:17'],
     [['calls', 'ls', '--config', 'none-such.yaml'], {}, 'none-such.yaml is missing'],
   ])('%j %j', async (args, env, said) => {
     const ran = await run(args, env as unknown as Record<string, string>);

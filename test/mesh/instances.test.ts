@@ -172,7 +172,6 @@ describe('poison', () => {
         url: mesh.url,
         name: 'gateway',
         seed: mesh.credentials('gateway').seed,
-        policyFile: mesh.policyFile,
         log: silent,
       }),
     );

@@ -67,7 +67,7 @@ test('calls go on, drops are counted, and the end does not wait', async () => {
 
 test('a log line of a call has its ids, and nothing that was entrusted to the mesh', async () => {
   const mesh = await startTestMesh({ users: { me: 'caller', worker: 'agent' }, gateways: 0 });
-  const args = ['gateway', '--data', mesh.dir, '--url', mesh.url, '--policy', mesh.policyFile];
+  const args = ['gateway', '--data', mesh.dir, '--url', mesh.url];
   const child = spawn(process.execPath, ['bin/mesh.js', ...args, '--log', 'debug', '--json'], { cwd: root });
   let ready = '';
   let log = '';

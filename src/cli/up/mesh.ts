@@ -219,7 +219,7 @@ class Parts {
 
   #child(command: Part, name: string, nth: number): Promise<Kept<Started>> {
     const args = [command, '--data', this.dir, '--url', this.url];
-    args.push(...(command === 'identity' ? [] : ['--policy', this.policyFile]));
+    args.push(...(command === 'control' ? ['--policy', this.policyFile] : []));
     // What this process has read is said; the children read no file.
     args.push('--as', command, '--config', NO_FILE, ...(this.#options.args?.(nth) ?? []));
     const logFile = join(this.dir, places.logs, `${name}.log`);

@@ -9,7 +9,7 @@ import { limits } from '../../wire/limits.js';
 import type { RuleCall } from './call.js';
 import { startCall, whyOf } from './condition.js';
 import { CallerFacts, Facts } from './facts.js';
-import type { Effect, Rule, RuleVerdict } from './types.js';
+import type { Effect, Rule, RuleMatch, RuleVerdict } from './types.js';
 
 /** The rules that look at one capability, by what they do. */
 export type RulesOf = Readonly<Record<Effect, readonly Rule[]>> & {
@@ -19,7 +19,7 @@ export type RulesOf = Readonly<Record<Effect, readonly Rule[]>> & {
 };
 
 /** A rule that could not be judged. */
-class Unjudged extends Error {
+export class Unjudged extends Error {
   constructor(
     readonly rule: Rule,
     readonly why: string,
@@ -62,15 +62,14 @@ export class Rules {
 
   /** Is there a rule that may let the member call it, under its condition? */
   mayAllow(member: string, capability: string): boolean {
-    return this.of(capability).allow.some((rule) => rule.grants && this.#fitsCaller(rule, member));
+    return this.of(capability).allow.some((rule) => rule.grants && this.fitsCaller(rule, member));
   }
 
   /** Judge a call. `granted` says whether a role or a grant of the member covers it. */
   judge(call: RuleCall, granted: (member: string) => boolean): RuleVerdict {
     const { allow, deny, hold } = this.of(call.capability);
     const members = membersOf(call);
-    const facts = new Facts(call, this.#caller(call.from));
-    startCall(call.bodyBytes);
+    const facts = this.begin(call);
     const applies = (rule: Rule): boolean => this.applies(rule, call, members, facts);
     try {
       const denied = deny.find(applies);
@@ -80,9 +79,7 @@ export class Rules {
       const granting = new Set<Rule>();
       for (const who of members) {
         // Whoever no rule could help either was let through for another reason, by the guard before this one.
-        const helping = granted(who)
-          ? []
-          : allow.filter((rule) => rule.grants && this.#fitsCaller(rule, who));
+        const helping = granted(who) ? [] : allow.filter((rule) => rule.grants && this.fitsCaller(rule, who));
         const by = helping.filter((rule) => this.applies(rule, call, [who], facts));
         if (helping.length > 0 && by.length === 0) {
           return { effect: 'ungranted', who, rules: helping };
@@ -112,7 +109,7 @@ export class Rules {
       return test(rule, facts);
     }
     for (const who of members) {
-      if (this.#fitsCaller(rule, who)) {
+      if (this.fitsCaller(rule, who)) {
         if (facts.caller.name !== who) {
           facts.caller = this.#caller(who);
         }
@@ -124,11 +121,18 @@ export class Rules {
     return false;
   }
 
+  /** The variables of a call; what its conditions may take is counted from here. */
+  begin(call: RuleCall): Facts {
+    startCall(call.bodyBytes);
+    return new Facts(call, this.#caller(call.from));
+  }
+
   #caller(name: string): CallerFacts {
     return new CallerFacts(name, this.#rolesOf(name));
   }
 
-  #fitsCaller({ match }: Rule, who: string): boolean {
+  /** Is it one of those that the rule is for? */
+  fitsCaller({ match }: Rule, who: string): boolean {
     return (
       (match?.from === undefined || match.from.includes(who)) &&
       (match?.role === undefined || this.#rolesOf(who).some((role) => match.role?.includes(role)))
@@ -144,25 +148,30 @@ function test(rule: Rule, facts: Facts): boolean {
   }
 }
 
+/** Does all fit that the rule says of the call, but for its caller? */
 function fitsCall({ match }: Rule, call: RuleCall): boolean {
-  if (match === undefined) {
-    return true;
-  }
+  return match === undefined || unfit(match, call) === undefined;
+}
+
+/** What of the call does not fit. */
+export function unfit(match: RuleMatch, call: RuleCall): keyof RuleMatch | undefined {
   const { agent, root, intent, labels } = match;
-  return (
-    (agent === undefined || agent.includes(call.agent.name)) &&
-    (root === undefined || root.includes(call.chain[0] ?? '')) &&
-    (intent === undefined || intent.includes(call.intent ?? '')) &&
-    (labels === undefined ||
-      Object.entries(labels).every(
-        ([key, value]) =>
-          call.labels !== undefined && Object.hasOwn(call.labels, key) && call.labels[key] === value,
-      ))
-  );
+  if (agent !== undefined && !agent.includes(call.agent.name)) {
+    return 'agent';
+  }
+  if (root !== undefined && !root.includes(call.chain[0] ?? '')) {
+    return 'root';
+  }
+  if (intent !== undefined && !intent.includes(call.intent ?? '')) {
+    return 'intent';
+  }
+  const said = call.labels ?? {};
+  const other = ([key, value]: [string, string]): boolean => !Object.hasOwn(said, key) || said[key] !== value;
+  return labels !== undefined && Object.entries(labels).some(other) ? 'labels' : undefined;
 }
 
 /** The caller, and everybody above it. */
-function membersOf({ from, chain }: RuleCall): readonly string[] {
+export function membersOf({ from, chain }: RuleCall): readonly string[] {
   const names = new Set([from]);
   for (const entry of chain) {
     const slash = entry.indexOf('/');

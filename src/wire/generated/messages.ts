@@ -62,6 +62,10 @@ export interface Admin {
    * Only say what would happen (replay).
    */
   dry?: boolean;
+  /**
+   * The text of a policy file (policy).
+   */
+  policy?: string;
 }
 
 /**

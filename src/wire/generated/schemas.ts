@@ -79,6 +79,11 @@ export const schemas = {
         type: 'boolean',
         description: 'Only say what would happen (replay).',
       },
+      policy: {
+        type: 'string',
+        maxLength: 393216,
+        description: 'The text of a policy file (policy).',
+      },
     },
     required: [],
     additionalProperties: false,

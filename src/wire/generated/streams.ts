@@ -128,6 +128,11 @@ export const buckets = {
     markerTtlMs: 60000,
     why: 'Keys of users (key.{key}, name.{name}), enrolment tokens by digest, names that are revoked.',
   },
+  mesh_policy: {
+    maxBytes: 4194304,
+    markerTtlMs: 60000,
+    why: 'The policy in force: written by control, watched by gateways.',
+  },
   mesh_grants: {
     maxBytes: 67108864,
     markerTtlMs: 60000,

@@ -1,0 +1,44 @@
+/**
+ * `mesh policy check`: everything that is wrong in a policy file.
+ */
+import type { Command } from 'commander';
+import { compilePolicy, readPolicy } from '../../domain/policy.js';
+import { exits, paint, safe, say, sayJson } from '../output.js';
+import { fileOptions, here, policyFileOf, textOf, type FileOptions } from './file.js';
+
+/** Add the command. */
+export function registerCheck(policy: Command): void {
+  fileOptions(policy.command('check [file]'))
+    .summary('everything that is wrong in a policy file')
+    .description('Everything that is wrong in a policy file, with line, rule, and what was expected.')
+    .addHelpText('after', HELP)
+    .action(check);
+}
+
+const HELP = `
+Examples:
+  $ mesh policy check
+  $ mesh policy check candidate.yaml --json
+
+Exits with 0 when it can be used, with 1 when there is something to correct.`;
+
+function check(named: string | undefined, options: FileOptions): void {
+  const file = policyFileOf(named, options);
+  const text = textOf(file);
+  const { problems, rules } = readPolicy(text, here(file));
+  const fine = problems.length === 0;
+  process.exitCode = fine ? exits.completed : exits.failed;
+  const digest = fine ? compilePolicy(text, file).digest : undefined;
+  if (options.json === true) {
+    return sayJson({ fine, problems, rules: rules.length, ...(digest === undefined ? {} : { digest }) });
+  }
+  if (digest !== undefined) {
+    return say(`${paint.green('Nothing to correct.')} ${rules.length} rules, digest ${digest}`);
+  }
+  say(
+    ...problems.map(
+      ({ file, line, column, where, why }) =>
+        `${paint.red(`${file}:${line}:${column}`)} ${where === '' ? '' : `${safe(where)}: `}${safe(why)}`,
+    ),
+  );
+}

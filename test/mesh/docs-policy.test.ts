@@ -1,0 +1,113 @@
+/**
+ * docs/policy.md is true: its files are written and its commands are run, in its order.
+ */
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { MeshError } from '../../src/agent/index.js';
+import { compilePolicy } from '../../src/domain/policy.js';
+import { credentialsFile } from '../../src/fabric/users.js';
+import { readPage } from '../support/markdown.js';
+import { startTestMesh, until, type TestMesh } from '../support/mesh.js';
+import { Terminal } from '../support/terminal.js';
+
+const page = readPage('docs/policy.md');
+const STEP_MS = 30_000;
+
+let mesh: TestMesh;
+let folder: string;
+
+beforeAll(async () => {
+  const users = { me: 'caller', eve: 'caller', ann: 'caller', bank: 'agent' } as const;
+  mesh = await startTestMesh({ users });
+  folder = join(mesh.dir, 'reader');
+  mkdirSync(join(folder, 'node_modules', '.bin'), { recursive: true });
+  symlinkSync(resolve('.'), join(folder, 'node_modules', 'capmesh'));
+  symlinkSync('../capmesh/bin/mesh.js', join(folder, 'node_modules', '.bin', 'mesh'));
+  writeFileSync(join(folder, 'package.json'), '{"name":"reader","private":true}\n');
+});
+afterAll(() => mesh.stop());
+
+/** Run a script as the operator; what it printed, and the exit code of its last command. */
+async function run(script: string): Promise<string> {
+  const env = {
+    ...process.env,
+    NO_COLOR: '1',
+    MESH_URL: mesh.url,
+    NATS_URL: mesh.url,
+    MESH_DATA: mesh.dir,
+    MESH_CREDS: credentialsFile(mesh.dir, 'operator'),
+  };
+  const said = new Terminal(`set +e\n${script}\necho "exit $?"`, { cwd: folder, env });
+  const lines = (await said.ends(STEP_MS)).split('\n');
+  return lines
+    .filter((line) => !line.startsWith('npm warn')) // what npx says of the machine it runs on
+    .join('\n')
+    .trim();
+}
+
+const fences = page.fences;
+const script = (words: string): string =>
+  fences.find((one) => one.language === 'sh' && one.text.includes(words))?.text ?? '';
+const file = (name: string): string => {
+  const text = fences.find((one) => one.text.startsWith(`# ${name}\n`))?.text ?? '';
+  writeFileSync(join(folder, name), text);
+  return text;
+};
+
+test('check, test, explain', async () => {
+  file('candidate.yaml');
+  file('policy.test.yaml');
+  expect(await run(script('policy check'))).toMatch(/^Nothing to correct\. 4 rules, digest \S{16}\nexit 0$/);
+  expect(await run(script('policy test'))).toMatch(/4 passed, 0 failed\nexit 0$/);
+  const shown = fences.find((one) => one.language === 'text')?.text.trim() ?? '';
+  const said = await run(script('policy explain'));
+  expect(said.replace(/ +$/gm, '')).toBe(`${shown}\nexit 4`);
+});
+
+test('diff, push, and what it does', async () => {
+  const text = file('candidate.yaml');
+  const [diff, push] = script('policy diff').trim().split('\n');
+  const gains = await run(diff ?? '');
+  expect(gains).toMatch(/- +me +loses +to call > +but keeps pay\.>/);
+  expect(gains).toMatch(/- +bank +loses +to serve > +but keeps pay\.>/);
+  expect(gains).toMatch(/\+ +rule no-gold +added +deny/);
+  expect(await run(push ?? '')).toContain(`In force: ${compilePolicy(text, 'x').digest}`);
+  const bank = await mesh.connect('bank');
+  await bank.serve('pay.transfer', () => ({ paid: true }));
+  const [me, eve] = [await mesh.connect('me'), await mesh.connect('eve')];
+  const codeOf = (promise: Promise<unknown>) =>
+    promise.then(
+      () => 'completed',
+      (err: MeshError) => err.code,
+    );
+  await until(async () => (await codeOf(eve.call('pay.transfer', { amount: 10 }))) === 'policy_unmet');
+  expect(await codeOf(eve.call('pay.transfer', { amount: 9 }))).toBe('completed');
+  expect(await codeOf(me.call('pay.transfer', { amount: 9, currency: 'XAU' }))).toBe('policy_denied');
+  const held = await me.send('pay.transfer', { amount: 5_000 });
+  await until(async () => (await run('npx mesh parked ls')).includes('waits for approval by 2 of finance'));
+  expect(await run(`npx mesh parked release me.${held}`)).toContain('exit 4');
+  expect(await run(`npx mesh parked cancel me.${held}`)).toContain('exit 0');
+  expect(await codeOf(me.wait(held))).toBe('cancelled');
+});
+
+test('mistakes are told with rule and place', async () => {
+  writeFileSync(
+    join(folder, 'broken.yaml'),
+    file('candidate.yaml').replace('args.amount < 10', 'amount < 10'),
+  );
+  const said = await run('npx mesh policy check broken.yaml');
+  expect(said).toMatch(
+    /broken\.yaml:2[0-9]:5 rules\[1\]\.when: rule small-for-guests: Unknown variable: amount/,
+  );
+  expect(said).toContain('exit 1');
+  expect(await run('npx mesh policy push broken.yaml')).toContain('exit 1');
+  writeFileSync(
+    join(folder, 'wrong.yaml'),
+    file('policy.test.yaml').replace('expect: hold', 'expect: allow'),
+  );
+  const wrong = await run('npx mesh policy test wrong.yaml --policy candidate.yaml');
+  expect(wrong).toMatch(
+    /FAIL much waits.*want allow, it says hold by large-needs-two[^]*3 passed, 1 failed\nexit 1$/,
+  );
+});

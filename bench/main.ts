@@ -2,6 +2,7 @@
  * The bench: floor and mesh on the same server, in turns. Results on stdout, progress on stderr.
  */
 import { appendFileSync } from 'node:fs';
+import { compareGrants } from './grants.js';
 import { note, runProgram, withRig } from './lifetime.js';
 import { measure, type Side } from './measure.js';
 import { readOptions, setupsOf, type BenchOptions, type Setup } from './options.js';
@@ -23,6 +24,10 @@ let puller: Puller | undefined = options.floorPuller === 'fastest' ? undefined :
 await runProgram('bench', async () => {
   if (options.sight !== undefined) {
     await compareSight(options, options.sight);
+    return 0;
+  }
+  if (options.grants) {
+    await compareGrants(options);
     return 0;
   }
   const summaries: Summary[] = [];

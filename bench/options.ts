@@ -24,6 +24,8 @@ export interface BenchOptions {
   readonly floorPuller: FloorPuller;
   /** Compare the mesh with itself, looking at more or less; then there is no floor. */
   readonly sight: readonly SightMode[] | undefined;
+  /** Compare calls with and without a grant; then there is no floor. */
+  readonly grants: boolean;
   /** Folder for CPU profiles of every process. */
   readonly profile: string | undefined;
   /** File that the summary lines are appended to. */
@@ -48,6 +50,7 @@ interface Given {
   sync?: Sync[];
   floorPuller: FloorPuller;
   sight?: SightMode[];
+  grants?: true;
   profile?: string;
   history?: string;
 }
@@ -60,6 +63,7 @@ Examples:
   $ mesh bench --quick
   $ mesh bench --json > bench.ndjson
   $ mesh bench --sight off,on,full --in-flight 64     what metrics, logs and traces cost
+  $ mesh bench --grants --in-flight 64,256            what presenting a grant costs
   $ mesh bench --agents 1 --gateways 1 --sync default --in-flight 256 --rounds 9 --profile ./profiles`;
 
 /** Read the command line. Prints help or the mistake and ends the process when there is nothing to run. */
@@ -76,6 +80,7 @@ export function readOptions(argv: readonly string[]): BenchOptions {
     .option('--sync <list>', 'default, always (default: both)', syncs)
     .option('--floor-puller <which>', 'fastest, client or light', puller, 'fastest')
     .option('--sight <list>', 'instead of the floor: off, on, full beside the first of them', sights)
+    .option('--grants', 'instead of the floor: calls with a grant beside calls without')
     .option('--profile <folder>', 'write a CPU profile of every process there')
     .option('--history <file>', 'append the summary lines to this file')
     .addHelpText('after', HELP)
@@ -97,6 +102,7 @@ function fill(given: Given): BenchOptions {
     sync: given.sync ?? (quick ? ['default'] : ['default', 'always']),
     floorPuller: given.floorPuller,
     sight: given.sight,
+    grants: given.grants === true,
     profile: given.profile,
     history: given.history,
   };

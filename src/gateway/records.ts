@@ -88,10 +88,18 @@ function withWireFields(record: DecisionRecord, d: Draft): DecisionRecord {
   if (d.parts !== undefined) {
     record.parts = d.parts;
   }
-  if (d.grants !== undefined) {
-    record.grants = d.grants;
-  }
+  withGrants(record, d);
   return record;
+}
+
+/** The grants in force, and where the one comes from that the call itself presented. */
+function withGrants(record: DecisionRecord, { grants, grant }: Draft): void {
+  if (grants !== undefined) {
+    record.grants = grants;
+  }
+  if (grant !== undefined) {
+    record.proof = grant.proof;
+  }
 }
 
 /** Digest of the body that a message refers to, as it says itself; undefined when the body is in the message. */
@@ -144,9 +152,7 @@ export function refuseRecord(
   if (reply !== undefined) {
     record.reply = reply;
   }
-  if (draft.grants !== undefined) {
-    record.grants = draft.grants;
-  }
+  withGrants(record, draft);
   if (draft.guard !== undefined && status !== 'cancelled') {
     record.guard = draft.guard;
   }

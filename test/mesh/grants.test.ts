@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Mesh } from '../../src/agent/index.js';
 import { asOperator } from '../../src/cli/operator.js';
+import { linkDigest } from '../../src/domain/grants/chain.js';
 import type { Claims } from '../../src/domain/grants/claims.js';
 import { readIssuer } from '../../src/fabric/issuer.js';
 import { privateKeyOf, publicKeyOf } from '../../src/fabric/keys.js';
@@ -126,8 +127,10 @@ describe('a call with a grant', () => {
     const weak = await mesh.connect('weak', { grant: second });
     const { seq, call } = await weak.callForOutcome('stock.read');
     const stored = await getBySeq(mesh.operator, 'DECISIONS', seq);
-    const [grant] = (stored === undefined ? undefined : readDecision(stored.headers)?.grants) ?? [];
-    expect(grant).toMatchObject({ at: 0, holders: ['clerk', 'weak'], issuer: 'mesh', principal: 'boss' });
+    const record = stored === undefined ? undefined : readDecision(stored.headers);
+    const [grant] = record?.grants ?? [];
+    expect(grant).toMatchObject({ at: 0, holders: ['clerk', 'weak'], can: ['stock.read'] });
+    expect(record?.proof).toMatchObject({ digest: linkDigest(second), issuer: 'mesh', principal: 'boss' });
     const outcome = await getLast(mesh.operator, 'OUTCOMES', `mesh.v1.settle.weak.${call}`);
     expect(outcome === undefined ? undefined : readOutcome(outcome.headers)?.grants).toEqual([
       grant?.ids.join('~'),

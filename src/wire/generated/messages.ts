@@ -491,10 +491,6 @@ export interface DecisionRecord {
      */
     at: number;
     /**
-     * SHA-256 (base64url) of the grant as it was presented, all links.
-     */
-    digest: string;
-    /**
      * Ids of its links, first to last.
      *
      * @maxItems 8
@@ -518,14 +514,6 @@ export interface DecisionRecord {
      * Items: Epoch seconds.
      */
     made: number[];
-    /**
-     * Who signed the first link.
-     */
-    issuer: string;
-    /**
-     * On whose authority it stands.
-     */
-    principal: string;
     /**
      * Capability patterns.
      *
@@ -559,16 +547,33 @@ export interface DecisionRecord {
       [k: string]: string[];
     };
     /**
+     * Until when it can be used, in epoch seconds.
+     */
+    exp: number;
+  }[];
+  /**
+   * Where the grant that this call itself presented comes from.
+   */
+  proof?: {
+    /**
+     * SHA-256 (base64url) of the grant as it was presented, all links.
+     */
+    digest: string;
+    /**
+     * Who signed the first link.
+     */
+    issuer: string;
+    /**
+     * On whose authority it stands.
+     */
+    principal: string;
+    /**
      * Whole amounts by unit.
      */
     budget?: {
       [k: string]: number;
     };
-    /**
-     * Until when it can be used, in epoch seconds.
-     */
-    exp: number;
-  }[];
+  };
   /**
    * from.call of the dead call that it runs again.
    */
@@ -1229,10 +1234,6 @@ export interface Ticket {
      */
     at: number;
     /**
-     * SHA-256 (base64url) of the grant as it was presented, all links.
-     */
-    digest: string;
-    /**
      * Ids of its links, first to last.
      *
      * @maxItems 8
@@ -1256,14 +1257,6 @@ export interface Ticket {
      * Items: Epoch seconds.
      */
     made: number[];
-    /**
-     * Who signed the first link.
-     */
-    issuer: string;
-    /**
-     * On whose authority it stands.
-     */
-    principal: string;
     /**
      * Capability patterns.
      *
@@ -1295,12 +1288,6 @@ export interface Ticket {
      */
     labels?: {
       [k: string]: string[];
-    };
-    /**
-     * Whole amounts by unit.
-     */
-    budget?: {
-      [k: string]: number;
     };
     /**
      * Until when it can be used, in epoch seconds.

@@ -218,7 +218,7 @@ export async function connect(options: ConnectOptions = {}): Promise<Mesh> {
   const nc = await connectBroker({ url, name, seed: creds.seed });
   const instance = `i-${randomBytes(6).toString('hex')}` as Token;
   const onTrouble = (why: string) => options.log?.warn({ why }, 'spans do not reach the collector');
-  const spans = new Spans(await openTracing({ service: name, instance, onTrouble }));
+  const spans = new Spans(openTracing({ service: name, instance, onTrouble }));
   return new Mesh(nc, name, instance, options, spans, creds.seed);
 }
 

@@ -3,7 +3,6 @@
  */
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
-import { createInterface } from 'node:readline/promises';
 import type { Command } from 'commander';
 import { settings, type SettingKey } from '../domain/config/settings.js';
 import { judgeTexts } from '../domain/config/shape.js';
@@ -11,6 +10,7 @@ import { folderError, places } from '../fabric/folder.js';
 import { meshError } from '../wire/errors.js';
 import { renderConfig, renderPolicy, type Choices } from './init/files.js';
 import { note, paint, say, sayJson } from './output.js';
+import { Prompt } from './prompt.js';
 import { CONFIG_FILE, withSettings, type Flags } from './settings.js';
 
 interface InitOptions extends Flags {
@@ -85,32 +85,30 @@ function chosen({ data = settings.data.otherwise, port, sync = 'default' }: Init
 
 /** What no flag said is asked; an empty answer is the default. */
 async function ask(options: InitOptions): Promise<Choices> {
-  const reader = createInterface({ input: process.stdin, output: process.stdout });
+  const prompt = new Prompt(process.stdout);
   try {
     const data =
-      options.data ?? (await answer(reader, 'data', 'Data folder (keys, streams, logs)?', '.mesh'));
+      options.data ?? (await answer(prompt, 'data', 'Data folder (keys, streams, logs)?', '.mesh'));
     const port =
       options.port ??
-      (await answer(reader, 'server.port', 'Port of the server?', '', 'a free one at every start'));
+      (await answer(prompt, 'server.port', 'Port of the server?', '', 'a free one at every start'));
     const power = 'Must what was accepted survive a power loss? It costs throughput.';
-    const sync = options.sync ?? ((await yesOrNo(reader, power)) ? 'always' : 'default');
+    const sync = options.sync ?? ((await yesOrNo(prompt, power)) ? 'always' : 'default');
     return { data: String(data), sync, ...(port === '' ? {} : { port: Number(port) }) };
   } finally {
-    reader.close();
+    prompt.close();
   }
 }
 
-type Reader = ReturnType<typeof createInterface>;
-
 async function answer(
-  reader: Reader,
+  prompt: Prompt,
   key: SettingKey,
   question: string,
   otherwise: string,
   word: string = otherwise,
 ): Promise<string> {
   for (;;) {
-    const text = (await reader.question(`${question} ${paint.dim(`[${word}]`)} `)).trim();
+    const text = await prompt.ask(`${question} ${paint.dim(`[${word}]`)} `);
     const judged = text === '' ? undefined : judgeTexts(settings[key].shape, text);
     if (judged === undefined || 'value' in judged) {
       return text === '' ? otherwise : text;
@@ -119,9 +117,9 @@ async function answer(
   }
 }
 
-async function yesOrNo(reader: Reader, question: string): Promise<boolean> {
+async function yesOrNo(prompt: Prompt, question: string): Promise<boolean> {
   for (;;) {
-    const text = (await reader.question(`${question} ${paint.dim('[y/N]')} `)).trim().toLowerCase();
+    const text = (await prompt.ask(`${question} ${paint.dim('[y/N]')} `)).toLowerCase();
     if (['', 'n', 'no', 'y', 'yes'].includes(text)) {
       return text.startsWith('y');
     }

@@ -21,6 +21,8 @@ export interface Control {
   readonly ring: KeyRing;
   /** Replaced as a whole when the policy file changes. */
   policy: Policy;
+  /** Replace it now if its file has changed, and not only at the next look. */
+  lookAtPolicy: () => void;
   readonly registry: Registry;
   readonly roster: Roster;
   readonly log: Log;

@@ -75,9 +75,13 @@ export async function register(control: Control, agent: Token, card: Card): Prom
     throw meshError('name_invalid', { value: agent, where: 'agent: the name is reserved' });
   }
   const offers = control.registry.check(agent, card, (other) => control.roster.alive(other));
-  const foreign = offers.find((offer) => !control.policy.mayServe(agent, offer.name));
-  if (foreign !== undefined) {
-    throw meshError('not_certified', { agent, capability: foreign.name });
+  const foreign = () => offers.find((offer) => !control.policy.mayServe(agent, offer.name));
+  if (foreign() !== undefined) {
+    control.lookAtPolicy(); // whoever gives an agent its role and starts it at once must not be told no
+  }
+  const refused = foreign();
+  if (refused !== undefined) {
+    throw meshError('not_certified', { agent, capability: refused.name });
   }
   if (control.registry.agent(agent)?.digest !== cardDigest(card)) {
     control.registry.put(agent, card);

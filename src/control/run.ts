@@ -109,6 +109,7 @@ async function startCore(options: ControlOptions): Promise<{ control: Control; l
     pub,
     ring,
     policy,
+    lookAtPolicy: () => undefined,
     registry: new Registry(),
     roster: new Roster((agent, instance) => taskToken(ring, agent, instance) as Token),
     log: options.log,
@@ -118,11 +119,13 @@ async function startCore(options: ControlOptions): Promise<{ control: Control; l
 }
 
 function followPolicy(control: Control, file: string): () => void {
-  return watchText(file, (text) => {
+  const watched = watchText(file, (text) => {
     try {
       control.policy = compilePolicy(text, file);
     } catch (err) {
       control.log.error({ err: String(err) }, 'the new policy is refused, the old one stays');
     }
   });
+  control.lookAtPolicy = watched.look;
+  return watched.stop;
 }

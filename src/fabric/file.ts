@@ -15,10 +15,17 @@ export function readText(file: string): string {
   }
 }
 
-/** Call `onText` when the content of the file changes; a file that is away is left alone. Returns how to stop. */
-export function watchText(file: string, onText: (text: string) => void): () => void {
+/** A file that is watched. */
+export interface WatchedText {
+  /** Look now, not only at the next time. */
+  readonly look: () => void;
+  readonly stop: () => void;
+}
+
+/** Call `onText` when the content of the file changes; a file that is away is left alone. */
+export function watchText(file: string, onText: (text: string) => void): WatchedText {
   let last = readText(file);
-  const listener = () => {
+  const look = () => {
     try {
       const text = readText(file);
       if (text !== last) {
@@ -29,6 +36,6 @@ export function watchText(file: string, onText: (text: string) => void): () => v
       // being replaced right now; the next look will find it
     }
   };
-  watchFile(file, { interval: CHECK_MS, persistent: false }, listener);
-  return () => unwatchFile(file, listener);
+  watchFile(file, { interval: CHECK_MS, persistent: false }, look);
+  return { look, stop: () => unwatchFile(file, look) };
 }

@@ -150,7 +150,7 @@ async function startCore(options: GatewayOptions): Promise<{ core: Core; tracing
   const roster = new Roster((agent, instance) => taskToken(ring, agent, instance) as Token);
   const { sight = {} } = options;
   const onTrouble = (why: string) => options.log.warn({ why }, 'spans do not reach the collector');
-  const tracing = await openTracing({ service: 'capmesh-gateway', instance: name, onTrouble });
+  const tracing = openTracing({ service: 'capmesh-gateway', instance: name, onTrouble });
   const core: Core = {
     name,
     nc,
@@ -180,7 +180,7 @@ function followPolicy(core: Core, file: string): () => void {
     } catch (err) {
       core.log.error({ err: String(err) }, 'the new policy is refused, the old one stays');
     }
-  });
+  }).stop;
 }
 
 function hearResults(core: Core, results: Results): () => void {

@@ -22,7 +22,12 @@ export const sightLimits = {
   spanBatch: {
     value: 256,
     unit: 'spans',
-    reason: 'Spans of one export: encoding them holds up a process for about two milliseconds.',
+    reason: 'Spans of one export: sending them holds up a process for about a millisecond.',
+  },
+  spanItems: {
+    value: 128,
+    unit: 'items',
+    reason: 'Attributes, events and links of one span, of each; what is above is left out.',
   },
   spanFlushMs: { value: 500, unit: 'ms', reason: 'A span waits at most this long for others.' },
   spansPerSecond: {

@@ -270,6 +270,7 @@ describe('unknown keys', () => {
       MESH_PORT_4222_TCP: 'tcp://10.0.0.1:4222',
       MESH_ID: 'x',
       MESH_URL: 'nats://127.0.0.1:4222',
+      MESH_CREDS: 'agent.json',
     };
     expect(read(undefined, env).problems.map(({ where, why }) => `${where}: ${why}`)).toEqual([
       'MESH_PORTS: there is no such variable; did you mean MESH_PORT?',

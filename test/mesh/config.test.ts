@@ -21,6 +21,8 @@ gateways: 2
 server: { sync: always }
 users: { caller: shop }
 call: { timeoutMs: 5s }
+trace: { ratio: 1 }
+metrics: { listen: off }
 limits: { attemptMs: 12s, parked: 1234 }
 `;
 const POLICY = `version: 1
@@ -73,13 +75,14 @@ describe('a mesh is started with what the file says', () => {
   test('data folder, policy, gateways, sync', async () => {
     const state = JSON.parse(readFileSync(join(data, 'mesh.json'), 'utf8')) as {
       policy: string;
-      gateways: object[];
+      gateways: { metrics?: string }[];
     };
     expect([state.policy, state.gateways.length]).toEqual([join(folder, 'rules.yaml'), 2]);
+    expect(state.gateways.map(({ metrics }) => metrics)).toEqual([undefined, undefined]);
     expect(readFileSync(join(data, 'nats-server.conf'), 'utf8')).toMatch(/sync_interval: "always"/);
   });
 
-  test('limits reach the gateways, and doctor finds nothing to mend', async () => {
+  test('limits and the share of traces reach the gateways, and doctor finds nothing to mend', async () => {
     const agent = await connect({ url, creds: credentialsFile(data, 'worker') });
     await agent.serve('work.do', { idempotent: true }, () => ({ done: true }));
     const { code, out } = await run(['call', 'work.do', '{}', '--json']);
@@ -89,6 +92,7 @@ describe('a mesh is started with what the file says', () => {
     const stored = await getLast(nc, 'DECISIONS', 'mesh.v1.decision.worker.work.do');
     const record = JSON.parse(stored?.headers.get('Mesh-Record') ?? '{}') as DecisionRecord;
     expect([record.from, record.attemptMs]).toEqual(['shop', 12_000]);
+    expect(record.guardUs).toBeDefined(); // of sampled calls only: 1 in 10 by default
     await nc.close();
     const doctor = await run(['doctor', '--json'], { MESH_LIMITS: 'parked=2345' });
     expect([doctor.code, linesOf<{ fine: boolean }>(doctor)[0]?.fine]).toEqual([0, true]);
@@ -110,7 +114,7 @@ describe('mesh config show', () => {
       'call.timeoutMs': '5000 (mesh.yaml:6:9)',
       'log.level': 'debug ($MESH_LOG)',
       'views.rows': '50 (default)',
-      'limits.attemptMs': '12000 (mesh.yaml:7:11)',
+      'limits.attemptMs': '12000 (mesh.yaml:9:11)',
       'limits.parked': '2345 ($MESH_LIMITS)',
       'limits.cancels': '10000 (default)',
     });
@@ -149,11 +153,11 @@ describe('who a command is', () => {
     ['a variable stands above the file', [], { MESH_AS: 'me' }, 'me'],
     ['a flag above a variable', ['--as', 'shop'], { MESH_AS: 'me' }, 'shop'],
     ['a credentials file', ['--creds', 'state/.mesh/creds/worker.json'], {}, 'worker'],
-    ['the same as a variable', [], { MESH_CREDS: 'state/.mesh/creds/worker.json' }, 'worker'],
+    ['the same as a variable', [], { MESH_CLI_CREDS: 'state/.mesh/creds/worker.json' }, 'worker'],
     [
       'a name on the command line is meant',
       ['--as', 'me'],
-      { MESH_CREDS: 'state/.mesh/creds/worker.json' },
+      { MESH_CLI_CREDS: 'state/.mesh/creds/worker.json' },
       'me',
     ],
     ['a context of the nats command', ['--nats-context', 'worker'], { XDG_CONFIG_HOME: data }, 'worker'],
@@ -170,7 +174,10 @@ describe('who a command is', () => {
   });
 
   test('who starts a mesh is not who its parts are', async () => {
-    const second = await run(['up', '--json'], { MESH_SEED: seedOf('worker'), MESH_CREDS: '/nowhere.json' });
+    const second = await run(['up', '--json'], {
+      MESH_SEED: seedOf('worker'),
+      MESH_CLI_CREDS: '/nowhere.json',
+    });
     expect(linesOf<{ error: { code: string } }>(second)[0]?.error.code).toBe('already_running');
   });
 });

@@ -188,5 +188,8 @@ describe('no policy, no work (D10)', () => {
       return told === 'local not_certified never';
     });
     expect(await toldOf(agent.serve('work.more', () => ({})))).toBe('completed');
+    writeFileSync(mesh.policyFile, openPolicy(users));
+    const told = await toldOf(agent.serve('other.work', () => ({})));
+    expect(told, 'a role that was given a moment ago').toBe('completed');
   });
 });

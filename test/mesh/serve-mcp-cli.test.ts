@@ -2,7 +2,7 @@
  * `mesh serve mcp` and `mesh serve token` as commands: tokens of clients, addresses, and what is refused.
  */
 import { execFile } from 'node:child_process';
-import { readFileSync, statSync } from 'node:fs';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
@@ -131,6 +131,7 @@ describe('the command', () => {
   test.each([
     [['mcp', '--http', 'nowhere'], 2, '[host:]port'],
     [['mcp', '--http', '0', '--as', 'me'], 2, 'bearer token'],
+    [['mcp', '--http', '0', '--creds', 'me.json'], 2, 'bearer token'],
     [['mcp', '--http', '0.0.0.0:0'], 2, '--allow-host'],
     [['mcp', '--allow-host', 'a.example'], 2, '--http'],
     [['mcp', '--names', 'odd'], 2, 'plain'],
@@ -140,6 +141,21 @@ describe('the command', () => {
     const ran = await run(...args, ...(args.includes('mcp') ? ['--url', mesh.url] : []));
     expect([ran.code, ran.out]).toEqual([code, '']);
     expect(ran.err).toContain(words);
+  });
+
+  test('takes names, hosts and origins from the settings file', async () => {
+    const settings = join(mesh.dir, 'serve.yaml');
+    writeFileSync(settings, 'serve: { names: dots, allowOrigins: [https://Desk.example] }\n');
+    const url = await serve('--config', `'${settings}'`);
+    const { token } = JSON.parse((await run('token', 'add', 'desk', '--replace', '--json')).out) as {
+      token: string;
+    };
+    const guest = await until(() =>
+      overHttp(url, token, { origin: 'https://desk.example' }).catch(() => undefined),
+    );
+    expect(await toolsOf(guest)).toEqual(['lab.echo']);
+    await expect(overHttp(url, token, { origin: 'https://other.example' })).rejects.toThrow('origin_denied');
+    await run('token', 'rm', 'desk');
   });
 
   test('serves a name only if it is allowed', async () => {

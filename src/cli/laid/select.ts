@@ -1,13 +1,13 @@
 /**
  * Which calls a command of `mesh dead` and `mesh parked` means: named ones, or all that fit a filter.
  */
-import { createInterface } from 'node:readline/promises';
 import { InvalidArgumentError, type Command } from 'commander';
 import { parseDuration } from '../../domain/config/duration.js';
 import { meshError } from '../../wire/errors.js';
 import type { View } from '../../wire/generated/messages.js';
 import { asToken, isPattern } from '../../wire/names.js';
 import type { Operator } from '../operator.js';
+import { Prompt } from '../prompt.js';
 
 /** Filters, as the command line gives them. */
 export interface FilterOptions {
@@ -122,11 +122,11 @@ export async function confirm(question: string, yes: boolean): Promise<boolean> 
   if (!process.stdin.isTTY || !process.stderr.isTTY) {
     throw meshError('usage', { why: `${question} Say --yes, or look first with --dry-run` });
   }
-  const reader = createInterface({ input: process.stdin, output: process.stderr });
+  const prompt = new Prompt(process.stderr);
   try {
-    return /^y(es)?$/i.test((await reader.question(`${question} [y/N] `)).trim());
+    return /^y(es)?$/i.test(await prompt.ask(`${question} [y/N] `));
   } finally {
-    reader.close();
+    prompt.close();
   }
 }
 

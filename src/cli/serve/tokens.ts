@@ -86,7 +86,7 @@ export class TokenBook {
       } catch (err) {
         say(`${file} cannot be used, the old tokens stay: ${String(err)}`);
       }
-    });
+    }).stop;
   }
 
   /** How many there are. */

@@ -57,7 +57,7 @@ export async function startChild({ args, logFile }: ChildOptions): Promise<Start
 
 /** Who the starter is, its children are not. */
 function ownEnvironment(): NodeJS.ProcessEnv {
-  const { MESH_SEED: _seed, MESH_CREDS: _creds, MESH_NATS_CONTEXT: _context, ...rest } = process.env;
+  const { MESH_SEED: _seed, MESH_CLI_CREDS: _creds, MESH_NATS_CONTEXT: _context, ...rest } = process.env;
   return rest;
 }
 

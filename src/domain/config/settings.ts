@@ -124,7 +124,7 @@ export const settings = {
   'server.creds': {
     shape: file,
     flag: '--creds <file>',
-    env: 'MESH_CREDS',
+    env: 'MESH_CLI_CREDS',
     what: 'credentials file to use instead of those in the data folder',
     otherwise: 'the user in the data folder',
     path: true,
@@ -253,7 +253,7 @@ export type SettingValue<K extends SettingKey> = ValueOf<(typeof settings)[K]['s
 export const limitSource = { flag: '--set-limit <name=value>', env: 'MESH_LIMITS', key: 'limits' } as const;
 
 /** Variables that are read elsewhere: no setting, and no mistake. */
-export const otherVariables: readonly string[] = ['MESH_CONFIG', 'MESH_URL'];
+export const otherVariables: readonly string[] = ['MESH_CONFIG', 'MESH_URL', 'MESH_CREDS'];
 
 function whole(min: number, max: number, unit?: 'ms'): Whole {
   return unit === undefined ? { is: 'whole', min, max } : { is: 'whole', min, max, unit };

@@ -3,6 +3,8 @@ import type { Mesh } from '../../src/agent/index.js';
 import { asOperator } from '../../src/cli/operator.js';
 import { linkDigest } from '../../src/domain/grants/chain.js';
 import type { Claims } from '../../src/domain/grants/claims.js';
+import { runControl } from '../../src/control/run.js';
+import { tempFolder } from '../../src/fabric/temp-folder.js';
 import { readIssuer } from '../../src/fabric/issuer.js';
 import { privateKeyOf, publicKeyOf } from '../../src/fabric/keys.js';
 import { getBySeq, getLast } from '../../src/fabric/reader.js';
@@ -192,6 +194,19 @@ describe('a call with a grant', () => {
     const strong = grantFor('clerk', { can: ['>'], actions: ['read', 'write', 'execute'] });
     expect(await report(strong, 'pay.bill')).toBe('completed');
     expect(await report(strong, 'slow.work')).toBe('not_granted reporter');
+  });
+
+  test('a control whose folder knows nobody takes no key away', async () => {
+    const bare = tempFolder('capmesh-bare-');
+    const other = await runControl({ ...mesh.as('control'), dir: bare.data });
+    await mesh.control.stop(); // so that the other one leads
+    const lead = () => mesh.operator.request('mesh.v1.view.operator.state', '{}', { timeout: 1_000 });
+    await until(() => lead().then(Boolean, () => false));
+    await pace(3_000); // longer than a lease and a look
+    expect(await told(clerk.call('stock.read', {}, { grant: grantFor('clerk') }))).toBe('completed');
+    mesh.control = await runControl({ ...mesh.as('control'), dir: mesh.dir });
+    await other.stop();
+    bare.remove();
   });
 
   test('ends its calls at its deadline', async () => {

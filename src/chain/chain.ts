@@ -11,6 +11,7 @@ import { granted } from './guards/granted.js';
 import { resolve } from './guards/resolve.js';
 import { schema } from './guards/schema.js';
 import { route } from './guards/route.js';
+import { policy } from './guards/policy.js';
 import { deny, type AdmittedCall, type Deny, type Guard, type Hold } from './verdict.js';
 
 /** Every guard, in the order they run. */
@@ -23,6 +24,7 @@ export const guards: readonly Guard[] = [
   resolve, // what is meant: the capability, its contract, its life
   schema, // agents get only what they declared to take
   route, // who does it; may hold for capacity
+  policy, // what the rules say of all this together; may hold for approval
 ];
 
 /** What the chain says of a call. */

@@ -85,6 +85,8 @@ export interface Draft extends Incoming {
   // the grant that the caller presents, and those in force: the ticket's and this one
   grant: OpenedGrant | undefined;
   grants: CarriedGrant[] | undefined;
+  /** Who of the chain no role lists, and whether a grant of theirs covers this call. */
+  byGrant: Map<string, boolean> | undefined;
   // deadline
   deadlineMs: number;
   // resolve
@@ -92,6 +94,9 @@ export interface Draft extends Incoming {
   expiresMs: number;
   // route
   instance: Instance | undefined;
+  // policy: names of the rules that mattered, and what they bind the readers of the decision to
+  rules: string[] | undefined;
+  obligations: Record<string, string> | undefined;
 }
 
 /** What guards may look at. */
@@ -138,9 +143,12 @@ export function draftOf(incoming: Incoming, nowMs: number): Draft {
     chain: [],
     grant: undefined,
     grants: undefined,
+    byGrant: undefined,
     deadlineMs: 0,
     entry: undefined,
     expiresMs: 0,
     instance: undefined,
+    rules: undefined,
+    obligations: undefined,
   };
 }

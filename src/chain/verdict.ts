@@ -2,6 +2,7 @@
  * Verdicts: what a guard, and the whole chain, can say.
  */
 import type { MeshError } from '../wire/errors.js';
+import type { ParkedRecord } from '../wire/generated/messages.js';
 import type { Entry } from '../domain/registry.js';
 import type { Instance } from '../domain/roster.js';
 import type { Draft, World } from './draft.js';
@@ -17,10 +18,12 @@ export interface Deny {
 }
 
 /** Not yet: it waits for something and is asked again. */
-export interface Hold {
-  readonly verdict: 'hold';
-  readonly why: 'capacity';
-}
+export type Hold =
+  | { readonly verdict: 'hold'; readonly why: 'capacity' }
+  | { readonly verdict: 'hold'; readonly why: 'approval'; readonly approval: Approval };
+
+/** What people are asked to approve, and who may. */
+export type Approval = NonNullable<ParkedRecord['approval']>;
 
 /** A guard says nothing (allow), no, or not yet. */
 export type Verdict = undefined | Deny | Hold;

@@ -25,6 +25,10 @@ export class Parked {
   readonly #control: Control;
   readonly #items = new Map<string, Item>();
   readonly #queues = new Map<string, Set<Item>>();
+  /** Held ones that no gateway has looked at since: one that was cancelled on its way here is ended then. */
+  readonly #lookAt = new Set<Item>();
+  /** Those that wait for approval: nobody tries them, and none waits behind them. */
+  readonly #held = new Set<Item>();
   /** Capability → instant before which its head is not tried again. */
   readonly #restUntil = new Map<string, number>();
   #asking = 0;
@@ -59,6 +63,7 @@ export class Parked {
     this.#stops.forEach((stop) => stop());
     this.#items.clear();
     this.#queues.clear();
+    this.#held.clear();
   }
 
   /** Is this call parked? */
@@ -81,11 +86,20 @@ export class Parked {
       return;
     }
     const record = JSON.parse(text) as ParkedRecord;
-    if (this.#items.has(`${record.from}.${record.call}`)) {
+    const known = this.#items.get(`${record.from}.${record.call}`);
+    if (known?.seq === m.seq) {
       return;
     }
-    const item: Item = { seq: m.seq, record, cancelled: false, asking: false };
+    if (known !== undefined) {
+      this.#drop(known); // parked again, for another reason
+    }
+    const item: Item = { seq: m.seq, record, cancelled: known?.cancelled ?? false, asking: false };
     this.#items.set(`${record.from}.${record.call}`, item);
+    if (record.why === 'approval') {
+      this.#held.add(item);
+      this.#lookAt.add(item);
+      return;
+    }
     const queue = this.#queues.get(record.capability);
     if (queue === undefined) {
       this.#queues.set(record.capability, new Set([item]));
@@ -95,7 +109,12 @@ export class Parked {
   }
 
   #drop(item: Item): void {
-    this.#items.delete(`${item.record.from}.${item.record.call}`);
+    const key = `${item.record.from}.${item.record.call}`;
+    if (this.#items.get(key) === item) {
+      this.#items.delete(key);
+    }
+    this.#held.delete(item);
+    this.#lookAt.delete(item);
     const queue = this.#queues.get(item.record.capability);
     queue?.delete(item);
     if (queue?.size === 0) {
@@ -116,6 +135,12 @@ export class Parked {
   #tick(nowMs: number): void {
     if (this.#overflow && this.#items.size < limits.parked * 0.9) {
       void this.#follow();
+    }
+    for (const item of this.#held) {
+      const { approval, deadline } = item.record;
+      if (this.#lookAt.has(item) || Math.min(approval?.expires ?? 0, deadline) <= nowMs) {
+        void this.#wake(item);
+      }
     }
     for (const [capability, queue] of this.#queues) {
       for (const item of queue) {
@@ -148,6 +173,9 @@ export class Parked {
     const reply = await this.#ask(item).catch(() => 'failed');
     this.#asking--;
     item.asking = false;
+    if (reply === 'held') {
+      this.#lookAt.delete(item);
+    }
     if (['decided', 'ended', 'gone'].includes(reply)) {
       this.#drop(item);
       this.#tryHead(item.record.capability); // there was capacity: go on at once

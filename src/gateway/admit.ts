@@ -9,12 +9,13 @@ import { header } from '../wire/headers.js';
 import type { Cancels } from './cancels.js';
 import type { Core } from './core.js';
 import type { Decider } from './decide.js';
+import { hold } from './hold.js';
 import type { Origin } from './origin.js';
 import type { UndispatchedStatus } from './records.js';
 import { replyError } from './reply.js';
 import type { Waiting } from './waiting.js';
 
-/** What became of a call that was offered. */
+/** What became of a call that was offered: `decided` also when it is parked until somebody approves it. */
 export type Admission = 'decided' | 'held';
 
 /** Admits calls. */
@@ -55,7 +56,11 @@ export class Admitter {
       return this.#refuse(draft, draft.id, 'cancelled', meshError('cancelled'), origin);
     }
     if (verdict.verdict === 'hold') {
-      return 'held';
+      if (verdict.why === 'capacity') {
+        return 'held';
+      }
+      hold(this.#core, draft, verdict.approval, origin);
+      return 'decided';
     }
     this.#decider.allow(verdict.call, origin);
     return 'decided';
@@ -66,9 +71,21 @@ export class Admitter {
     return this.admit(w.incoming, w.origin, w.key, true) === 'decided';
   }
 
-  /** A call that will not be dispatched, whatever the chain would say of it. */
-  end(incoming: Incoming, origin: Origin, id: string, status: UndispatchedStatus, error: MeshError): void {
-    const draft = draftOf(incoming, Date.now());
+  /** Was this call cancelled before it was decided? `key` is `from.call`. */
+  wasCancelled(key: string): boolean {
+    return this.#cancels.wasCancelled(key);
+  }
+
+  /** A call that will not be dispatched, whatever the chain would say of it. `known`: what is known of it already. */
+  end(
+    incoming: Incoming,
+    origin: Origin,
+    id: string,
+    status: UndispatchedStatus,
+    error: MeshError,
+    known: Partial<Draft> = {},
+  ): void {
+    const draft = Object.assign(draftOf(incoming, Date.now()), known);
     this.#core.sight.entered(draft);
     if (isCallId(id)) {
       draft.bornMs = birthOf(id);

@@ -203,11 +203,14 @@ export class Attempts {
 
   #choose(
     entry: Entry,
-    { type, bodyRef }: DecisionRecord,
+    { type, bodyRef, agent }: DecisionRecord,
     now: number,
     last?: Instance,
   ): Instance | undefined {
-    const suits = takerOf(entry, { type: type ?? 'json', byRef: bodyRef !== undefined });
+    const takes = takerOf(entry, { type: type ?? 'json', byRef: bodyRef !== undefined });
+    // Rules that ask who does it were judged for this agent: then only another instance of it may go on.
+    const judged = this.#core.policy.rules?.of(entry.name).asksAgent === true;
+    const suits = judged ? (one: Instance) => one.agent === agent && (takes?.(one) ?? true) : takes;
     return this.#core.router.choose(entry, now, last, suits);
   }
 

@@ -14,10 +14,15 @@ import type { Core } from './core.js';
 import type { Origin } from './origin.js';
 import type { Waiting } from './waiting.js';
 
+/** The id of a call, and the headers that are kept while it is parked. */
+export function keptOf(incoming: Incoming): { id: string; headers: Record<string, string> } {
+  const id = incoming.headers.get(header.call) ?? incoming.mintedId ?? '';
+  return { id, headers: { ...carried(incoming.headers), [header.call]: id } };
+}
+
 /** Park a call that waited for capacity. */
 export function park(core: Core, w: Waiting): void {
-  const id = w.incoming.headers.get(header.call) ?? w.incoming.mintedId ?? '';
-  const headers: Record<string, string> = { ...carried(w.incoming.headers), [header.call]: id };
+  const { id, headers } = keptOf(w.incoming);
   const deadline = Number(headers[header.deadline] ?? birthOf(id) + limits.deadlineDefaultMs);
   const record: ParkedRecord = {
     v: 1,
@@ -31,16 +36,21 @@ export function park(core: Core, w: Waiting): void {
     headers,
     ...(w.origin.reply === undefined ? {} : { reply: w.origin.reply }),
   };
-  const address = { why: 'capacity' as Token, from: w.incoming.from as Token, call: id as Token };
+  writeParked(core, record, w.incoming.body, w.origin);
+}
+
+/** Make a parked record durable; then its sender's message is not needed any more. */
+export function writeParked(core: Core, record: ParkedRecord, body: Uint8Array, origin: Origin): void {
+  const address = { why: record.why as Token, from: record.from as Token, call: record.call as Token };
   const bytes = encodeHeaders([[header.record, JSON.stringify(record)]]);
-  core.pub.publish(ingress.parked(core.ingress, address), w.incoming.body, bytes, (ack) => {
+  core.pub.publish(ingress.parked(core.ingress, address), body, bytes, (ack) => {
     if (ack.kind === 'stored' || ack.kind === 'duplicate') {
       core.sight.parked++;
-      w.origin.durable();
+      origin.durable();
     } else if (ack.kind === 'occupied') {
-      void parkedAlready(core, subject.parked(address), w.origin);
+      void parkedAlready(core, subject.parked(address), origin);
     } else {
-      w.origin.undone();
+      origin.undone();
     }
   });
 }

@@ -89,6 +89,12 @@ function withWireFields(record: DecisionRecord, d: Draft): DecisionRecord {
     record.parts = d.parts;
   }
   withGrants(record, d);
+  if (d.rules !== undefined) {
+    record.rules = d.rules;
+  }
+  if (d.obligations !== undefined) {
+    record.obligations = d.obligations;
+  }
   return record;
 }
 
@@ -155,6 +161,9 @@ export function refuseRecord(
   withGrants(record, draft);
   if (draft.guard !== undefined && status !== 'cancelled') {
     record.guard = draft.guard;
+  }
+  if (draft.rules !== undefined) {
+    record.rules = draft.rules;
   }
   core.sight.trace(record, draft);
   return record;

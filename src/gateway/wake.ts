@@ -12,6 +12,7 @@ import { birthOf } from '../wire/ulid.js';
 import type { Admitter } from './admit.js';
 import { findBody } from './bodies/check.js';
 import type { Core } from './core.js';
+import { endHeld } from './held.js';
 import { lookUp } from './lookup.js';
 import type { OpenSet } from './open.js';
 import type { Origin } from './origin.js';
@@ -70,7 +71,11 @@ async function wake(core: Core, open: OpenSet, admitter: Admitter, msg: Msg): Pr
       },
       undone: () => resolve('failed'),
     };
-    if (cancelled === true) {
+    if (record.why === 'approval') {
+      if (!endHeld(admitter, record, incoming, origin, cancelled === true ? (by ?? '') : undefined)) {
+        resolve('held');
+      }
+    } else if (cancelled === true) {
       const error = meshError('cancelled', by === undefined ? {} : { by: ` by ${by}` });
       admitter.end(incoming, origin, record.call, 'cancelled', error);
     } else if (admitter.admit(incoming, origin, record.call, true) === 'held') {

@@ -5,6 +5,7 @@
 import { bodyLimits } from './body-limits.js';
 import { grantLimits } from './grant-limits.js';
 import { mcpLimits } from './mcp-limits.js';
+import { ruleLimits } from './rule-limits.js';
 import { sightLimits } from './sight-limits.js';
 
 /** The table: value, unit and reason of each bound. */
@@ -301,6 +302,7 @@ export const limitTable = {
   ...mcpLimits,
   ...grantLimits,
   ...bodyLimits,
+  ...ruleLimits,
 } as const satisfies Record<string, { value: number; unit: string; reason: string }>;
 
 /** Name of a bound. */

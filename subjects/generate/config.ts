@@ -58,7 +58,12 @@ function policyRows(fields: Fields, path: string): string[][] {
 }
 
 function innerRows(shape: Shape, path: string): string[][] {
-  return shape.is === 'names' && shape.of.is === 'keys' ? policyRows(shape.of.fields, `${path}.{name}.`) : [];
+  if (shape.is === 'keys') {
+    return policyRows(shape.fields, `${path}.`);
+  }
+  const inner = shape.is === 'names' || shape.is === 'list' ? shape.of : undefined;
+  const step = shape.is === 'names' ? '.{name}' : '[]';
+  return inner?.is === 'keys' ? innerRows(inner, path + step) : [];
 }
 
 function mustBe(shape: Shape): string {

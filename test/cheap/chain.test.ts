@@ -85,7 +85,9 @@ describe('the chain', () => {
       check: (d, w) => (log.push(g.name), g.check(d, w)),
     }));
     expect(runChain(call('alice'), world(POLICY), logged).verdict).toBe('allow');
-    expect(log.join(' → ')).toBe('decode → ticket → deadline → loop → granted → resolve → schema → route');
+    expect(log.join(' → ')).toBe(
+      'decode → ticket → deadline → loop → granted → resolve → schema → route → policy',
+    );
     log.length = 0;
     expect(runChain(call('stranger', { 'Mesh-Deadline': 'x' }), world(POLICY), logged).verdict).toBe('deny');
     expect(log.join(' → ')).toBe('decode → ticket');

@@ -13,7 +13,7 @@ import type { Guard } from '../verdict.js';
  *
  * - Refuses with: grant_* (what is wrong with the grant), grant_exceeded, not_granted (naming the first who may not).
  * - Needs: ticket, deadline.
- * - Proves: grants (those in force); a grant with a deadline shortens deadlineMs.
+ * - Proves: grants (those in force), byGrant; a grant with a deadline shortens deadlineMs.
  */
 export const granted: Guard = {
   name: 'granted',
@@ -34,14 +34,17 @@ export const granted: Guard = {
   },
 };
 
-/** One of the chain: by its role, or by a grant of its own. */
+/** One of the chain: by its role, by a grant of its own, or by a rule, whose condition the guard `policy` judges. */
 function judge(draft: Draft, world: World, who: string, at: number): void {
-  if (world.policy.mayCall(who, draft.what)) {
+  if (world.policy.mayByRole(who, draft.what)) {
     return;
   }
   const own = draft.grants?.filter((grant) => grant.at === at) ?? [];
   const reasons = own.map((grant) => uncoveredBy(grant, coveredOf(draft, world)));
-  if (reasons.includes(undefined)) {
+  const covered = reasons.includes(undefined);
+  // A name may stand in the chain twice: it counts as covered where all its places are.
+  (draft.byGrant ??= new Map()).set(who, covered && draft.byGrant?.get(who) !== false);
+  if (covered || world.policy.mayCall(who, draft.what)) {
     return;
   }
   const [grant] = own;

@@ -1,7 +1,7 @@
 import { takerOf } from '../../domain/takes.js';
-import type { Guard, Hold } from '../verdict.js';
+import type { Guard, Verdict } from '../verdict.js';
 
-const CAPACITY: Hold = { verdict: 'hold', why: 'capacity' };
+const CAPACITY: Verdict = { verdict: 'hold', why: 'capacity' };
 
 /**
  * Decides who does it: a live instance with free concurrency, of an agent that takes such a body.

@@ -60,8 +60,16 @@ export function parkedCall(control: Control, record: ParkedRecord): WaitingCall 
     ...familyOf(control, keyOf(record), headers[header.ticket], headers[header.context]),
     since: parkedAt,
     deadline,
-    why: whyNoCapacity(control, capability, major),
+    why: record.approval === undefined ? whyNoCapacity(control, capability, major) : whyHeld(record.approval),
   };
+}
+
+/** Who must say yes to it, and which rule asks for that. */
+function whyHeld({ rules }: NonNullable<ParkedRecord['approval']>): string {
+  const asked = rules.map(
+    ({ rule, approvers, count }) => `${count} of ${approvers.join(', ')} (rule ${rule})`,
+  );
+  return `waits for approval by ${asked.join(' and ')}`;
 }
 
 /** What is missing: anybody alive, or anybody free. */

@@ -3,6 +3,7 @@
  */
 import type { Choice, Field, Flag, Keys, List, Names, Text, Whole } from './shape.js';
 import type { RoutingPolicy } from '../routing.js';
+import { ruleShape } from './rule-shape.js';
 
 const token = '[a-z0-9_-]{1,64}';
 
@@ -41,6 +42,8 @@ export const roleShape = {
   },
 } as const satisfies Keys;
 
+const rule = ruleShape(pattern);
+
 const routing: Choice<RoutingPolicy> = { is: 'choice', of: ['least-loaded', 'round-robin'] };
 
 /** The whole file. */
@@ -66,6 +69,10 @@ export const policyShape = {
     issuers: field<Names<Text>>(
       { is: 'names', key: name, of: nkey },
       'Who may issue grants beside the mesh itself: public nkeys by name.',
+    ),
+    rules: field<List<typeof rule>>(
+      { is: 'list', of: rule },
+      'Rules: what is refused, held for approval, or allowed under a condition.',
     ),
   },
 } as const satisfies Keys;

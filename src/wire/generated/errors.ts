@@ -237,6 +237,30 @@ export const errorTable = {
     message: 'the grant {id} does not cover this call ({dimension}): {why}',
     help: 'Stay within the grant (mesh grant inspect shows it), or ask for one that covers this.',
   },
+  policy_denied: {
+    class: 'authority',
+    retry: 'never',
+    message: 'the rule {rule} refuses {capability}{reason}',
+    help: 'Ask the owner of mesh.policy.yaml. The decision names the rule.',
+  },
+  policy_unmet: {
+    class: 'authority',
+    retry: 'never',
+    message: '{who} may call {capability} only as a rule allows, and this call meets none of: {rules}',
+    help: 'Send what the rule asks for, or ask the owner of mesh.policy.yaml for a role that lists the capability.',
+  },
+  policy_error: {
+    class: 'authority',
+    retry: 'never',
+    message: 'the rule {rule} could not be judged for {capability}: {why}',
+    help: 'A rule that cannot be judged is a no. Send what it reads; or let the rule ask with has(…) first.',
+  },
+  approval_expired: {
+    class: 'capacity',
+    retry: 'later',
+    message: 'nobody approved the call in time; it was held by {rules}',
+    help: 'Give the call more time (its deadline and the life of the capability bound it), and tell those who approve.',
+  },
   capability_unknown: {
     class: 'state',
     retry: 'later',

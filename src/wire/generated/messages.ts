@@ -586,6 +586,18 @@ export interface DecisionRecord {
    * Idempotency key, when it is not from.call: that of the dead call that is run again.
    */
   key?: string;
+  /**
+   * Rules of the policy that mattered: those that let it through or bound it, or the one that refused.
+   *
+   * @maxItems 32
+   */
+  rules?: string[];
+  /**
+   * What the rules bind the readers of this decision to, as {rule}.{key}.
+   */
+  obligations?: {
+    [k: string]: string;
+  };
 }
 
 /**
@@ -954,7 +966,7 @@ export interface ParkedRecord {
   /**
    * What it waits for.
    */
-  why: 'capacity';
+  why: 'capacity' | 'approval';
   /**
    * Who called.
    */
@@ -989,6 +1001,74 @@ export interface ParkedRecord {
    * Inbox of an ask that waits.
    */
   reply?: string;
+  /**
+   * why approval: what was judged, and who may release it. An approval is for exactly this.
+   */
+  approval?: {
+    /**
+     * Digest of the policy that held it.
+     */
+    policy: string;
+    /**
+     * The rules that hold it; each must be satisfied.
+     *
+     * @minItems 1
+     * @maxItems 32
+     */
+    rules: {
+      /**
+       * Name of the rule.
+       */
+      rule: string;
+      /**
+       * Why it holds, for people.
+       */
+      reason?: string;
+      /**
+       * Roles whose members may approve.
+       *
+       * @minItems 1
+       * @maxItems 64
+       */
+      approvers: string[];
+      /**
+       * How many of them must.
+       */
+      count: number;
+      /**
+       * What the rule binds its readers to.
+       */
+      obligations?: {
+        [k: string]: string;
+      };
+    }[];
+    /**
+     * Instant in epoch ms after which it is not released any more.
+     */
+    expires: number;
+    /**
+     * SHA-256 (base64url) of capability, NUL, body: what the decision carries too.
+     */
+    digest: string;
+    /**
+     * The agent that would do it.
+     */
+    agent: string;
+    /**
+     * Digest of its card.
+     */
+    card: string;
+    /**
+     * from.call of the root.
+     */
+    root: string;
+    /**
+     * Root principal, then agent/capability of each task that led here.
+     *
+     * @maxItems 17
+     */
+    chain: string[];
+  };
 }
 
 /**

@@ -770,6 +770,25 @@ export const schemas = {
         maxLength: 160,
         description: 'Idempotency key, when it is not from.call: that of the dead call that is run again.',
       },
+      rules: {
+        type: 'array',
+        items: {
+          type: 'string',
+          maxLength: 64,
+        },
+        maxItems: 32,
+        description:
+          'Rules of the policy that mattered: those that let it through or bound it, or the one that refused.',
+      },
+      obligations: {
+        type: 'object',
+        additionalProperties: {
+          type: 'string',
+          maxLength: 512,
+        },
+        maxProperties: 32,
+        description: 'What the rules bind the readers of this decision to, as {rule}.{key}.',
+      },
     },
     required: [
       'v',
@@ -1277,7 +1296,7 @@ export const schemas = {
         description: 'Version of the record.',
       },
       why: {
-        enum: ['capacity'],
+        enum: ['capacity', 'approval'],
         description: 'What it waits for.',
       },
       from: {
@@ -1325,6 +1344,103 @@ export const schemas = {
         type: 'string',
         maxLength: 512,
         description: 'Inbox of an ask that waits.',
+      },
+      approval: {
+        type: 'object',
+        description:
+          'why approval: what was judged, and who may release it. An approval is for exactly this.',
+        properties: {
+          policy: {
+            type: 'string',
+            maxLength: 64,
+            description: 'Digest of the policy that held it.',
+          },
+          rules: {
+            type: 'array',
+            minItems: 1,
+            maxItems: 32,
+            description: 'The rules that hold it; each must be satisfied.',
+            items: {
+              type: 'object',
+              properties: {
+                rule: {
+                  type: 'string',
+                  maxLength: 64,
+                  description: 'Name of the rule.',
+                },
+                reason: {
+                  type: 'string',
+                  maxLength: 512,
+                  description: 'Why it holds, for people.',
+                },
+                approvers: {
+                  type: 'array',
+                  items: {
+                    type: 'string',
+                    maxLength: 64,
+                  },
+                  minItems: 1,
+                  maxItems: 64,
+                  description: 'Roles whose members may approve.',
+                },
+                count: {
+                  type: 'integer',
+                  minimum: 1,
+                  maximum: 16,
+                  description: 'How many of them must.',
+                },
+                obligations: {
+                  type: 'object',
+                  additionalProperties: {
+                    type: 'string',
+                    maxLength: 512,
+                  },
+                  maxProperties: 32,
+                  description: 'What the rule binds its readers to.',
+                },
+              },
+              required: ['rule', 'approvers', 'count'],
+              additionalProperties: false,
+            },
+          },
+          expires: {
+            type: 'integer',
+            minimum: 0,
+            maximum: 9007199254740991,
+            description: 'Instant in epoch ms after which it is not released any more.',
+          },
+          digest: {
+            type: 'string',
+            maxLength: 64,
+            description: 'SHA-256 (base64url) of capability, NUL, body: what the decision carries too.',
+          },
+          agent: {
+            type: 'string',
+            maxLength: 64,
+            description: 'The agent that would do it.',
+          },
+          card: {
+            type: 'string',
+            maxLength: 64,
+            description: 'Digest of its card.',
+          },
+          root: {
+            type: 'string',
+            maxLength: 160,
+            description: 'from.call of the root.',
+          },
+          chain: {
+            type: 'array',
+            items: {
+              type: 'string',
+              maxLength: 600,
+            },
+            maxItems: 17,
+            description: 'Root principal, then agent/capability of each task that led here.',
+          },
+        },
+        required: ['policy', 'rules', 'expires', 'digest', 'agent', 'card', 'root', 'chain'],
+        additionalProperties: false,
       },
     },
     required: ['v', 'why', 'from', 'call', 'capability', 'gateway', 'parkedAt', 'deadline', 'headers'],

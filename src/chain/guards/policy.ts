@@ -1,0 +1,136 @@
+import { callDigest } from '../../wire/digest.js';
+import { meshError } from '../../wire/errors.js';
+import { limits } from '../../wire/limits.js';
+import type { RuleAgent } from '../../domain/rules/call.js';
+import type { Rule } from '../../domain/rules/types.js';
+import type { Draft, World } from '../draft.js';
+import { deny, type Approval, type Guard, type Verdict } from '../verdict.js';
+
+/**
+ * Decides what the rules of the policy say of this call, with this body, by this agent: what neither a role
+ * lists nor a grant covers needs a rule that allows it, and a rule may refuse or hold what a role lists.
+ *
+ * - Refuses with: policy_denied, policy_unmet, policy_error (a rule that cannot be judged is a no).
+ * - Holds for approval.
+ * - Needs: granted, route.
+ * - Proves: rules (those that mattered), obligations.
+ */
+export const policy: Guard = {
+  name: 'policy',
+  check(draft, world) {
+    const { rules } = world.policy;
+    if (rules?.of(draft.what).any !== true) {
+      return undefined;
+    }
+    const call = {
+      from: draft.who,
+      capability: draft.what,
+      chain: draft.chain,
+      args: draft.ref === undefined && draft.type !== 'bytes' ? draft.value : undefined,
+      bodyBytes: draft.body.length,
+      labels: draft.labels,
+      intent: draft.intent,
+      nowMs: draft.nowMs,
+      agent: agentOf(draft),
+    };
+    const granted = (who: string) =>
+      world.policy.mayByRole(who, draft.what) || draft.byGrant?.get(who) === true;
+    const verdict = rules.judge(call, granted);
+    const capability = draft.what;
+    switch (verdict.effect) {
+      case 'allow':
+        return bind(draft, verdict.rules);
+      case 'hold':
+        return holdBy(draft, world, verdict.rules);
+      case 'deny': {
+        const { name, reason } = verdict.rule;
+        draft.rules = [name];
+        return deny(
+          meshError('policy_denied', {
+            rule: name,
+            capability,
+            reason: reason === undefined ? '' : `: ${reason}`,
+          }),
+        );
+      }
+      case 'error':
+        return unjudged(draft, verdict.rule, verdict.why);
+      case 'ungranted': {
+        const names = namesOf(verdict.rules);
+        draft.rules = names;
+        return deny(meshError('policy_unmet', { who: verdict.who, capability, rules: names }));
+      }
+    }
+  },
+};
+
+function namesOf(rules: readonly Rule[]): string[] {
+  return rules.slice(0, limits.ruleNames).map((rule) => rule.name);
+}
+
+function unjudged(draft: Draft, rule: Rule, why: string): Verdict {
+  draft.rules = [rule.name];
+  return deny(meshError('policy_error', { rule: rule.name, capability: draft.what, why }));
+}
+
+/** What let it through stands in the decision, with what it binds the readers of the decision to. */
+function bind(draft: Draft, rules: readonly Rule[]): Verdict {
+  if (rules.length === 0) {
+    return undefined;
+  }
+  const bound = rules.flatMap(({ name, obligations = {} }) =>
+    Object.entries(obligations).map(([key, text]) => [`${name}.${key}`, text] as const),
+  );
+  const [first] = rules;
+  if (bound.length > limits.ruleNames && first !== undefined) {
+    return unjudged(draft, first, `more than ${limits.ruleNames} obligations come together`);
+  }
+  draft.rules = namesOf(rules);
+  if (bound.length > 0) {
+    draft.obligations = Object.fromEntries(bound);
+  }
+  return undefined;
+}
+
+/** Every rule that holds must be satisfied; the strictest time counts. */
+function holdBy(draft: Draft, world: World, rules: readonly Rule[]): Verdict {
+  const [first] = rules;
+  if (rules.length > limits.ruleNames && first !== undefined) {
+    return unjudged(draft, first, `more than ${limits.ruleNames} rules hold it`);
+  }
+  draft.rules = namesOf(rules);
+  const agent = draft.instance?.agent;
+  const approval: Approval = {
+    policy: world.policy.digest,
+    rules: rules.map(({ name, reason, approvers = [], count = 1, obligations }) => ({
+      rule: name,
+      ...(reason === undefined ? {} : { reason }),
+      approvers: [...approvers],
+      count,
+      ...(obligations === undefined ? {} : { obligations }),
+    })),
+    expires: Math.min(draft.deadlineMs, ...rules.map((rule) => draft.nowMs + (rule.expires ?? Infinity))),
+    digest: callDigest(draft.what, draft.body, draft.ref?.digest),
+    agent: agent ?? '',
+    card: (agent === undefined ? undefined : world.registry.agent(agent)?.digest) ?? '',
+    root: draft.root,
+    chain: draft.chain,
+  };
+  return { verdict: 'hold', why: 'approval', approval };
+}
+
+function agentOf({ entry, instance }: Draft): RuleAgent {
+  const offer = instance === undefined ? undefined : entry?.offers.get(instance.agent);
+  if (instance === undefined || offer === undefined) {
+    throw new Error('nobody was chosen'); // route stands before it: it holds when nobody is there
+  }
+  return {
+    name: instance.agent,
+    version: `${offer.major}.${offer.minor}`,
+    proficiency: offer.proficiency,
+    costMicros: offer.costMicros,
+    attributes: offer.attributes,
+    readOnly: offer.readOnly,
+    idempotent: offer.idempotent,
+  };
+}

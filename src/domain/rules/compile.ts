@@ -1,0 +1,131 @@
+/**
+ * Compiling rules when a policy is loaded. What is wrong is said with the rule and the place in the file.
+ */
+import { limits } from '../../wire/limits.js';
+import { Conditions, type Condition } from './condition.js';
+import type { Rule, RuleMatch, RuleSource } from './types.js';
+
+/** Hears what is wrong. `where` is a path into the file: `rules[3].when`. */
+export type Report = (where: string, why: string) => void;
+
+/** One place that is wrong ends its rule: what comes after it may only follow from it. */
+class Refusal extends Error {
+  constructor(
+    readonly where: string,
+    readonly why: string,
+  ) {
+    super(why);
+  }
+}
+
+/**
+ * Compile the rules of a file. What is wrong with a rule is reported, and the rule is left out: a file with a report
+ * is no policy. `roles` are those that the file knows.
+ */
+export function compileRules(
+  sources: readonly Partial<RuleSource>[],
+  roles: ReadonlySet<string>,
+  report: Report,
+): Rule[] {
+  if (sources.length > limits.rules) {
+    report('rules', `there are ${sources.length} rules, allowed are ${limits.rules}`);
+    return [];
+  }
+  const conditions = new Conditions();
+  const seen = new Map<string, number>();
+  return sources.flatMap((source, i) => {
+    const at = `rules[${i}]`;
+    const { name, effect } = source;
+    if (name === undefined || effect === undefined) {
+      return []; // its shape was reported
+    }
+    const other = seen.get(name);
+    if (other !== undefined) {
+      report(`${at}.name`, `the name ${name} stands twice (also at rules[${other}])`);
+    }
+    seen.set(name, i);
+    try {
+      return [compileRule({ ...source, name, effect }, conditions, roles)];
+    } catch (err) {
+      if (err instanceof Refusal) {
+        report(`${at}${err.where}`, `rule ${name}: ${err.why}`);
+        return [];
+      }
+      throw err;
+    }
+  });
+}
+
+function compileRule(source: RuleSource, conditions: Conditions, roles: ReadonlySet<string>): Rule {
+  checkMatch(source.match ?? {}, roles);
+  checkAllow(source);
+  checkHold(source, roles);
+  return ruleOf(source, conditionOf(source, conditions));
+}
+
+function refuse(where: string, why: string): never {
+  throw new Refusal(where, why);
+}
+
+function conditionOf({ when }: RuleSource, conditions: Conditions): Condition | undefined {
+  try {
+    return when === undefined ? undefined : conditions.compile(when);
+  } catch (err) {
+    return refuse('.when', err instanceof Error ? err.message : 'it does not compile');
+  }
+}
+
+function ruleOf(source: RuleSource, condition: Condition | undefined): Rule {
+  const { match = {} } = source;
+  const reads = (name: string): boolean => condition?.reads.has(name) ?? false;
+  return {
+    ...source,
+    condition,
+    patterns: match.capability ?? ['>'],
+    grants: source.effect === 'allow' && saysWhom(match),
+    asksCaller: match.from !== undefined || match.role !== undefined || reads('caller'),
+    asksAgent: match.agent !== undefined || reads('agent') || reads('cost') || reads('risk'),
+  };
+}
+
+function checkMatch(match: RuleMatch, roles: ReadonlySet<string>): void {
+  const lists = ['capability', 'from', 'role', 'agent', 'root', 'intent'] as const;
+  for (const key of lists) {
+    if (match[key]?.length === 0) {
+      refuse(`.match.${key}`, `an empty list fits no call: leave ${key} out to fit all`);
+    }
+  }
+  knownRoles(match.role, roles, '.match.role');
+}
+
+function saysWhom({ from, role }: RuleMatch): boolean {
+  return from !== undefined || role !== undefined;
+}
+
+function checkAllow({ effect, match = {}, obligations }: RuleSource): void {
+  if (effect === 'allow' && !saysWhom(match) && obligations === undefined) {
+    refuse('', 'a rule that allows says whom (match.from or match.role), or has obligations');
+  }
+}
+
+function checkHold(source: RuleSource, roles: ReadonlySet<string>): void {
+  const { effect, approvers, obligations = {} } = source;
+  if (Object.keys(obligations).length > limits.ruleObligations) {
+    refuse('.obligations', `there are more than ${limits.ruleObligations}`);
+  }
+  if (effect !== 'hold') {
+    const odd = (['approvers', 'count', 'expires'] as const).find((key) => source[key] !== undefined);
+    return odd === undefined ? undefined : refuse(`.${odd}`, `only a rule that holds has ${odd}`);
+  }
+  if (approvers === undefined || approvers.length === 0) {
+    return refuse('', 'a rule that holds says who may approve: approvers: [role, …]');
+  }
+  knownRoles(approvers, roles, '.approvers');
+}
+
+function knownRoles(named: readonly string[] | undefined, roles: ReadonlySet<string>, key: string): void {
+  const foreign = named?.find((role) => !roles.has(role));
+  if (foreign !== undefined) {
+    refuse(key, `there is no role ${foreign}`);
+  }
+}

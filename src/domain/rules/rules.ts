@@ -1,0 +1,170 @@
+/**
+ * The rules of a policy: which of them look at a call, and what they say of it together.
+ *
+ * Deny overrides hold, hold overrides allow, and what nothing allows is refused. A rule that cannot be judged is a no.
+ * Authority only narrows along a chain, so a rule that asks who the caller is is asked for everybody in the chain.
+ */
+import { matches } from '../../wire/names.js';
+import { limits } from '../../wire/limits.js';
+import type { RuleCall } from './call.js';
+import { startCall, whyOf } from './condition.js';
+import { CallerFacts, Facts } from './facts.js';
+import type { Effect, Rule, RuleVerdict } from './types.js';
+
+/** The rules that look at one capability, by what they do. */
+export type RulesOf = Readonly<Record<Effect, readonly Rule[]>> & {
+  /** One of them asks who would do it. */
+  readonly asksAgent: boolean;
+  readonly any: boolean;
+};
+
+/** A rule that could not be judged. */
+class Unjudged extends Error {
+  constructor(
+    readonly rule: Rule,
+    readonly why: string,
+  ) {
+    super(why);
+  }
+}
+
+/** Compiled rules; immutable. */
+export class Rules {
+  readonly list: readonly Rule[];
+  readonly #rolesOf: (member: string) => readonly string[];
+  readonly #byCapability = new Map<string, RulesOf>();
+
+  constructor(list: readonly Rule[], rolesOf: (member: string) => readonly string[]) {
+    this.list = list;
+    this.#rolesOf = rolesOf;
+  }
+
+  /** Rules that look at the capability: found once, so that the others cost nothing. */
+  of(capability: string): RulesOf {
+    let found = this.#byCapability.get(capability);
+    if (found === undefined) {
+      const list = this.list.filter((rule) => rule.patterns.some((pattern) => matches(pattern, capability)));
+      const by = (effect: Effect): Rule[] => list.filter((rule) => rule.effect === effect);
+      found = {
+        allow: by('allow'),
+        deny: by('deny'),
+        hold: by('hold'),
+        asksAgent: list.some((rule) => rule.asksAgent),
+        any: list.length > 0,
+      };
+      if (this.#byCapability.size >= limits.capabilities) {
+        this.#byCapability.clear();
+      }
+      this.#byCapability.set(capability, found);
+    }
+    return found;
+  }
+
+  /** Is there a rule that may let the member call it, under its condition? */
+  mayAllow(member: string, capability: string): boolean {
+    return this.of(capability).allow.some((rule) => rule.grants && this.#fitsCaller(rule, member));
+  }
+
+  /** Judge a call. `granted` says whether a role or a grant of the member covers it. */
+  judge(call: RuleCall, granted: (member: string) => boolean): RuleVerdict {
+    const { allow, deny, hold } = this.of(call.capability);
+    const members = membersOf(call);
+    const facts = new Facts(call, this.#caller(call.from));
+    startCall(call.bodyBytes);
+    const applies = (rule: Rule): boolean => this.applies(rule, call, members, facts);
+    try {
+      const denied = deny.find(applies);
+      if (denied !== undefined) {
+        return { effect: 'deny', rule: denied };
+      }
+      const granting = new Set<Rule>();
+      for (const who of members) {
+        // Whoever no rule could help either was let through for another reason, by the guard before this one.
+        const helping = granted(who)
+          ? []
+          : allow.filter((rule) => rule.grants && this.#fitsCaller(rule, who));
+        const by = helping.filter((rule) => this.applies(rule, call, [who], facts));
+        if (helping.length > 0 && by.length === 0) {
+          return { effect: 'ungranted', who, rules: helping };
+        }
+        by.forEach((rule) => granting.add(rule));
+      }
+      const held = hold.filter(applies);
+      const bound = allow.filter((rule) => rule.obligations !== undefined && applies(rule));
+      bound.forEach((rule) => granting.add(rule));
+      return held.length > 0 ? { effect: 'hold', rules: held } : { effect: 'allow', rules: [...granting] };
+    } catch (err) {
+      if (err instanceof Unjudged) {
+        return { effect: 'error', rule: err.rule, why: err.why };
+      }
+      throw err;
+    }
+  }
+
+  /** Does the rule apply to the call, for one of the members as its caller? Throws Unjudged. */
+  applies(rule: Rule, call: RuleCall, members: readonly string[], facts: Facts): boolean {
+    if (!fitsCall(rule, call)) {
+      return false;
+    }
+    if (!rule.asksCaller) {
+      return test(rule, facts);
+    }
+    for (const who of members) {
+      if (this.#fitsCaller(rule, who)) {
+        if (facts.caller.name !== who) {
+          facts.caller = this.#caller(who);
+        }
+        if (test(rule, facts)) {
+          return true;
+        }
+      }
+    }
+    return false;
+  }
+
+  #caller(name: string): CallerFacts {
+    return new CallerFacts(name, this.#rolesOf(name));
+  }
+
+  #fitsCaller({ match }: Rule, who: string): boolean {
+    return (
+      (match?.from === undefined || match.from.includes(who)) &&
+      (match?.role === undefined || this.#rolesOf(who).some((role) => match.role?.includes(role)))
+    );
+  }
+}
+
+function test(rule: Rule, facts: Facts): boolean {
+  try {
+    return rule.condition === undefined || rule.condition.test(facts);
+  } catch (err) {
+    throw new Unjudged(rule, whyOf(err));
+  }
+}
+
+function fitsCall({ match }: Rule, call: RuleCall): boolean {
+  if (match === undefined) {
+    return true;
+  }
+  const { agent, root, intent, labels } = match;
+  return (
+    (agent === undefined || agent.includes(call.agent.name)) &&
+    (root === undefined || root.includes(call.chain[0] ?? '')) &&
+    (intent === undefined || intent.includes(call.intent ?? '')) &&
+    (labels === undefined ||
+      Object.entries(labels).every(
+        ([key, value]) =>
+          call.labels !== undefined && Object.hasOwn(call.labels, key) && call.labels[key] === value,
+      ))
+  );
+}
+
+/** The caller, and everybody above it. */
+function membersOf({ from, chain }: RuleCall): readonly string[] {
+  const names = new Set([from]);
+  for (const entry of chain) {
+    const slash = entry.indexOf('/');
+    names.add(slash < 0 ? entry : entry.slice(0, slash));
+  }
+  return [...names];
+}

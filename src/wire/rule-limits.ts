@@ -1,0 +1,47 @@
+/**
+ * The bounds of the rules of a policy: a part of the table in `src/wire/limits.ts`.
+ */
+
+/** Value, unit, reason. */
+export const ruleLimits = {
+  policyBytes: {
+    value: 524_288,
+    unit: 'bytes',
+    reason: 'A policy with all its rules, each with a condition of a few lines; one message of the bucket.',
+  },
+  rules: { value: 2_000, unit: 'rules', reason: 'Each change compiles all of them, at about 50 µs a rule.' },
+  ruleChars: {
+    value: 2_000,
+    unit: 'characters',
+    reason: 'A condition that is longer is several rules, and nobody reviews it as one.',
+  },
+  ruleNodes: { value: 256, unit: 'nodes', reason: 'Parts of one condition: bounds the time it takes.' },
+  ruleDepth: { value: 24, unit: 'levels', reason: 'Nesting of one condition: bounds the stack it takes.' },
+  ruleLoops: {
+    value: 2,
+    unit: 'levels',
+    reason: 'all, exists and exists_one inside each other; a third takes the cube of a list.',
+  },
+  ruleWork: {
+    value: 500_000,
+    unit: 'steps',
+    reason: 'Steps that the loops and patterns of all rules may take for one call: about 20 ms of a gateway.',
+  },
+  rulePatternWork: {
+    value: 8,
+    unit: 'steps',
+    reason: 'Steps that one character costs which is held against a linear-time pattern.',
+  },
+  ruleNames: {
+    value: 32,
+    unit: 'names',
+    reason: 'Rules that a decision names, the first in the file first.',
+  },
+  ruleText: {
+    value: 512,
+    unit: 'characters',
+    reason: 'A reason, and an obligation: they stand in the records of each call that they are for.',
+  },
+  ruleObligations: { value: 8, unit: 'obligations', reason: 'Obligations of one rule.' },
+  approvers: { value: 16, unit: 'approvals', reason: 'Approvals that one rule may ask for.' },
+} as const satisfies Record<string, { value: number; unit: string; reason: string }>;

@@ -3,6 +3,7 @@
  */
 import { appendFileSync } from 'node:fs';
 import { compare } from './compare.js';
+import { compareGrants } from './grants.js';
 import { note, runProgram, withRig } from './lifetime.js';
 import { measure, type Side } from './measure.js';
 import { readOptions, setupsOf, type BenchOptions, type Setup } from './options.js';
@@ -29,6 +30,10 @@ await runProgram('bench', async () => {
   if (options.rules !== undefined) {
     const variants = options.rules.map((rules) => ({ mode: `${rules.all}:${rules.apply}`, rig: { rules } }));
     await compare(options, 'rules', variants);
+    return 0;
+  }
+  if (options.grants) {
+    await compareGrants(options);
     return 0;
   }
   const summaries: Summary[] = [];

@@ -27,6 +27,8 @@ export interface BenchOptions {
   readonly sight: readonly SightMode[] | undefined;
   /** Compare the mesh with itself, with more or fewer rules in its policy; then there is no floor. */
   readonly rules: readonly RuleCount[] | undefined;
+  /** Compare calls with and without a grant; then there is no floor. */
+  readonly grants: boolean;
   /** Folder for CPU profiles of every process. */
   readonly profile: string | undefined;
   /** File that the summary lines are appended to. */
@@ -52,6 +54,7 @@ interface Given {
   floorPuller: FloorPuller;
   sight?: SightMode[];
   rules?: RuleCount[];
+  grants?: true;
   profile?: string;
   history?: string;
 }
@@ -65,6 +68,7 @@ Examples:
   $ mesh bench --json > bench.ndjson
   $ mesh bench --sight off,on,full --in-flight 64     what metrics, logs and traces cost
   $ mesh bench --rules 0:0,20:5,500:50 --in-flight 64 what rules cost
+  $ mesh bench --grants --in-flight 64,256            what presenting a grant costs
   $ mesh bench --agents 1 --gateways 1 --sync default --in-flight 256 --rounds 9 --profile ./profiles`;
 
 /** Read the command line. Prints help or the mistake and ends the process when there is nothing to run. */
@@ -86,6 +90,7 @@ export function readOptions(argv: readonly string[]): BenchOptions {
       'instead of the floor: rules in the policy and how many apply, beside the first',
       ruleCounts,
     )
+    .option('--grants', 'instead of the floor: calls with a grant beside calls without')
     .option('--profile <folder>', 'write a CPU profile of every process there')
     .option('--history <file>', 'append the summary lines to this file')
     .addHelpText('after', HELP)
@@ -108,6 +113,7 @@ function fill(given: Given): BenchOptions {
     floorPuller: given.floorPuller,
     sight: given.sight,
     rules: given.rules,
+    grants: given.grants === true,
     profile: given.profile,
     history: given.history,
   };

@@ -10,6 +10,7 @@ export type PartSettings =
       readonly user: User;
       readonly url: string;
       readonly policy: string;
+      readonly dir: string;
       readonly sight: SightMode;
     }
   | {
@@ -19,7 +20,7 @@ export type PartSettings =
       readonly concurrency: number;
     }
   | { readonly part: 'collector' }
-  | { readonly part: 'caller'; readonly user: User; readonly url: string }
+  | { readonly part: 'caller'; readonly user: User; readonly url: string; readonly grant?: string }
   | {
       readonly part: 'floor-worker';
       readonly user: User;

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startServer, type ServerHandle } from '../src/fabric/server.js';
 import type { Sync } from '../src/fabric/server-conf.js';
+import { ensureIssuer } from '../src/fabric/issuer.js';
 import { mintUsers, type Credentials, type NewUser } from '../src/fabric/users.js';
 import { PartProcess } from './processes.js';
 import type { PartSettings, SightMode, User } from './protocol.js';
@@ -22,6 +23,8 @@ export interface RigOptions {
   readonly collector?: boolean;
   /** Rules in the policy; default: none. */
   readonly rules?: RuleCount;
+  /** Members that have no role, and an issuer for their grants. */
+  readonly grants?: boolean;
 }
 
 /** A running rig. */
@@ -36,10 +39,15 @@ export interface Rig {
   readonly extra: readonly PartProcess[];
   /** As whom the floor connects, and a user who may look at everything: the role of control. */
   readonly floorUser: { readonly user: User; readonly url: string };
+  /** A user of the rig. Throws for a name that is none. */
+  users(name: string): User;
   /** Start one more process; it is stopped with the rig. */
   start(settings: PartSettings): Promise<PartProcess>;
   stop(): Promise<void>;
 }
+
+/** Members without any role: what they may do, grants say. */
+export const HOLDERS = ['holder-1', 'holder-2', 'holder-3'] as const;
 
 /** Tasks that the agents together take at once, at the least. */
 const CONCURRENCY = 512;
@@ -70,6 +78,9 @@ async function build(
 ): Promise<Rig> {
   const names = Array.from({ length: options.agents }, (_, i) => `agent-${i}`);
   const users = await mint(dir, names);
+  if (options.grants === true) {
+    await ensureIssuer(dir);
+  }
   const policy = join(dir, 'bench.policy.yaml');
   writeFileSync(policy, policyFor(names, options.rules));
   const server = await startServer({ dir, sync: options.sync });
@@ -86,7 +97,8 @@ async function build(
   if (collector?.url !== undefined) {
     env['OTEL_EXPORTER_OTLP_ENDPOINT'] = collector.url;
   }
-  const service = (part: 'control' | 'gateway') => start({ part, user: users(part), url, policy, sight });
+  const service = (part: 'control' | 'gateway') =>
+    start({ part, user: users(part), url, policy, sight, dir });
   const control = await service('control');
   const gateways = await Promise.all(Array.from({ length: options.gateways }, () => service('gateway')));
   const concurrency = Math.max(CONCURRENCY_EACH, Math.ceil(CONCURRENCY / options.agents));
@@ -94,7 +106,7 @@ async function build(
   const caller = await start({ part: 'caller', user: users('caller'), url });
   const floorUser = { user: users('floor'), url };
   const extra = collector === undefined ? [] : [collector];
-  return { dir, server, control, gateways, agents, caller, extra, floorUser, start, stop };
+  return { dir, server, control, gateways, agents, caller, extra, floorUser, users, start, stop };
 }
 
 async function mint(dir: string, agents: readonly string[]): Promise<(name: string) => Credentials> {
@@ -103,6 +115,7 @@ async function mint(dir: string, agents: readonly string[]): Promise<(name: stri
     { name: 'gateway', role: 'gateway' },
     { name: 'caller', role: 'caller' },
     { name: 'floor', role: 'control' },
+    ...HOLDERS.map((name): NewUser => ({ name, role: 'caller' })),
     ...agents.map((name): NewUser => ({ name, role: 'agent' })),
   ];
   const minted = new Map((await mintUsers(dir, list)).map((one) => [one.name, one]));

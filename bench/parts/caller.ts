@@ -7,8 +7,8 @@ import { bodyOf, CAPABILITY } from '../workload.js';
 type Settings = Extract<PartSettings, { part: 'caller' }>;
 
 /** Start it. */
-export async function start({ user, url }: Settings): Promise<Part> {
-  const mesh = await connect({ url, creds: user });
+export async function start({ user, url, grant }: Settings): Promise<Part> {
+  const mesh = await connect({ url, creds: user, ...(grant === undefined ? {} : { grant }) });
   return {
     begin: (n, done) => {
       mesh.call(CAPABILITY, bodyOf(n)).then(

@@ -17,10 +17,10 @@ const complain = (facts: object, message: string): void => {
 const log: Log = { debug: () => undefined, info: () => undefined, warn: complain, error: complain };
 
 /** Start it. */
-export async function start({ part, user, url, policy, sight: mode }: Settings): Promise<Part> {
+export async function start({ part, user, url, policy, dir, sight: mode }: Settings): Promise<Part> {
   const on = mode !== 'off';
   const options = {
-    ...{ url, name: user.name, seed: user.seed, policyFile: policy },
+    ...{ url, name: user.name, seed: user.seed, policyFile: policy, dir },
     log: on ? openLog('info', part).log : log,
     sight: { on, ratio: mode === 'full' ? 1 : 0.1 },
   };

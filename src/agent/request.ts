@@ -144,7 +144,6 @@ function headersOf(
     [header.call, id],
     [header.deadline, Math.floor(deadline)],
     [header.ticket, parent?.ticket],
-    [header.grant, o.grant === undefined ? undefined : grantOf(o.grant)],
     [header.child, parent?.nextChild()],
     [header.major, o.major],
     [header.context, o.context],
@@ -155,13 +154,19 @@ function headersOf(
     [header.bodyRef, sent.ref],
     [header.traceparent, span.traceparent],
     [header.tracestate, span.tracestate],
+    [header.grant, o.grant === undefined ? undefined : grantOf(o.grant)],
   ]);
 }
 
+/** A connection presents the same grant again and again. */
+let lastGrant: string | undefined;
 const GRANT = /^[A-Za-z0-9._~-]+$/;
 
 /** The grant as a header takes it. Throws grant_unreadable, grant_too_large. */
 export function grantOf(text: string): string {
+  if (text === lastGrant) {
+    return text;
+  }
   const grant = text.trim();
   if (grant.length > limits.grantBytes) {
     const facts = { link: 0, dimension: 'length', have: grant.length, max: limits.grantBytes };
@@ -170,6 +175,7 @@ export function grantOf(text: string): string {
   if (!GRANT.test(grant)) {
     throw meshError('grant_unreadable', { link: 0, dimension: 'form', why: 'it is not links joined by ~' });
   }
+  lastGrant = grant;
   return grant;
 }
 

@@ -18,7 +18,8 @@ type Kind = 'holder' | 'issuer';
 
 /**
  * Tell the keys of the users and of the issuer of a data folder, now and whenever its files change. Without a folder
- * (control on another machine) only what stands there counts. Returns how to stop.
+ * (control on another machine) only what stands there counts. Who leads also removes those that are gone. Returns how
+ * to stop.
  */
 export async function tellKeys(control: Control, dir: string | undefined): Promise<() => void> {
   if (dir === undefined) {
@@ -37,7 +38,7 @@ export async function tellKeys(control: Control, dir: string | undefined): Promi
   });
   let seen = '';
   const look = async (): Promise<void> => {
-    const now = stampOf(dir);
+    const now = `${stampOf(dir)} ${String(control.leads())}`;
     if (now !== seen) {
       await tell(control, 'holder', told.holder, holdersOf(dir));
       await tell(control, 'issuer', told.issuer, issuersOf(dir));
@@ -82,7 +83,9 @@ async function tell(
   keys: ReadonlyMap<string, string>,
 ): Promise<void> {
   const changed = [...keys].filter(([name, key]) => told.get(name) !== key);
-  const gone = [...told.keys()].filter((name) => !keys.has(name)).map((name) => [name, undefined] as const);
+  // A folder without users or issuer (credentials only) says nothing about who there is; nor does who does not lead.
+  const missing = keys.size > 0 && control.leads() ? [...told.keys()].filter((name) => !keys.has(name)) : [];
+  const gone = missing.map((name) => [name, undefined] as const);
   await putKeys(control.nc, kind, new Map<string, string | undefined>([...changed, ...gone]));
 }
 

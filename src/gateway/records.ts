@@ -88,9 +88,7 @@ function withWireFields(record: DecisionRecord, d: Draft): DecisionRecord {
   if (d.parts !== undefined) {
     record.parts = d.parts;
   }
-  if (d.grants !== undefined) {
-    record.grants = d.grants;
-  }
+  withGrants(record, d);
   if (d.rules !== undefined) {
     record.rules = d.rules;
   }
@@ -101,6 +99,16 @@ function withWireFields(record: DecisionRecord, d: Draft): DecisionRecord {
     record.approval = d.approval;
   }
   return record;
+}
+
+/** The grants in force, and where the one comes from that the call itself presented. */
+function withGrants(record: DecisionRecord, { grants, grant }: Draft): void {
+  if (grants !== undefined) {
+    record.grants = grants;
+  }
+  if (grant !== undefined) {
+    record.proof = grant.proof;
+  }
 }
 
 /** Digest of the body that a message refers to, as it says itself; undefined when the body is in the message. */
@@ -153,9 +161,7 @@ export function refuseRecord(
   if (reply !== undefined) {
     record.reply = reply;
   }
-  if (draft.grants !== undefined) {
-    record.grants = draft.grants;
-  }
+  withGrants(record, draft);
   if (draft.guard !== undefined && status !== 'cancelled') {
     record.guard = draft.guard;
   }

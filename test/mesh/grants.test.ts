@@ -1,10 +1,16 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Mesh } from '../../src/agent/index.js';
 import { asOperator } from '../../src/cli/operator.js';
+import { linkDigest } from '../../src/domain/grants/chain.js';
 import type { Claims } from '../../src/domain/grants/claims.js';
+import { runControl } from '../../src/control/run.js';
+import { tempFolder } from '../../src/fabric/temp-folder.js';
 import { readIssuer } from '../../src/fabric/issuer.js';
 import { privateKeyOf, publicKeyOf } from '../../src/fabric/keys.js';
 import { getBySeq, getLast } from '../../src/fabric/reader.js';
+import { headersOf, rawHeaders } from '../../src/fabric/raw.js';
+import { runGateway } from '../../src/gateway/run.js';
+import { encodeHeaders } from '../../src/wire/headers.js';
 import { readDecision, readOutcome } from '../../src/gateway/records.js';
 import type { MeshError } from '../../src/wire/errors.js';
 import { claimsFor, signNext, signRaw, type Member } from '../support/grants.js';
@@ -15,7 +21,7 @@ roles:
   open: { call: ['>'], mayRoot: true }
   reporter: { call: ['stock.>', 'pay.>'], serve: ['report.>'] }
   stock: { serve: ['stock.>', 'pay.>', 'slow.>'] }
-members: { boss: [open], reporter: [reporter], stock: [stock], clerk: [], weak: [] }
+members: { boss: [open], reporter: [reporter], stock: [stock], late: [stock], clerk: [], weak: [] }
 `;
 
 let mesh: TestMesh;
@@ -35,6 +41,7 @@ beforeAll(async () => {
     weak: 'caller',
     reporter: 'agent',
     stock: 'agent',
+    late: 'agent',
   } as const;
   mesh = await startTestMesh({ users, policy: POLICY, gateways: 2 });
   const issuer = readIssuer(mesh.dir);
@@ -126,8 +133,10 @@ describe('a call with a grant', () => {
     const weak = await mesh.connect('weak', { grant: second });
     const { seq, call } = await weak.callForOutcome('stock.read');
     const stored = await getBySeq(mesh.operator, 'DECISIONS', seq);
-    const [grant] = (stored === undefined ? undefined : readDecision(stored.headers)?.grants) ?? [];
-    expect(grant).toMatchObject({ at: 0, holders: ['clerk', 'weak'], issuer: 'mesh', principal: 'boss' });
+    const record = stored === undefined ? undefined : readDecision(stored.headers);
+    const [grant] = record?.grants ?? [];
+    expect(grant).toMatchObject({ at: 0, holders: ['clerk', 'weak'], can: ['stock.read'] });
+    expect(record?.proof).toMatchObject({ digest: linkDigest(second), issuer: 'mesh', principal: 'boss' });
     const outcome = await getLast(mesh.operator, 'OUTCOMES', `mesh.v1.settle.weak.${call}`);
     expect(outcome === undefined ? undefined : readOutcome(outcome.headers)?.grants).toEqual([
       grant?.ids.join('~'),
@@ -187,6 +196,19 @@ describe('a call with a grant', () => {
     expect(await report(strong, 'slow.work')).toBe('not_granted reporter');
   });
 
+  test('a control whose folder knows nobody takes no key away', async () => {
+    const bare = tempFolder('capmesh-bare-');
+    const other = await runControl({ ...mesh.as('control'), dir: bare.data });
+    await mesh.control.stop(); // so that the other one leads
+    const lead = () => mesh.operator.request('mesh.v1.view.operator.state', '{}', { timeout: 1_000 });
+    await until(() => lead().then(Boolean, () => false));
+    await pace(3_000); // longer than a lease and a look
+    expect(await told(clerk.call('stock.read', {}, { grant: grantFor('clerk') }))).toBe('completed');
+    mesh.control = await runControl({ ...mesh.as('control'), dir: mesh.dir });
+    await other.stop();
+    bare.remove();
+  });
+
   test('ends its calls at its deadline', async () => {
     const grant = grantFor('clerk', { can: ['slow.>'], deadline: Date.now() + 700 });
     const began = Date.now();
@@ -219,6 +241,50 @@ describe('revoked', () => {
     expect(await told(clerk.call('slow.work', {}, { grant: root }))).toBe('grant_revoked 1 revocation');
     expect(await told(weak.call('slow.work', {}, { grant: derived }))).toBe('grant_revoked 1 revocation');
     expect(await told(clerk.call('stock.read', {}, { grant: grantFor('clerk') }))).toBe('completed');
+  });
+
+  test('a parked call keeps its grant, and is refused when that falls meanwhile', async () => {
+    const serve = async () => {
+      const late = await mesh.connect('late');
+      await late.serve('stock.late', { readOnly: true }, () => 'late');
+      return late;
+    };
+    const parked = async () =>
+      (await mesh.operator.request('$JS.API.STREAM.INFO.PARKED', '')).json<{ state: { messages: number } }>()
+        .state.messages;
+    await (await serve()).close();
+    const [kept, fallen] = [grantFor('clerk'), grantFor('clerk')];
+    const works = [kept, fallen].map((grant) =>
+      ended(clerk.call('stock.late', {}, { grant, timeoutMs: 20_000 })),
+    );
+    await until(async () => (await parked()) === 2);
+    await revoke({ grant: idOf(fallen) });
+    const back = await serve(); // a parked call is judged again when somebody may be free
+    expect(await Promise.all(works)).toEqual(['completed', 'refused grant_revoked']);
+    await back.close();
+  });
+
+  test('a call that another gateway took over falls too', async () => {
+    const grant = grantFor('clerk', { can: ['slow.>'] });
+    const works = Array.from({ length: 8 }, () => ended(clerk.call('slow.work', {}, { grant })));
+    await until(() => running === 8);
+    await mesh.gateways[0]?.stop(0); // what it holds is adopted
+    await revoke({ grant: idOf(grant) });
+    expect(await Promise.all(works)).toEqual(Array(8).fill('cancelled grant_revoked'));
+    mesh.gateways[0] = await runGateway({ ...mesh.as('gateway'), sight: {} });
+  });
+
+  test('an ask is judged like a call', async () => {
+    const nc = await mesh.broker('clerk');
+    const ask = async (grant: string): Promise<string> => {
+      const headers = rawHeaders(encodeHeaders([['Mesh-Grant', grant]]));
+      const said = await nc.request('mesh.v1.ask.clerk.stock.read', '{}', { headers, timeout: 5_000 });
+      return headersOf(said).get('Nats-Service-Error-Code') ?? 'completed';
+    };
+    const grant = grantFor('clerk');
+    expect(await ask(grant)).toBe('completed');
+    await revoke({ grant: idOf(grant) });
+    await until(async () => (await ask(grant)) === 'grant_revoked');
   });
 
   test('a delegation alone leaves what it was made from', async () => {

@@ -24,7 +24,8 @@ export const granted: Guard = {
     }
     const { chain } = draft;
     judge(draft, world, draft.who, chain.length - 1);
-    for (let at = 0; at < chain.length; at++) {
+    // The last entry is the caller, who was judged first.
+    for (let at = 0; at < chain.length - 1; at++) {
       const entry = chain[at] as string;
       const slash = entry.indexOf('/');
       judge(draft, world, slash < 0 ? entry : entry.slice(0, slash), at);

@@ -22,7 +22,9 @@ export interface OpenedGrant {
   readonly last: Claims;
   /** For the record and the ticket; who presented it is added there. */
   readonly carried: Omit<CarriedGrant, 'at'>;
-  /** Size of that in characters. */
+  /** For the record of the call that presents it. */
+  readonly proof: NonNullable<DecisionRecord['proof']>;
+  /** Size of what is carried, in characters. */
   readonly carriedSize: number;
 }
 
@@ -168,24 +170,27 @@ function provenOf(text: string, read: readonly Link[]): Proven {
   const last = links[links.length - 1] as Claims;
   const { can, actions, args, labels, budget, exp } = last;
   const carried = {
-    digest: createHash('sha256').update(text).digest('base64url'),
     ids: links.map(({ jti }) => jti),
     holders: links.map(({ delegatee }) => delegatee),
     made: links.map(({ iat }) => iat),
-    issuer: links[0]?.iss ?? '',
-    principal: last.sub,
     can: [...can],
     actions: [...actions],
     ...(args === undefined ? {} : { args: [...args] }),
     ...(labels === undefined ? {} : { labels: labels as Record<string, string[]> }),
-    ...(budget === undefined ? {} : { budget }),
     exp,
+  };
+  const proof = {
+    digest: createHash('sha256').update(text).digest('base64url'),
+    issuer: links[0]?.iss ?? '',
+    principal: last.sub,
+    ...(budget === undefined ? {} : { budget: { ...budget } }),
   };
   return {
     links,
     last,
     kid: read[0]?.kid ?? '',
     carried,
+    proof,
     carriedSize: JSON.stringify(carried).length,
     checked: -1,
   };

@@ -537,10 +537,6 @@ export interface DecisionRecord {
      */
     at: number;
     /**
-     * SHA-256 (base64url) of the grant as it was presented, all links.
-     */
-    digest: string;
-    /**
      * Ids of its links, first to last.
      *
      * @maxItems 8
@@ -564,14 +560,6 @@ export interface DecisionRecord {
      * Items: Epoch seconds.
      */
     made: number[];
-    /**
-     * Who signed the first link.
-     */
-    issuer: string;
-    /**
-     * On whose authority it stands.
-     */
-    principal: string;
     /**
      * Capability patterns.
      *
@@ -605,16 +593,33 @@ export interface DecisionRecord {
       [k: string]: string[];
     };
     /**
+     * Until when it can be used, in epoch seconds.
+     */
+    exp: number;
+  }[];
+  /**
+   * Where the grant that this call itself presented comes from.
+   */
+  proof?: {
+    /**
+     * SHA-256 (base64url) of the grant as it was presented, all links.
+     */
+    digest: string;
+    /**
+     * Who signed the first link.
+     */
+    issuer: string;
+    /**
+     * On whose authority it stands.
+     */
+    principal: string;
+    /**
      * Whole amounts by unit.
      */
     budget?: {
       [k: string]: number;
     };
-    /**
-     * Until when it can be used, in epoch seconds.
-     */
-    exp: number;
-  }[];
+  };
   /**
    * from.call of the dead call that it runs again.
    */
@@ -1379,10 +1384,6 @@ export interface Ticket {
      */
     at: number;
     /**
-     * SHA-256 (base64url) of the grant as it was presented, all links.
-     */
-    digest: string;
-    /**
      * Ids of its links, first to last.
      *
      * @maxItems 8
@@ -1406,14 +1407,6 @@ export interface Ticket {
      * Items: Epoch seconds.
      */
     made: number[];
-    /**
-     * Who signed the first link.
-     */
-    issuer: string;
-    /**
-     * On whose authority it stands.
-     */
-    principal: string;
     /**
      * Capability patterns.
      *
@@ -1445,12 +1438,6 @@ export interface Ticket {
      */
     labels?: {
       [k: string]: string[];
-    };
-    /**
-     * Whole amounts by unit.
-     */
-    budget?: {
-      [k: string]: number;
     };
     /**
      * Until when it can be used, in epoch seconds.

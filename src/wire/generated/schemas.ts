@@ -704,11 +704,6 @@ export const schemas = {
               maximum: 16,
               description: 'Which entry of the chain presented it.',
             },
-            digest: {
-              type: 'string',
-              maxLength: 64,
-              description: 'SHA-256 (base64url) of the grant as it was presented, all links.',
-            },
             ids: {
               type: 'array',
               items: {
@@ -739,16 +734,6 @@ export const schemas = {
               },
               maxItems: 8,
               description: 'When each link was made.',
-            },
-            issuer: {
-              type: 'string',
-              maxLength: 64,
-              description: 'Who signed the first link.',
-            },
-            principal: {
-              type: 'string',
-              maxLength: 64,
-              description: 'On whose authority it stands.',
             },
             can: {
               type: 'array',
@@ -790,14 +775,6 @@ export const schemas = {
               maxProperties: 16,
               description: 'Labels that a call must have.',
             },
-            budget: {
-              type: 'object',
-              additionalProperties: {
-                type: 'integer',
-              },
-              maxProperties: 8,
-              description: 'Whole amounts by unit.',
-            },
             exp: {
               type: 'integer',
               minimum: 0,
@@ -805,22 +782,42 @@ export const schemas = {
               description: 'Until when it can be used, in epoch seconds.',
             },
           },
-          required: [
-            'at',
-            'digest',
-            'ids',
-            'holders',
-            'made',
-            'issuer',
-            'principal',
-            'can',
-            'actions',
-            'exp',
-          ],
+          required: ['at', 'ids', 'holders', 'made', 'can', 'actions', 'exp'],
           additionalProperties: false,
         },
         maxItems: 4,
         description: 'Grants of those in the chain, in its order: each extends what its entry may have done.',
+      },
+      proof: {
+        type: 'object',
+        description: 'Where the grant that this call itself presented comes from.',
+        properties: {
+          digest: {
+            type: 'string',
+            maxLength: 64,
+            description: 'SHA-256 (base64url) of the grant as it was presented, all links.',
+          },
+          issuer: {
+            type: 'string',
+            maxLength: 64,
+            description: 'Who signed the first link.',
+          },
+          principal: {
+            type: 'string',
+            maxLength: 64,
+            description: 'On whose authority it stands.',
+          },
+          budget: {
+            type: 'object',
+            additionalProperties: {
+              type: 'integer',
+            },
+            maxProperties: 8,
+            description: 'Whole amounts by unit.',
+          },
+        },
+        required: ['digest', 'issuer', 'principal'],
+        additionalProperties: false,
       },
       replays: {
         type: 'string',
@@ -1880,11 +1877,6 @@ export const schemas = {
               maximum: 16,
               description: 'Which entry of the chain presented it.',
             },
-            digest: {
-              type: 'string',
-              maxLength: 64,
-              description: 'SHA-256 (base64url) of the grant as it was presented, all links.',
-            },
             ids: {
               type: 'array',
               items: {
@@ -1915,16 +1907,6 @@ export const schemas = {
               },
               maxItems: 8,
               description: 'When each link was made.',
-            },
-            issuer: {
-              type: 'string',
-              maxLength: 64,
-              description: 'Who signed the first link.',
-            },
-            principal: {
-              type: 'string',
-              maxLength: 64,
-              description: 'On whose authority it stands.',
             },
             can: {
               type: 'array',
@@ -1966,14 +1948,6 @@ export const schemas = {
               maxProperties: 16,
               description: 'Labels that a call must have.',
             },
-            budget: {
-              type: 'object',
-              additionalProperties: {
-                type: 'integer',
-              },
-              maxProperties: 8,
-              description: 'Whole amounts by unit.',
-            },
             exp: {
               type: 'integer',
               minimum: 0,
@@ -1981,18 +1955,7 @@ export const schemas = {
               description: 'Until when it can be used, in epoch seconds.',
             },
           },
-          required: [
-            'at',
-            'digest',
-            'ids',
-            'holders',
-            'made',
-            'issuer',
-            'principal',
-            'can',
-            'actions',
-            'exp',
-          ],
+          required: ['at', 'ids', 'holders', 'made', 'can', 'actions', 'exp'],
           additionalProperties: false,
         },
         maxItems: 4,

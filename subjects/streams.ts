@@ -109,6 +109,11 @@ export const buckets = {
     markerTtlMs: 60_000,
     why: 'The key ring of the macs and the ingress secret: read by gateways and control only.',
   },
+  mesh_identity: {
+    maxBytes: 32 * MiB,
+    markerTtlMs: 60_000,
+    why: 'Keys of users (key.{key}, name.{name}), enrolment tokens by digest, names that are revoked.',
+  },
   mesh_grants: {
     maxBytes: 64 * MiB,
     markerTtlMs: 60_000,
@@ -164,8 +169,19 @@ export const brokerRights = {
       '$JS.FC.>',
       '$KV.>',
       '$SYS.REQ.ACCOUNT.PING.CONNZ',
+      '$SYS.REQ.SERVER.*.KICK',
     ],
     // It answers for all agents: what NATS knows of services (ADR-32) is never their own word about who they are.
     subscribe: ['_INBOX.>', '$JS.EVENT.ADVISORY.>', '$SRV.>'],
+  },
+  identity: {
+    publish: [
+      '$SYS._INBOX.>', // where the server waits for the answer to its callout
+      '$JS.API.STREAM.MSG.GET.KV_mesh_identity',
+      '$KV.mesh_identity.key.>',
+      '$KV.mesh_identity.name.>',
+      '$KV.mesh_identity.enrol.>',
+    ],
+    subscribe: ['_INBOX.{me}.>', '$SYS.REQ.USER.AUTH identity'],
   },
 } as const;

@@ -6,7 +6,7 @@
  * the broker enforces it. `npm run generate` derives the typed builders, the permission set of each role and
  * `docs/reference/subjects.md` from this file.
  */
-export type Role = 'caller' | 'agent' | 'gateway' | 'control' | 'viewer' | 'operator';
+export type Role = 'caller' | 'agent' | 'gateway' | 'control' | 'viewer' | 'operator' | 'identity';
 export type Kind = 'stream' | 'service' | 'core' | 'republished';
 
 export interface SubjectRow {
@@ -354,6 +354,6 @@ export const table = {
     hears: ['control'],
     schema: 'admin',
     proves:
-      'An operator command (register a plain agent, forget one; replay or discard a dead call, release or cancel a parked one); the reply says what was done.',
+      'An operator command (register, enrol, revoke or forget an agent; replay or discard a dead call, release or cancel a parked one); the reply says what was done.',
   },
 } as const satisfies Record<string, SubjectRow>;

@@ -2,21 +2,22 @@
  * The door of the SDK.
  */
 import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { cork } from '../fabric/cork.js';
-import { connectBroker, deniedSubject, leaveBroker, type NatsConnection } from '../fabric/connection.js';
+import { deniedSubject, leaveBroker, type NatsConnection } from '../fabric/connection.js';
 import { openTracing } from '../sight/tracing.js';
 import { meshError } from '../wire/errors.js';
 import type { Json } from '../wire/json.js';
 import { limits } from '../wire/limits.js';
 import type { Found } from '../wire/generated/messages.js';
-import { asToken, type Token } from '../wire/names.js';
+import type { Token } from '../wire/names.js';
 import { Caller } from './caller.js';
 import { delegate } from './delegate.js';
 import { ask } from './find.js';
 import { callEach } from './many.js';
+import { Renewal } from './renewal.js';
 import { grantOf } from './request.js';
 import { Server } from './server.js';
+import { openSession, type Session } from './session.js';
 import { Spans } from './spans.js';
 import type {
   CallOptions,
@@ -47,30 +48,27 @@ export class Mesh {
   readonly #caller: Caller;
   readonly #server: Server;
   readonly #spans: Spans;
-  readonly #seed: string;
+  readonly #renewal: Renewal;
+  readonly #seed: string | undefined;
   readonly #grant: string | undefined;
 
   /**
    * Use `connect()`. Not in the published types, which thereby stay free of the types of the NATS client.
    * @internal
    */
-  constructor(
-    nc: NatsConnection,
-    name: Token,
-    instance: Token,
-    options: ConnectOptions,
-    spans: Spans,
-    seed: string,
-  ) {
+  constructor(session: Session, instance: Token, options: ConnectOptions, spans: Spans) {
+    const { nc, name } = session;
     this.name = name;
     this.instance = instance;
     this.#nc = nc;
     this.#spans = spans;
     this.#caller = new Caller(nc, name, spans);
     this.#grant = options.grant === undefined ? undefined : grantOf(options.grant);
-    this.#seed = seed;
+    this.#seed = session.seed;
     this.#server = new Server(nc, name, instance, this.#caller, options, spans);
     cork(nc, () => this.#caller.inFlight + this.#server.inFlight);
+    const rest = (resting: boolean): void => this.#server.rest(resting);
+    this.#renewal = new Renewal({ ...session, rest, log: options.log });
     void this.#watch();
   }
 
@@ -178,11 +176,15 @@ export class Mesh {
    * name does not hold it, grant_unreadable, grant_too_large.
    */
   delegate(grant: string, options: DelegateOptions): Promise<string> {
+    if (this.#seed === undefined) {
+      return Promise.reject(meshError('usage', { why: 'a session without a key signs no delegation' }));
+    }
     return delegate(this.#seed, grant, options);
   }
 
   /** Finish the tasks that run (at most `drainMs`), say bye, disconnect. */
   async close(drainMs: number = DRAIN_MS): Promise<void> {
+    this.#renewal.stop();
     await this.#server.drain(drainMs);
     this.#caller.close();
     await this.#spans.flush();
@@ -209,39 +211,9 @@ export class Mesh {
 
 /** Connect to the mesh. Throws connection_failed, permission_denied, config_missing. */
 export async function connect(options: ConnectOptions = {}): Promise<Mesh> {
-  const creds = readCreds(options.creds ?? process.env['MESH_CREDS']);
-  const url = options.url ?? process.env['MESH_URL'] ?? creds.url;
-  if (url === undefined) {
-    throw meshError('config_missing', { what: 'the url of the server (MESH_URL; mesh up prints it)' });
-  }
-  const name = asToken(creds.name, 'name in the credentials');
-  const nc = await connectBroker({ url, name, seed: creds.seed });
+  const session = await openSession(options);
   const instance = `i-${randomBytes(6).toString('hex')}` as Token;
   const onTrouble = (why: string) => options.log?.warn({ why }, 'spans do not reach the collector');
-  const spans = new Spans(openTracing({ service: name, instance, onTrouble }));
-  return new Mesh(nc, name, instance, options, spans, creds.seed);
-}
-
-interface Credentials {
-  readonly name: string;
-  readonly seed: string;
-  readonly url?: string;
-}
-
-function readCreds(creds: ConnectOptions['creds']): Credentials {
-  if (typeof creds === 'object') {
-    return creds;
-  }
-  if (creds === undefined) {
-    const what = 'the credentials file (MESH_CREDS; mesh agents add makes one)';
-    throw meshError('config_missing', { what });
-  }
-  const inline = creds.trimStart().startsWith('{');
-  try {
-    return JSON.parse(inline ? creds : readFileSync(creds, 'utf8')) as Credentials;
-  } catch (err) {
-    const what = `a readable credentials file ${inline ? 'as text' : creds} (mesh agents add makes one)`;
-    // What JSON.parse says quotes the text, and that holds a key.
-    throw meshError('config_missing', { what }, err instanceof SyntaxError ? undefined : err);
-  }
+  const spans = new Spans(openTracing({ service: session.name, instance, onTrouble }));
+  return new Mesh(session, instance, options, spans);
 }

@@ -32,3 +32,4 @@ export type {
   TaskContext,
 } from './options.js';
 export type { OnQuestion, Part } from './parts-in.js';
+export type { TokenSource } from './token.js';

@@ -5,6 +5,7 @@ import type { MeshError } from '../wire/errors.js';
 import type { Json } from '../wire/json.js';
 import type { Log } from '../wire/log.js';
 import type { OnQuestion, Part } from './parts-in.js';
+import type { TokenSource } from './token.js';
 
 /** How to reach the mesh, and as whom. Missing values come from MESH_URL and MESH_CREDS. */
 export interface ConnectOptions {
@@ -12,6 +13,16 @@ export interface ConnectOptions {
   readonly url?: string;
   /** Path of the credentials file that `mesh agents add` wrote, or its content. */
   readonly creds?: string | { readonly name: string; readonly seed: string; readonly url?: string };
+  /** The name that a token or a certificate stands for; with `creds` it is their name. Else MESH_NAME. */
+  readonly name?: string;
+  /**
+   * An OAuth 2.0 access token, or a function that gets a fresh one: it is asked again before a token ends. Else the
+   * file that MESH_TOKEN_FILE names, read again each time. It goes with `name`, and with `creds` when it is bound to
+   * their key.
+   */
+  readonly token?: TokenSource;
+  /** Whom to trust, and which certificate to show. Else MESH_TLS_CA, MESH_TLS_CERT and MESH_TLS_KEY. */
+  readonly tls?: { readonly caFile?: string; readonly certFile?: string; readonly keyFile?: string };
   /** Tasks this instance works on at once; default 16. */
   readonly concurrency?: number;
   /** The grant that calls made here present, unless a call says another; calls of a handler present none by default. */

@@ -114,6 +114,12 @@ export class Server {
     this.#results.close();
   }
 
+  /** Ask for no new tasks for a moment, or again for some. */
+  rest(resting: boolean): void {
+    this.#state = resting ? 'draining' : 'ready';
+    this.#beat();
+  }
+
   async #hello(): Promise<void> {
     const to = subject.hello({ agent: this.#me, instance: this.#instance });
     const body = JSON.stringify(this.#makeCard());
@@ -189,7 +195,7 @@ export class Server {
       concurrency: this.#options.concurrency ?? limits.concurrencyDefault,
       card: this.#card,
     };
-    if (!this.#nc.isClosed()) {
+    if (this.#timer !== undefined && !this.#nc.isClosed()) {
       this.#nc.publish(subject.beat({ agent: this.#me, instance: this.#instance }), JSON.stringify(beat), {
         headers: this.#presence,
       });

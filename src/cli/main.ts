@@ -58,6 +58,7 @@ const commands: readonly CommandRow[] = [
   { name: 'bench', summary: 'measure this machine against the floor', load: () => import('./bench.js') },
   { name: 'gateway', summary: 'run one gateway', load: () => import('./gateway.js') },
   { name: 'control', summary: 'run control', load: () => import('./control.js') },
+  { name: 'identity', summary: 'run identity', load: () => import('./identity.js') },
 ];
 
 /** Run the command line and set the exit code of the process. */

@@ -20,7 +20,18 @@ const ANSWER_MS = 10_000;
 export type What = 'agents' | 'agent' | 'calls' | 'call' | 'dead' | 'parked' | 'state' | 'traffic';
 
 /** Which command. */
-export type Command = 'plain' | 'forget' | 'replay' | 'discard' | 'body' | 'release' | 'cancel' | 'revoke';
+export type Command =
+  | 'plain'
+  | 'forget'
+  | 'register'
+  | 'enrol'
+  | 'revoke'
+  | 'reinstate'
+  | 'replay'
+  | 'discard'
+  | 'body'
+  | 'release'
+  | 'cancel';
 
 /** A connection as operator or viewer. */
 export class Operator {

@@ -34,10 +34,17 @@ export function serviceOptions(command: Command, user: 'gateway' | 'control'): C
   return withLimits(all).option('--json', 'print one JSON line when ready');
 }
 
+/** Options of a service that reads no policy. */
+export function runnerOptions(command: Command, user: string): Command {
+  return withSettings(command, ...CONNECTS, ...SIGHT)
+    .option('--as <name>', `user whose credentials in the data folder to use (default: ${user})`)
+    .option('--json', 'print one JSON line when ready');
+}
+
 /** Start the service, report that it is ready, and keep it until a signal comes or the parent is gone. */
 export async function serveUntilStopped(
   options: ContextOptions,
-  user: 'gateway' | 'control',
+  user: 'gateway' | 'control' | 'identity',
   start: (options: ServiceOptions) => Promise<Service>,
 ): Promise<void> {
   const stopped = stopRequest();

@@ -25,6 +25,8 @@ export interface MeshState {
   readonly server?: ProcessState & { readonly port: number; readonly version: string };
   readonly control: ProcessState;
   readonly gateways: readonly ProcessState[];
+  /** Missing when the server knows all users itself. */
+  readonly identity?: readonly ProcessState[];
   readonly startedAt: string;
 }
 

@@ -4,7 +4,7 @@
 import { relative } from 'node:path';
 import type { Command } from 'commander';
 import { withoutSecrets } from '../fabric/connection.js';
-import { readUsers, snippetFor } from '../fabric/users.js';
+import { readUsers, snippetFor, usersOfServer } from '../fabric/users.js';
 import { MeshError } from '../wire/errors.js';
 import { dataFolder, folderOf } from './context.js';
 import { note, paint, say, sayJson, table } from './output.js';
@@ -22,6 +22,7 @@ const SETTINGS = [
   'server.url',
   'server.port',
   'gateways',
+  'identity',
   'server.sync',
   'server.offline',
   'policy',
@@ -46,6 +47,7 @@ Examples:
   $ mesh up
   $ mesh up --gateways 2 --sync always --port 4222 --data ./prod
   $ mesh up --metrics 9464 --log info              control shows its metrics at 9464, gateways from 9465 on
+  $ mesh up --identity 2                           tokens, keys and certificates say who connects
   $ mesh up --prepare --data /data                 for a server that something else starts (see deploy/)
   $ NATS_URL=nats://nats.example:4222 mesh up      on a server that is not ours; prints the users it needs`;
 
@@ -68,7 +70,7 @@ async function up(options: UpOptions): Promise<void> {
 async function prepare(options: UpOptions): Promise<void> {
   const settings = readSettings(options, SETTINGS);
   const dir = folderOf(settings);
-  const policy = await prepareMesh(dir, pathIn(settings, 'policy'));
+  const policy = await prepareMesh(dir, pathIn(settings, 'policy'), settings.orDefault('identity'));
   if (options.json === true) {
     sayJson({ ready: false, dir, policy, users: FIRST_USERS.map(({ name }) => name) });
   } else {
@@ -86,6 +88,7 @@ async function start(options: UpOptions): Promise<RunningMesh> {
     return await startMesh({
       dir,
       gateways: settings.orDefault('gateways'),
+      identity: settings.orDefault('identity'),
       sync: settings.orDefault('server.sync'),
       offline: settings.orDefault('server.offline'),
       args: (nth) => [...sightArgs(settings, nth), ...limitArgs(settings)],
@@ -102,7 +105,7 @@ async function start(options: UpOptions): Promise<RunningMesh> {
       );
       note('the mesh, under `users: [ … ]`, reload the server, and start again:');
       note('');
-      readUsers(dir).forEach((user) => note(snippetFor(user)));
+      usersOfServer(dir, readUsers(dir)).forEach((user) => note(snippetFor(user)));
       note('');
     }
     throw err;
@@ -127,6 +130,7 @@ function facts(mesh: RunningMesh): object {
     server: mesh.server === undefined ? undefined : { pid: mesh.server.pid, version: mesh.server.version },
     control: seen(mesh.control),
     gateways: mesh.gateways.map(seen),
+    ...(mesh.identity.length === 0 ? {} : { identity: mesh.identity.map(seen) }),
     users: FIRST_USERS.map(({ name }) => name),
     natsContext: { XDG_CONFIG_HOME: mesh.dir, context: 'operator' },
   };
@@ -150,6 +154,7 @@ function report(mesh: RunningMesh): string[] {
     ],
     ['control', shownAt(mesh.control), `process ${mesh.control.pid}`],
     ...mesh.gateways.map((one) => ['gateway', shownAt(one), `process ${one.pid}`]),
+    ...mesh.identity.map((one) => ['identity', shownAt(one), `process ${one.pid}`]),
     ['policy', relative(process.cwd(), mesh.policyFile), 'read again when it changes'],
   ];
   return [

@@ -15,6 +15,7 @@ import { revoke } from './grants.js';
 import { bodyOf, discard } from './laid/dead.js';
 import { wakeNow } from './laid/parked.js';
 import { replay } from './laid/replay.js';
+import { enrol, expel, registerUser, reinstate } from './members.js';
 import { addPlain, forget } from './plain.js';
 
 /** A card, and what stands around it. */
@@ -26,12 +27,16 @@ type Command = (control: Control, admin: Admin, by: Token) => Promise<object>;
 const commands: Readonly<Record<string, Command>> = {
   plain: (control, admin) => addPlain(control, needs(admin, 'agent')),
   forget: (control, admin) => forget(control, needs(admin, 'agent')),
+  register: (control, admin) => registerUser(control, needs(admin, 'agent', 'role', 'user')),
+  enrol: (control, admin) => enrol(control, needs(admin, 'agent', 'role', 'digest', 'until')),
+  reinstate: (control, admin, by) => reinstate(control, needs(admin, 'agent'), by),
   replay: (control, admin, by) => replay(control, needs(admin, 'from', 'call', 'seq'), by),
   discard: (control, admin, by) => discard(control, needs(admin, 'from', 'call', 'seq'), by),
   body: (control, admin) => bodyOf(control, needs(admin, 'from', 'call', 'seq')),
   release: (control, admin, by) => wakeNow(control, needs(admin, 'from', 'call'), by, false),
   cancel: (control, admin, by) => wakeNow(control, needs(admin, 'from', 'call'), by, true),
-  revoke: (control, admin, by) => revoke(control, admin, by),
+  revoke: (control, admin, by) =>
+    admin.agent === undefined ? revoke(control, admin, by) : expel(control, admin, by),
 };
 
 /** Serve the commands. Returns how to stop. */

@@ -100,6 +100,7 @@ async function startCore(options: ControlOptions): Promise<{ control: Control; l
   await ensureStreams(nc, secrets.ingress);
   await openBucket(nc, 'mesh_registry', true);
   await openBucket(nc, 'mesh_state', true);
+  await openBucket(nc, 'mesh_identity', true);
   await openBucket(nc, 'mesh_grants', true);
   const ring = await ringOf(nc, secrets);
   const id = `control-${randomBytes(5).toString('hex')}`;

@@ -10,7 +10,9 @@ import {
   type Status,
 } from '@nats-io/transport-node';
 import { meshError, type MeshError } from '../wire/errors.js';
+import { limits } from '../wire/limits.js';
 import { signerOf } from './keys.js';
+import { tlsFiles, type TlsFiles } from './tls.js';
 
 export type { Msg, NatsConnection, Status, Subscription } from '@nats-io/transport-node';
 
@@ -21,6 +23,14 @@ export interface BrokerOptions {
   readonly name: string;
   /** The user's nkey seed. */
   readonly seed?: string;
+  /** What to present beside it, or instead: asked for at every connect. */
+  readonly token?: () => string;
+  readonly tls?: TlsFiles;
+  /**
+   * A refusal is no end: it is tried again, ever more seldom. Identity may be away, a token may have just expired, a
+   * name may be reinstated. Default: two refusals in a row close the connection.
+   */
+  readonly patient?: boolean;
   /** Default `_INBOX.{name}`. */
   readonly inboxPrefix?: string;
   /** Shown by the server beside the connection; default is the user's name. */
@@ -40,14 +50,19 @@ export function inboxOf(name: string): string {
 
 /** Connect. Throws `connection_failed`, or `permission_denied` when the server knows no such user. */
 export async function connectBroker(options: BrokerOptions): Promise<NatsConnection> {
-  const { url, name, seed } = options;
-  const authenticator = seed === undefined ? undefined : authenticatorOf(seed);
+  const { url, name } = options;
+  const authenticator = authenticatorOf(options);
+  const tls = tlsFiles(options.tls);
+  const delays = new Delays();
   try {
-    return await connect({
+    const nc = await connect({
       servers: url,
       name: options.label ?? name,
       inboxPrefix: options.inboxPrefix ?? inboxOf(name),
-      ...(authenticator === undefined ? {} : { authenticator }),
+      ...(authenticator.length === 0 ? {} : { authenticator }),
+      ...(tls === undefined ? {} : { tls }),
+      ignoreAuthErrorAbort: options.patient ?? false,
+      ...(options.patient === true ? { reconnectDelayHandler: () => delays.nextMs() } : {}),
       timeout: options.timeoutMs ?? 5_000,
       waitOnFirstConnect: options.wait ?? false,
       maxReconnectAttempts: options.maxReconnect ?? -1,
@@ -61,14 +76,55 @@ export async function connectBroker(options: BrokerOptions): Promise<NatsConnect
       // What the server tells about its cluster would replace the address we were given.
       ignoreClusterUpdates: true,
     });
+    if (options.patient === true) {
+      void delays.follow(nc);
+    }
+    return nc;
   } catch (err) {
     throw connectError(err, url, name);
   }
 }
 
-function authenticatorOf(seed: string): Authenticator {
-  const { publicKey, sign } = signerOf(seed);
-  return (nonce) => ({ nkey: publicKey, sig: nonce === undefined ? '' : sign(nonce) });
+function authenticatorOf({ seed, token }: BrokerOptions): Authenticator[] {
+  const list: Authenticator[] = [];
+  if (seed !== undefined) {
+    const { publicKey, sign } = signerOf(seed);
+    list.push((nonce) => ({ nkey: publicKey, sig: nonce === undefined ? '' : sign(nonce) }));
+  }
+  if (token !== undefined) {
+    list.push(() => ({ auth_token: token() }));
+  }
+  return list;
+}
+
+/** How long to wait before the next try: longer after each refusal, as always after anything else. */
+class Delays {
+  #refusals = 0;
+
+  nextMs(): number {
+    const grown = limits.authBackoffMs * 2 ** Math.min(this.#refusals, 10);
+    return Math.min(grown, limits.authBackoffMaxMs) * (1 + Math.random());
+  }
+
+  async follow(nc: NatsConnection): Promise<void> {
+    for await (const status of nc.status()) {
+      if (status.type === 'reconnect') {
+        this.#refusals = 0;
+      } else if (isRefusal(status)) {
+        this.#refusals++;
+      }
+    }
+  }
+}
+
+/** The server did not let us in, or put us out for want of a proof. */
+export function isRefusal(status: Status): boolean {
+  return status.type === 'error' && status.error instanceof errors.AuthorizationError;
+}
+
+/** The server cut the connection because its proof has ended. */
+export function isExpiry(status: Status): boolean {
+  return status.type === 'error' && status.error instanceof errors.UserAuthenticationExpiredError;
 }
 
 function connectError(err: unknown, url: string, name: string): MeshError {

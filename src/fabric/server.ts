@@ -12,7 +12,7 @@ import { provideServer } from './server-binary.js';
 import { writeServerConf, type Sync } from './server-conf.js';
 import type { FetchOptions } from './server-fetch.js';
 import { bare, LogTail } from './server-log.js';
-import { readUsers, writeUsers } from './users.js';
+import { setIdentity } from './users.js';
 
 /** How to start a server. */
 export interface ServerOptions extends FetchOptions {
@@ -20,6 +20,8 @@ export interface ServerOptions extends FetchOptions {
   /** A free one is chosen when none is given. */
   readonly port?: number;
   readonly sync?: Sync;
+  /** Let it ask identity who connects; default: it knows all users itself. */
+  readonly identity?: boolean;
 }
 
 /** A running server. */
@@ -50,7 +52,7 @@ export async function startServer(options: ServerOptions): Promise<ServerHandle>
   prepareFolder(dir);
   await endOrphan(dir);
   writeWhole(join(dir, places.serverOwner), `${process.pid}\n`);
-  writeUsers(dir, readUsers(dir)); // permissions may be newer than the last rendering
+  setIdentity(dir, options.identity === true);
   const { publicKey: nobody } = createUserKey();
   const conf = writeServerConf({ dir, port: options.port ?? -1, sync, nobody });
   const logFile = join(dir, places.serverLog);

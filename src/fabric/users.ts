@@ -6,6 +6,8 @@ import { join } from 'node:path';
 import { meshError } from '../wire/errors.js';
 import { permissions, permissionsOf, type Role } from '../wire/generated/permissions.js';
 import { asToken, isToken } from '../wire/names.js';
+import { isSessionRole } from '../wire/session-role.js';
+import { asksIdentity, writeCallout, writeNoCallout } from './callout-conf.js';
 import { folderError, locked, places, prepareFolder, readJson, writeWhole } from './folder.js';
 import { createUserKey, publicKeyOf } from './keys.js';
 
@@ -90,6 +92,21 @@ function check({ name, role }: NewUser): void {
   }
 }
 
+/** Those of the users that the server itself knows. */
+export function usersOfServer(dir: string, users: readonly User[]): readonly User[] {
+  return asksIdentity(dir) ? users.filter(({ role }) => !isSessionRole(role)) : users;
+}
+
+/** Take a name out. False when there is none. The server must be reloaded before it is gone. */
+export async function removeUser(dir: string, name: string): Promise<boolean> {
+  return await locked(join(dir, places.usersLock), () => {
+    const users = readUsers(dir);
+    const left = users.filter((user) => user.name !== name);
+    writeUsers(dir, left);
+    return left.length < users.length;
+  });
+}
+
 /** All users of the folder. */
 export function readUsers(dir: string): User[] {
   const file = join(dir, places.users);
@@ -108,11 +125,32 @@ export function readUsers(dir: string): User[] {
   return list;
 }
 
-/** Write `users.json` and the rendering of it. The rendering goes last: it is what the server reads. */
+/**
+ * Write `users.json` and the rendering of it. The rendering goes last: it is what the server reads. Where identity says
+ * who is who, only the parts of the mesh are rendered.
+ */
 export function writeUsers(dir: string, users: readonly User[]): void {
+  const asks = asksIdentity(dir);
+  const shown = usersOfServer(dir, users);
   const rows = users.map((user) => `    ${JSON.stringify(user)}`).join(',\n');
   writeWhole(join(dir, places.users), `{\n  "version": 1,\n  "users": [\n${rows}\n  ]\n}\n`);
-  writeWhole(join(dir, places.usersConf), renderUsers(users));
+  writeWhole(join(dir, places.usersConf), renderUsers(shown));
+  if (asks) {
+    writeCallout(
+      dir,
+      shown.map(({ publicKey }) => publicKey),
+    );
+  }
+}
+
+/** Say whether the server asks identity who connects, and render the users, whose permissions may be newer. */
+export function setIdentity(dir: string, asks: boolean): void {
+  if (asks) {
+    writeCallout(dir, []); // the users are filled in below
+  } else {
+    writeNoCallout(dir);
+  }
+  writeUsers(dir, readUsers(dir));
 }
 
 /** The users as the server's configuration includes them. */

@@ -3,12 +3,15 @@
  */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { registered } from '../control/identity/register.js';
+import { runIdentity, type RunningIdentity } from '../control/identity/run.js';
 import { runControl, type RunningControl } from '../control/run.js';
+import { readCalloutKeys } from '../fabric/callout-conf.js';
 import { places } from '../fabric/folder.js';
 import { ensureIssuer } from '../fabric/issuer.js';
 import { startServer, type ServerHandle } from '../fabric/server.js';
 import { tempFolder } from '../fabric/temp-folder.js';
-import { mintUsers, type Credentials, type NewUser } from '../fabric/users.js';
+import { mintUsers, readUsers, type Credentials, type NewUser } from '../fabric/users.js';
 import { runGateway, type RunningGateway } from '../gateway/run.js';
 import type { SightOptions } from '../gateway/sight.js';
 import { meshError } from '../wire/errors.js';
@@ -19,6 +22,8 @@ import { openPolicy, type TestMeshOptions } from './options.js';
 export interface PartsOptions extends TestMeshOptions {
   /** What the gateways tell of themselves. */
   readonly sight?: SightOptions;
+  /** Let identity say who connects: so many processes, with these rules. */
+  readonly identity?: { readonly processes?: number; readonly rules?: string };
 }
 
 /** Where a part connects, and as whom. */
@@ -51,6 +56,7 @@ const SERVICES: readonly NewUser[] = [
   { name: 'gateway', role: 'gateway' },
   { name: 'control', role: 'control' },
   { name: 'operator', role: 'operator' },
+  { name: 'identity', role: 'identity' },
 ];
 const DRAIN_MS = 200;
 
@@ -90,9 +96,11 @@ async function start(
   const policyFile = join(dir, places.policy);
   writeFileSync(policyFile, policyText(options), { mode: 0o600 });
   await ensureIssuer(dir);
-  const server = await startServer(
-    options.offline === undefined ? { dir } : { dir, offline: options.offline },
-  );
+  const server = await startServer({
+    dir,
+    ...(options.offline === undefined ? {} : { offline: options.offline }),
+    identity: options.identity !== undefined,
+  });
   closers.push(() => server.stop());
   const { url } = server;
   const as = (name: string): PartOptions => {
@@ -100,6 +108,8 @@ async function start(
     return { url, name, seed, policyFile, log: options.log ?? silent };
   };
   const control = await runControl({ ...as('control'), dir });
+  const identity = await startIdentity(dir, options, as('identity'));
+  closers.push(async () => void (await Promise.all(identity.map((one) => one.stop()))));
   const gateways: RunningGateway[] = [];
   const parts: Parts = { dir, url, policyFile, server, control, gateways, credentials, as, stop };
   closers.push(() => parts.control.stop());
@@ -108,6 +118,24 @@ async function start(
     gateways.push(await runGateway({ ...as('gateway'), sight: options.sight ?? {} }));
   }
   return parts;
+}
+
+async function startIdentity(
+  dir: string,
+  options: PartsOptions,
+  as: PartOptions,
+): Promise<RunningIdentity[]> {
+  const { processes = 1, rules } = options.identity ?? { processes: 0 };
+  const rulesFile = rules === undefined ? undefined : join(dir, places.identityRules);
+  if (rules !== undefined && rulesFile !== undefined) {
+    writeFileSync(rulesFile, rules, { mode: 0o600 });
+  }
+  const users = readUsers(dir).map(registered);
+  const started: RunningIdentity[] = [];
+  for (let i = 0; i < processes; i++) {
+    started.push(await runIdentity({ ...as, keys: readCalloutKeys(dir), rulesFile, users }));
+  }
+  return started;
 }
 
 function policyText({ policy, users = {} }: TestMeshOptions): string {

@@ -3,6 +3,7 @@
  * Streams and buckets have theirs in `subjects/streams.ts`.
  */
 import { bodyLimits } from './body-limits.js';
+import { identityLimits } from './identity-limits.js';
 import { grantLimits } from './grant-limits.js';
 import { mcpLimits } from './mcp-limits.js';
 import { ruleLimits } from './rule-limits.js';
@@ -303,6 +304,7 @@ export const limitTable = {
   ...grantLimits,
   ...bodyLimits,
   ...ruleLimits,
+  ...identityLimits,
 } as const satisfies Record<string, { value: number; unit: string; reason: string }>;
 
 /** Name of a bound. */

@@ -4,15 +4,18 @@
 import { join, relative } from 'node:path';
 import type { Command } from 'commander';
 import { places } from '../../fabric/folder.js';
+import { asksIdentity } from '../../fabric/callout-conf.js';
 import { reloadServer } from '../../fabric/server.js';
 import { credentialsFile, mintUser, nkeyFile, readUsers, snippetFor, type User } from '../../fabric/users.js';
 import { meshError } from '../../wire/errors.js';
+import type { SessionRole } from '../../wire/session-role.js';
 import type { Settings } from '../../domain/config/resolve.js';
 import { folderOf, runningState } from '../context.js';
 import { pathIn, readSettings, withSettings, type Flags } from '../settings.js';
 import { readState } from '../state.js';
 import { natsContext } from '../up/files.js';
 import { wholeNumber } from '../calls/ask.js';
+import { asOperator } from '../operator.js';
 import { paint, say, sayJson, table } from '../output.js';
 import { readCapability, registerPlain, type PlainOptions, type PlainReply } from './plain.js';
 
@@ -68,17 +71,25 @@ async function add(name: string, options: AddOptions): Promise<void> {
   if (user === undefined) {
     throw meshError('internal', { where: 'agents add' });
   }
-  if (server.pid !== undefined) {
+  const { config } = options;
+  const context = { data: dir, url: server.url, ...(typeof config === 'string' ? { config } : {}) };
+  const asks = asksIdentity(dir);
+  if (asks) {
+    const { role, publicKey } = user;
+    const admin = { agent: name, role: role as SessionRole, user: publicKey };
+    await asOperator(context, [], (operator) => operator.command('register', admin));
+  } else if (server.pid !== undefined) {
     await reloadServer(server.pid, join(dir, places.serverLog));
   }
   natsContext(dir, server.url, name);
-  const { config } = options;
-  const context = { data: dir, url: server.url, ...(typeof config === 'string' ? { config } : {}) };
-  const plain = serves && (await registerPlain(context, name, user.publicKey, serves, options));
+  // Whom identity lets in the server knows by name.
+  const known = asks ? name : user.publicKey;
+  const plain = serves && (await registerPlain(context, name, known, serves, options));
+  const told = { ...server, told: asks || server.pid !== undefined };
   if (options.json === true) {
-    sayJson({ ...facts(dir, server, user), ...plain });
+    sayJson({ ...facts(dir, told, user), ...plain });
   } else {
-    say(...report(dir, server, user), ...(plain === undefined ? mayNothing(server, user) : where(plain)));
+    say(...report(dir, told, user), ...(plain === undefined ? mayNothing(server, user) : where(plain)));
   }
 }
 
@@ -99,6 +110,11 @@ function where({ queue, subjects }: PlainReply): string[] {
   ];
 }
 
+/** A server that knows the name by now, or must be told by its owner. */
+interface Told extends Server {
+  readonly told: boolean;
+}
+
 interface Server {
   readonly url: string;
   readonly policy: string;
@@ -117,7 +133,7 @@ function serverOf(dir: string, settings: Settings): Server {
   return { url: running.url, policy: running.policy, pid: running.server?.pid };
 }
 
-function facts(dir: string, server: Server, user: User): object {
+function facts(dir: string, server: Told, user: User): object {
   return {
     name: user.name,
     role: user.role,
@@ -125,22 +141,21 @@ function facts(dir: string, server: Server, user: User): object {
     credentials: credentialsFile(dir, user.name),
     nkey: nkeyFile(dir, user.name),
     url: server.url,
-    installed: server.pid !== undefined,
-    ...(server.pid === undefined ? { snippet: snippetFor(user) } : {}),
+    installed: server.told,
+    ...(server.told ? {} : { snippet: snippetFor(user) }),
   };
 }
 
-function report(dir: string, server: Server, user: User): string[] {
+function report(dir: string, server: Told, user: User): string[] {
   const here = (file: string): string => relative(process.cwd(), file);
-  const installed =
-    server.pid === undefined
-      ? [
-          '',
-          'The server is not ours. Put this into the account of the mesh and reload it:',
-          '',
-          snippetFor(user),
-        ]
-      : [];
+  const installed = server.told
+    ? []
+    : [
+        '',
+        'The server is not ours. Put this into the account of the mesh and reload it:',
+        '',
+        snippetFor(user),
+      ];
   return [
     `${paint.green(user.name)} is ${user.role === 'agent' ? 'an agent' : 'a caller'} of this mesh`,
     ...table([

@@ -7,7 +7,7 @@ import { places, textIfAny } from '../../fabric/folder.js';
 import { isAlive } from '../../fabric/processes.js';
 import { findServer, versionOf } from '../../fabric/server-binary.js';
 import { readSync } from '../../fabric/server-conf.js';
-import { readUsers, renderUsers } from '../../fabric/users.js';
+import { readUsers, renderUsers, usersOfServer } from '../../fabric/users.js';
 import { asMeshError } from '../../wire/errors.js';
 import type { MeshState } from '../state.js';
 import { finding, type Finding } from './finding.js';
@@ -56,7 +56,7 @@ export function checkSync(dir: string, ours: boolean): Finding {
 /** The users that the server includes are the ones that the generated permissions make. */
 export function checkPermissions(dir: string): Finding {
   const users = readUsers(dir);
-  const same = textIfAny(join(dir, places.usersConf)) === renderUsers(users);
+  const same = textIfAny(join(dir, places.usersConf)) === renderUsers(usersOfServer(dir, users));
   const found = same ? `${users.length} users as generated` : 'they differ';
   return finding('permissions', same, found, 'as generated', 'restart mesh up: it renders them again');
 }

@@ -11,6 +11,7 @@ import {
   credentialsFile,
   loadCredentials,
   mintUsers,
+  setIdentity,
   type Credentials,
   type NewUser,
 } from '../../fabric/users.js';
@@ -42,6 +43,8 @@ export interface MeshOptions {
   readonly inheritLogs?: boolean;
   /** Fetch no server when none is found; default: as MESH_OFFLINE says. */
   readonly offline?: boolean;
+  /** How many processes say who connects; with none the server knows all users itself. Default 0. */
+  readonly identity?: number;
   /** Further arguments of control (0) and of each gateway (from 1). */
   readonly args?: (nth: number) => readonly string[];
   /** Hears one sentence when something ends by itself, and when a server must be fetched. */
@@ -68,6 +71,8 @@ export interface RunningMesh {
   readonly server: (MeshProcess & { readonly version: string; readonly port: number }) | undefined;
   readonly control: MeshProcess;
   readonly gateways: readonly MeshProcess[];
+  /** None when the server knows all users itself. */
+  readonly identity: readonly MeshProcess[];
   /** Credentials of a user of the folder. */
   credentials(name: string): Credentials;
   /** Make a user; the server knows it when this resolves. A server that is not ours must be told by its owner. */
@@ -86,6 +91,10 @@ export const FIRST_USERS: readonly NewUser[] = [
   { name: 'me', role: 'caller' },
 ];
 
+function firstUsers(identity = 0): readonly NewUser[] {
+  return identity === 0 ? FIRST_USERS : [...FIRST_USERS, { name: 'identity', role: 'identity' }];
+}
+
 /** Start a mesh; resolves when gateways take calls. Throws `already_running` when one runs on the folder. */
 export async function startMesh(options: MeshOptions): Promise<RunningMesh> {
   const dir = resolve(options.dir);
@@ -97,8 +106,9 @@ export async function startMesh(options: MeshOptions): Promise<RunningMesh> {
  * Make the folder with its users, and a first policy unless there is one already, for a server that somebody else
  * starts. Returns the policy.
  */
-export async function prepareMesh(dir: string, policy?: string): Promise<string> {
-  await mintUsers(dir, FIRST_USERS);
+export async function prepareMesh(dir: string, policy?: string, identity = 0): Promise<string> {
+  await mintUsers(dir, firstUsers(identity));
+  setIdentity(dir, identity > 0);
   await ensureIssuer(dir);
   return policy === undefined ? starterPolicy(dir) : resolve(policy);
 }
@@ -108,7 +118,8 @@ async function startLocked(dir: string, options: MeshOptions): Promise<RunningMe
   if (other !== undefined) {
     throw meshError('already_running', { folder: dir, pid: other.pid });
   }
-  await mintUsers(dir, FIRST_USERS);
+  await mintUsers(dir, firstUsers(options.identity));
+  setIdentity(dir, (options.identity ?? 0) > 0);
   await ensureIssuer(dir);
   const policyFile = options.policy === undefined ? starterPolicy(dir) : resolve(options.policy);
   const parts = new Parts(dir, policyFile, options);
@@ -121,6 +132,8 @@ async function startLocked(dir: string, options: MeshOptions): Promise<RunningMe
   return runningMesh(parts);
 }
 
+type Part = 'control' | 'gateway' | 'identity';
+
 /** The processes, in the order in which they depend on each other. */
 class Parts {
   readonly dir: string;
@@ -131,6 +144,7 @@ class Parts {
   server: Kept<ServerHandle> | undefined;
   control: Kept<Started> | undefined;
   gateways: Kept<Started>[] = [];
+  identity: Kept<Started>[] = [];
   url = '';
 
   constructor(dir: string, policyFile: string, options: MeshOptions) {
@@ -148,21 +162,29 @@ class Parts {
     this.url = this.#options.url ?? (await this.#startServer());
     await this.#knock();
     this.control = await this.#child('control', 'control', 0);
-    const count = this.#options.gateways ?? 1;
-    const starts = Array.from({ length: count }, (_, i) => this.#child('gateway', `gateway-${i + 1}`, i + 1));
-    const settled = await Promise.allSettled(starts);
-    this.gateways = settled.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
-    const failed = settled.find((one) => one.status === 'rejected');
-    if (failed !== undefined) {
-      throw failed.reason;
-    }
+    const { gateways = 1, identity = 0 } = this.#options;
+    await this.#children('identity', identity, gateways + 1, this.identity);
+    await this.#children('gateway', gateways, 1, this.gateways);
     this.#write();
     natsContext(this.dir, this.url, 'operator');
     natsContext(this.dir, this.url, 'me');
   }
 
+  /** Those that have started are in the list also when others have not. */
+  async #children(command: Part, count: number, first: number, list: Kept<Started>[]): Promise<void> {
+    const starts = Array.from({ length: count }, (_, i) =>
+      this.#child(command, `${command}-${i + 1}`, first + i),
+    );
+    const settled = await Promise.allSettled(starts);
+    list.push(...settled.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : [])));
+    const failed = settled.find((one) => one.status === 'rejected');
+    if (failed !== undefined) {
+      throw failed.reason;
+    }
+  }
+
   async stop(): Promise<void> {
-    await Promise.all(this.gateways.map((gateway) => gateway.stop()));
+    await Promise.all([...this.gateways, ...this.identity].map((one) => one.stop()));
     await this.control?.stop();
     await this.server?.stop();
     removeState(this.dir);
@@ -171,10 +193,11 @@ class Parts {
   async #startServer(): Promise<string> {
     const { sync = 'default', offline, say } = this.#options;
     const fetching = { ...(offline === undefined ? {} : { offline }), ...(say === undefined ? {} : { say }) };
+    const identity = (this.#options.identity ?? 0) > 0;
     let port = this.#options.port;
     const launch = async (): Promise<ServerHandle> => {
       const at = port === undefined ? {} : { port };
-      const server = await startServer({ dir: this.dir, sync, ...fetching, ...at });
+      const server = await startServer({ dir: this.dir, sync, identity, ...fetching, ...at });
       port = server.port; // clients know this one: a restart keeps it
       return server;
     };
@@ -194,8 +217,9 @@ class Parts {
     }
   }
 
-  #child(command: 'control' | 'gateway', name: string, nth: number): Promise<Kept<Started>> {
-    const args = [command, '--data', this.dir, '--url', this.url, '--policy', this.policyFile];
+  #child(command: Part, name: string, nth: number): Promise<Kept<Started>> {
+    const args = [command, '--data', this.dir, '--url', this.url];
+    args.push(...(command === 'identity' ? [] : ['--policy', this.policyFile]));
     // What this process has read is said; the children read no file.
     args.push('--as', command, '--config', NO_FILE, ...(this.#options.args?.(nth) ?? []));
     const logFile = join(this.dir, places.logs, `${name}.log`);
@@ -217,6 +241,7 @@ class Parts {
           : { server: { pid: server.pid, port: server.port, version: server.version } }),
         control: processState(this.control),
         gateways: this.gateways.map(processState),
+        ...(this.identity.length === 0 ? {} : { identity: this.identity.map(processState) }),
         startedAt: this.#startedAt,
       };
       writeState(this.dir, state);
@@ -229,7 +254,7 @@ function processState({ pid, metrics }: Kept<Started>): ProcessState {
 }
 
 function runningMesh(parts: Parts): RunningMesh {
-  const { dir, server, control, gateways } = parts;
+  const { dir, server, control, gateways, identity } = parts;
   if (control === undefined) {
     throw meshError('internal', { where: 'startMesh' });
   }
@@ -249,6 +274,7 @@ function runningMesh(parts: Parts): RunningMesh {
     server: server === undefined ? undefined : serverProcess(server),
     control,
     gateways,
+    identity,
     credentials: (name) => loadCredentials(credentialsFile(dir, name)),
     addUser,
     addUsers,

@@ -93,6 +93,13 @@ export const settings = {
     what: 'how many gateways mesh up starts',
     otherwise: 1,
   },
+  identity: {
+    shape: whole(0, 16),
+    flag: '--identity <n>',
+    env: 'MESH_IDENTITY',
+    what: 'how many processes say who connects; with none the server knows all users itself',
+    otherwise: 0,
+  },
   'server.url': {
     shape: url,
     flag: '--url <url>',

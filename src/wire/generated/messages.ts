@@ -19,6 +19,18 @@ export interface Admin {
    */
   user?: string;
   /**
+   * Its role (register, enrol).
+   */
+  role?: 'caller' | 'agent' | 'viewer';
+  /**
+   * SHA-256 of the enrolment token (enrol); the token itself is nowhere kept.
+   */
+  digest?: string;
+  /**
+   * Epoch ms at which the enrolment token ends.
+   */
+  until?: number;
+  /**
    * Id of the grant or delegation that is revoked.
    */
   grant?: string;

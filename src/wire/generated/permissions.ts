@@ -3,7 +3,7 @@
 import type { Token } from '../names.js';
 
 /** Who a user of the broker is. */
-export type Role = 'caller' | 'agent' | 'viewer' | 'operator' | 'gateway' | 'control';
+export type Role = 'caller' | 'agent' | 'viewer' | 'operator' | 'gateway' | 'control' | 'identity';
 
 /** Subjects in the form of NATS permissions: `subject`, or `subject queue` for a queue subscription. */
 export interface PermissionSet {
@@ -141,6 +141,7 @@ export const permissions: Readonly<Record<Role, PermissionSet>> = {
       '$JS.FC.>',
       '$KV.>',
       '$SYS.REQ.ACCOUNT.PING.CONNZ',
+      '$SYS.REQ.SERVER.*.KICK',
     ],
     subscribe: [
       'mesh.v1.cancel.*.*',
@@ -158,6 +159,16 @@ export const permissions: Readonly<Record<Role, PermissionSet>> = {
       '$JS.EVENT.ADVISORY.>',
       '$SRV.>',
     ],
+  },
+  identity: {
+    publish: [
+      '$SYS._INBOX.>',
+      '$JS.API.STREAM.MSG.GET.KV_mesh_identity',
+      '$KV.mesh_identity.key.>',
+      '$KV.mesh_identity.name.>',
+      '$KV.mesh_identity.enrol.>',
+    ],
+    subscribe: ['_INBOX.{me}.>', '$SYS.REQ.USER.AUTH identity'],
   },
 };
 

@@ -23,6 +23,21 @@ export const schemas = {
         maxLength: 128,
         description: 'Public nkey of its user.',
       },
+      role: {
+        enum: ['caller', 'agent', 'viewer'],
+        description: 'Its role (register, enrol).',
+      },
+      digest: {
+        type: 'string',
+        pattern: '^[0-9a-f]{64}$',
+        description: 'SHA-256 of the enrolment token (enrol); the token itself is nowhere kept.',
+      },
+      until: {
+        type: 'integer',
+        minimum: 0,
+        maximum: 9007199254740991,
+        description: 'Epoch ms at which the enrolment token ends.',
+      },
       grant: {
         type: 'string',
         pattern: '^[a-z0-9_-]{1,64}$',

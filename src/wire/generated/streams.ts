@@ -123,6 +123,11 @@ export const buckets = {
     markerTtlMs: 60000,
     why: 'The key ring of the macs and the ingress secret: read by gateways and control only.',
   },
+  mesh_identity: {
+    maxBytes: 33554432,
+    markerTtlMs: 60000,
+    why: 'Keys of users (key.{key}, name.{name}), enrolment tokens by digest, names that are revoked.',
+  },
   mesh_grants: {
     maxBytes: 67108864,
     markerTtlMs: 60000,

@@ -286,7 +286,7 @@ export const subject = {
 
   /**
    * `mesh.v1.admin.{from}.{what}`
-   * An operator command (register a plain agent, forget one; replay or discard a dead call, release or cancel a parked one); the reply says what was done.
+   * An operator command (register, enrol, revoke or forget an agent; replay or discard a dead call, release or cancel a parked one); the reply says what was done.
    */
   admin({ from, what }: { from: Token; what: Token }): string {
     return `mesh.v1.admin.${from}.${what}`;
@@ -658,7 +658,7 @@ export const parse = {
 
   /**
    * `mesh.v1.admin.{from}.{what}`
-   * An operator command (register a plain agent, forget one; replay or discard a dead call, release or cancel a parked one); the reply says what was done.
+   * An operator command (register, enrol, revoke or forget an agent; replay or discard a dead call, release or cancel a parked one); the reply says what was done.
    */
   admin(subject: string): { from: string; what: string } | undefined {
     const t = split(subject, 'mesh.v1.admin.', 2, false);

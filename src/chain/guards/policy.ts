@@ -12,7 +12,7 @@ import { deny, type Guard, type Verdict } from '../verdict.js';
  * lists nor a grant covers needs a rule that allows it, and a rule may refuse or hold what a role lists.
  *
  * - Refuses with: policy_denied, policy_unmet, policy_error (a rule that cannot be judged is a no), approval_stale (what
- *   was approved is not what would be done).
+ *   was approved is not what would be done), approval_expired.
  * - Holds for approval.
  * - Needs: granted, route.
  * - Proves: rules (those that mattered), obligations, approval (of a held call that was approved).
@@ -112,7 +112,10 @@ function passBy(
   const { who: from, id: call, what: capability, headers } = draft;
   const approval = { ...hold.approval, expires };
   const now = approvalDigest({ from, call, capability, approval, header: (name) => headers.get(name) });
-  if (now !== digest || draft.nowMs >= expires) {
+  if (draft.nowMs >= expires) {
+    return deny(meshError('approval_expired', { rules: namesOf(holding) }));
+  }
+  if (now !== digest) {
     const why = 'what would be done now is not what was approved';
     return deny(meshError('approval_stale', { name: `${from}.${call}`, why }));
   }

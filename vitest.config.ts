@@ -1,9 +1,14 @@
 import { defineConfig } from 'vitest/config';
 
-/** These measure time or memory, or make so much load that others would: they run by themselves. */
+/**
+ * These measure time or memory, make so much load that others would notice, or compile the programs that others run:
+ * they run by themselves.
+ */
 const alone = [
   'bad-input',
   'bodies-memory',
+  'dead-page',
+  'demo',
   'instances',
   'kill',
   'promises',
@@ -30,7 +35,7 @@ export default defineConfig({
           name: 'mesh',
           include: ['test/mesh/**/*.test.ts'],
           exclude: alone,
-          maxWorkers: 2,
+          maxWorkers: 3, // they wait more than they work
           sequence: { groupOrder: 1 },
           ...patient,
         },

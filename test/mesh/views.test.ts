@@ -266,6 +266,7 @@ describe('state', () => {
         'DECISIONS',
         'OUTCOMES',
         'PARKED',
+        'VOTES',
         'DEAD',
         'BODIES',
       ]);

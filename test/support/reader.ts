@@ -154,6 +154,8 @@ export function cleanEnv(more: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
     NO_COLOR: '1',
     npm_config_yes: 'false',
     npm_config_loglevel: 'error',
+    // `npm install ../capmesh` would compile the programs over that others run meanwhile.
+    npm_config_ignore_scripts: 'true',
     ...more,
   };
 }

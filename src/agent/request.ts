@@ -8,7 +8,7 @@ import { header, headerText } from '../wire/headers.js';
 import { limits } from '../wire/limits.js';
 import { asCapability, isToken, type Capability, type Token } from '../wire/names.js';
 import { partsText, type PartsWish } from '../wire/parts.js';
-import { isCallId } from '../wire/ulid.js';
+import { birthOf, isCallId } from '../wire/ulid.js';
 import type { TransferBounds } from './bodies.js';
 import type { SentBody } from './large.js';
 import type { CallOptions, Outcome } from './options.js';
@@ -50,7 +50,9 @@ export function boundsOf({ id, capability, options, parent }: Request): Transfer
   checkId(id);
   asCapability(capability);
   const now = Date.now();
-  const own = now + (options.timeoutMs ?? limits.deadlineDefaultMs);
+  // A life is counted from the birth of the id, which may be a millisecond ago: a time-out as long as it must fit.
+  const born = options.id === undefined ? birthOf(id) : now;
+  const own = born + (options.timeoutMs ?? limits.deadlineDefaultMs);
   return {
     deadline: parent === undefined ? own : Math.min(own, parent.deadline - limits.childReserveMs),
     acceptUntil: now + (options.acceptMs ?? (parent === undefined ? limits.acceptMs : Infinity)),

@@ -29,12 +29,15 @@ test('a call dies, is looked at, and runs again', { timeout: 180_000 }, async ()
   expect(again).toMatch(/^me\.\w{26} +fragile\.work +fragile +completed/m);
 });
 
+test('a call waits, is tried, and is cancelled', { timeout: 120_000 }, async () => {
+  await reader.interrupt(FRAGILE);
+  const waits = await reader.follow(page, 'Calls that wait');
+  expect(waits).toMatch(/^me\.\w{26} +fragile\.work .* waits for capacity \(no live agent\)$/m);
+  expect(waits).toMatch(/^me\.\w{26} +held\nexit code 4\nme\.\w{26} +cancelled$/m);
+});
+
 test('every section of the page is followed by a test', () => {
-  const here = ['Dead and parked', 'A call that dies', 'Running it again'];
-  // Not typed: the loop before it may start its agent once more. The commands are tested by cli-dead.test.ts.
-  const notTyped = ['Calls that wait'];
+  const here = ['Dead and parked', 'A call that dies', 'Running it again', 'Calls that wait'];
   const there = ['What to watch', 'Restart', 'Backup'];
-  expect(new Set(page.fences.map(({ section }) => section))).toEqual(
-    new Set([...here, ...notTyped, ...there]),
-  );
+  expect(new Set(page.fences.map(({ section }) => section))).toEqual(new Set([...here, ...there]));
 });

@@ -107,7 +107,7 @@ export const buckets = {
   mesh_keys: {
     maxBytes: 1 * MiB,
     markerTtlMs: 60_000,
-    why: 'The key ring of the macs and the ingress secret: read by gateways and control only.',
+    why: 'The key ring of the macs and the ingress secret (ring): read by gateways and control only. What an interceptor needs of it stands under the name of its stage.',
   },
   mesh_identity: {
     maxBytes: 32 * MiB,
@@ -168,6 +168,29 @@ export const brokerRights = {
       '$KV.mesh_state.suspect.>',
     ],
     subscribe: ['_INBOX.>'],
+  },
+  interceptor: {
+    publish: [
+      '$JS.API.INFO',
+      '$JS.API.DIRECT.GET.KV_mesh_keys.$KV.mesh_keys.{me}',
+      '$JS.API.DIRECT.GET.KV_mesh_policy.$KV.mesh_policy.live',
+      '$JS.API.STREAM.INFO.KV_mesh_registry',
+      '$JS.API.STREAM.INFO.KV_mesh_policy',
+      '$JS.API.STREAM.INFO.KV_mesh_grants',
+      '$JS.API.CONSUMER.CREATE.KV_mesh_registry.>',
+      '$JS.API.CONSUMER.INFO.KV_mesh_registry.>',
+      '$JS.API.CONSUMER.MSG.NEXT.KV_mesh_registry.>',
+      '$JS.API.CONSUMER.DELETE.KV_mesh_registry.>',
+      '$JS.API.CONSUMER.CREATE.KV_mesh_policy.>',
+      '$JS.API.CONSUMER.INFO.KV_mesh_policy.>',
+      '$JS.API.CONSUMER.MSG.NEXT.KV_mesh_policy.>',
+      '$JS.API.CONSUMER.DELETE.KV_mesh_policy.>',
+      '$JS.API.CONSUMER.CREATE.KV_mesh_grants.>',
+      '$JS.API.CONSUMER.INFO.KV_mesh_grants.>',
+      '$JS.API.CONSUMER.MSG.NEXT.KV_mesh_grants.>',
+      '$JS.API.CONSUMER.DELETE.KV_mesh_grants.>',
+    ],
+    subscribe: ['_INBOX.{me}.>'],
   },
   control: {
     publish: [

@@ -2,21 +2,29 @@
  * The subject table: every subject of wire v1, as data.
  *
  * A token in braces is a parameter; `{capability+}` is one to eight tokens and stands last. `says` and `hears`
- * name roles; for the roles `caller` and `agent` the token named in `self` is bound to the user's own name, and
- * the broker enforces it. `npm run generate` derives the typed builders, the permission set of each role and
+ * name roles; for the roles `caller`, `agent` and `interceptor` the token named in `self` is bound to the user's own
+ * name, and the broker enforces it. `npm run generate` derives the typed builders, the permission set of each role and
  * `docs/reference/subjects.md` from this file.
  */
-export type Role = 'caller' | 'agent' | 'gateway' | 'control' | 'viewer' | 'operator' | 'identity';
+export type Role =
+  | 'caller'
+  | 'agent'
+  | 'gateway'
+  | 'interceptor'
+  | 'control'
+  | 'viewer'
+  | 'operator'
+  | 'identity';
 export type Kind = 'stream' | 'service' | 'core' | 'republished';
 
 export interface SubjectRow {
   readonly pattern: string;
   readonly kind: Kind;
-  /** Which token must be the speaker's or hearer's own name when it is a caller or an agent. */
-  readonly self?: 'from' | 'agent';
+  /** Which token must be the speaker's or hearer's own name when it is a caller, an agent or an interceptor. */
+  readonly self?: 'from' | 'agent' | 'stage';
   readonly says: readonly Role[];
   readonly hears: readonly Role[];
-  /** Caller and agent may hear it only as a member of this queue group. */
+  /** Caller, agent and interceptor may hear it only as a member of this queue group. */
   readonly queue?: string;
   /** The JSON Schema of the payload or of the header record, by file name in `schemas/`. */
   readonly schema?: string;
@@ -59,6 +67,27 @@ export const table = {
     ingress: true,
     proves:
       'The verdict is durable, before anything was dispatched. Refusals stand under the agent name "none".',
+  },
+  check: {
+    pattern: 'mesh.v1.check.{stage}.{gateway}',
+    kind: 'service',
+    self: 'stage',
+    says: ['gateway'],
+    hears: ['interceptor'],
+    queue: 'interceptor',
+    schema: 'check',
+    proves:
+      'A gateway asks the interceptors of this stage about a call. An interceptor is a user that has the name of its stage.',
+  },
+  stage: {
+    pattern: 'mesh.v1.stage.{stage}.{gateway}.{nonce}',
+    kind: 'core',
+    self: 'stage',
+    says: ['interceptor'],
+    hears: ['gateway'],
+    schema: 'stage',
+    proves:
+      'The guards of this stage have spoken about the call that was asked about with this nonce, and about nothing else.',
   },
   task: {
     pattern: 'mesh.v1.task.{agent}.{token}.{capability+}',

@@ -12,7 +12,8 @@ import { resolve } from './guards/resolve.js';
 import { schema } from './guards/schema.js';
 import { route } from './guards/route.js';
 import { policy } from './guards/policy.js';
-import { deny, type AdmittedCall, type Deny, type Guard, type Hold } from './verdict.js';
+import type { Stage } from '../wire/stages.js';
+import { deny, type AdmittedCall, type Deny, type Guard, type Hold, type Verdict } from './verdict.js';
 
 /** Every guard, in the order they run. */
 export const guards: readonly Guard[] = [
@@ -27,11 +28,31 @@ export const guards: readonly Guard[] = [
   policy, // what the rules say of all this together; may hold for approval
 ];
 
+/**
+ * What each stage proves, where it is judged by an interceptor of its own: neighbours of the list, so that the order
+ * stays. What no stage names stays in the gateway: `decode`, because everybody who works on a call reads it for itself,
+ * `resolve` and `schema`, whose contract the result is held against too, and `route`, which needs the gateway's own view of the instances.
+ */
+export const stages: Readonly<Record<Stage, readonly Guard[]>> = {
+  authority: [ticket, deadline, loop, granted],
+  policy: [policy],
+};
+
 /** What the chain says of a call. */
 export type ChainVerdict = { readonly verdict: 'allow'; readonly call: AdmittedCall } | Deny | Hold;
 
-/** Run the chain. A guard that throws is a no (D10): its own error, or `internal`. */
+/** Run the chain. */
 export function runChain(draft: Draft, world: World, list: readonly Guard[] = guards): ChainVerdict {
+  return runGuards(draft, world, list) ?? admitted(draft);
+}
+
+/** A call that passed every guard, wherever each of them ran. */
+export function admitted(draft: Draft): ChainVerdict {
+  return { verdict: 'allow', call: draft as AdmittedCall };
+}
+
+/** Run guards. One that throws is a no (D10): its own error, or `internal`. */
+export function runGuards(draft: Draft, world: World, list: readonly Guard[]): Verdict {
   const { guardUs } = draft;
   let began = guardUs === undefined ? 0 : performance.now();
   for (const guard of list) {
@@ -51,5 +72,5 @@ export function runChain(draft: Draft, world: World, list: readonly Guard[] = gu
       return verdict;
     }
   }
-  return { verdict: 'allow', call: draft as AdmittedCall };
+  return undefined;
 }

@@ -95,10 +95,14 @@ export interface Draft extends Incoming {
   child: number | undefined;
   // ticket
   ticket: Ticket | undefined;
+  /** `from.call` of the call whose task this is a part of. */
+  parent: string | undefined;
   root: string;
   chain: string[];
   // the grant that the caller presents, and those in force: the ticket's and this one
   grant: OpenedGrant | undefined;
+  /** Where the grant that the call presents comes from. */
+  proof: DecisionRecord['proof'];
   grants: CarriedGrant[] | undefined;
   /** Who of the chain no role lists, and whether a grant of theirs covers this call. */
   byGrant: Map<string, boolean> | undefined;
@@ -157,9 +161,11 @@ export function draftOf(incoming: Incoming, nowMs: number): Draft {
     labels: undefined,
     child: undefined,
     ticket: undefined,
+    parent: undefined,
     root: '',
     chain: [],
     grant: undefined,
+    proof: undefined,
     grants: undefined,
     byGrant: undefined,
     deadlineMs: 0,

@@ -10,6 +10,7 @@ export function openPresented(draft: Draft, world: World): OpenedGrant | undefin
   if (draft.grant === undefined) {
     const text = draft.headers.get(header.grant);
     draft.grant = text === undefined ? undefined : world.grants.open(text, draft.who, draft.nowMs);
+    draft.proof = draft.grant?.proof;
   }
   return draft.grant;
 }

@@ -51,6 +51,18 @@ export class Router {
     return chosen ?? roundRobin(list, nowMs, avoid, suits);
   }
 
+  /** How many more tasks of the entry its instances would take now; counted up to `most`. */
+  free(entry: Entry, nowMs: number, most: number): number {
+    let free = 0;
+    for (const one of this.#candidates(entry).instances) {
+      free += isFree(one, entry.name, nowMs) ? one.concurrency - one.inFlight : 0;
+      if (free >= most) {
+        return most;
+      }
+    }
+    return free;
+  }
+
   /** Live instances that offer the entry, free or not. */
   count(entry: Entry): number {
     return this.#candidates(entry).instances.length;

@@ -1,11 +1,12 @@
 /**
  * Admission: a call from any source goes through the chain, and what the chain says is done.
  */
-import { runChain } from '../chain/chain.js';
+import { runChain, type ChainVerdict } from '../chain/chain.js';
 import { draftOf, type Draft, type Incoming } from '../chain/draft.js';
 import { meshError, type MeshError } from '../wire/errors.js';
 import { birthOf, isCallId } from '../wire/ulid.js';
 import { header } from '../wire/headers.js';
+import { limits } from '../wire/limits.js';
 import type { Cancels } from './cancels.js';
 import type { Core } from './core.js';
 import type { Decider } from './decide.js';
@@ -13,29 +14,44 @@ import { hold } from './hold.js';
 import type { Origin } from './origin.js';
 import type { UndispatchedStatus } from './records.js';
 import { replyError } from './reply.js';
+import type { SplitChain } from './split/judge.js';
 import type { Waiting } from './waiting.js';
 
-/** What became of a call that was offered: `decided` also when it is parked until somebody approves it. */
-export type Admission = 'decided' | 'held';
+/**
+ * What became of a call that was offered: `decided` also when it is parked until somebody approves it; `asked` when a
+ * stage of the chain is judged elsewhere.
+ */
+export type Admission = 'decided' | 'held' | 'asked';
+
+const nobody = (): void => undefined;
 
 /** Admits calls. */
 export class Admitter {
   readonly #core: Core;
   readonly #decider: Decider;
   readonly #cancels: Cancels;
+  readonly #split: SplitChain | undefined;
 
-  constructor(core: Core, decider: Decider, cancels: Cancels) {
+  /** With `split` some stages of the chain are judged by interceptors. */
+  constructor(core: Core, decider: Decider, cancels: Cancels, split?: SplitChain) {
     this.#core = core;
     this.#decider = decider;
     this.#cancels = cancels;
+    this.#split = split;
   }
 
   /**
    * Run the chain over a call. `fallbackId` names a call whose own id cannot be read (`seq-{n}`).
    * `waited`: it was held before, so a passed deadline means that nobody was free.
-   * Returns `held` when it must wait; the source then keeps it.
+   * Returns `held` when it must wait; the source then keeps it. After `asked`, `onHeld` says so later.
    */
-  admit(incoming: Incoming, origin: Origin, fallbackId: string, waited = false): Admission {
+  admit(
+    incoming: Incoming,
+    origin: Origin,
+    fallbackId: string,
+    waited = false,
+    onHeld: () => void = nobody,
+  ): Admission {
     const draft = draftOf(incoming, Date.now());
     const { overload, sight } = this.#core;
     sight.entered(draft);
@@ -43,8 +59,27 @@ export class Admitter {
       const error = meshError('overloaded', { what: overload.stream, percent: Math.round(overload.percent) });
       return this.#refuse(draft, fallbackId, 'refused', error, origin);
     }
-    const verdict = runChain(draft, this.#core);
-    sight.judged(draft);
+    if (this.#split === undefined) {
+      return this.#act(draft, runChain(draft, this.#core), origin, fallbackId, waited);
+    }
+    const said = this.#split.judge(draft, (judged, verdict) => {
+      if (isUnproven(verdict) && mayStay(judged, origin)) {
+        origin.undone();
+      } else if (this.#act(judged, verdict, origin, fallbackId, waited) === 'held') {
+        onHeld();
+      }
+    });
+    return said === undefined ? 'asked' : this.#act(draft, said, origin, fallbackId, waited);
+  }
+
+  #act(
+    draft: Draft,
+    verdict: ChainVerdict,
+    origin: Origin,
+    fallbackId: string,
+    waited: boolean,
+  ): Admission {
+    this.#core.sight.judged(draft);
     if (verdict.verdict === 'deny') {
       if (waited && verdict.status === 'expired') {
         const error = meshError('no_agent', { capability: draft.what });
@@ -66,9 +101,26 @@ export class Admitter {
     return 'decided';
   }
 
-  /** Try a waiting call again. */
-  retry(w: Waiting): boolean {
-    return this.admit(w.incoming, w.origin, w.key, true) === 'decided';
+  /** Try a waiting call again. False: it goes on waiting. `onHeld`: it must wait again, as was found out later. */
+  retry(w: Waiting, onHeld: () => void): boolean {
+    if (this.#split?.mayRetry(w.incoming) === false) {
+      return false;
+    }
+    return this.admit(w.incoming, w.origin, w.key, true, onHeld) !== 'held';
+  }
+
+  /** What the chain says of a call, without any effect. */
+  async tried(incoming: Incoming): Promise<ChainVerdict> {
+    const draft = draftOf(incoming, Date.now());
+    const split = this.#split;
+    return split === undefined
+      ? runChain(draft, this.#core)
+      : await new Promise((resolve) => {
+          const said = split.judge(draft, (_, verdict) => resolve(verdict));
+          if (said !== undefined) {
+            resolve(said);
+          }
+        });
   }
 
   /** Was this call cancelled before it was decided? `key` is `from.call`. */
@@ -111,4 +163,15 @@ export class Admitter {
     this.#decider.refuse(draft, id, status, error, origin);
     return 'decided';
   }
+}
+
+/** A stage was not judged in time. */
+function isUnproven(verdict: ChainVerdict): boolean {
+  return verdict.verdict === 'deny' && verdict.error.code === 'interceptor_unavailable';
+}
+
+/** What lies somewhere durably is not refused for it, while it has time: it is tried again. */
+function mayStay({ headers, bornMs }: Draft, { kind }: Origin): boolean {
+  const deadlineMs = Number(headers.get(header.deadline) ?? bornMs + limits.deadlineDefaultMs);
+  return (kind === 'parked' || kind === 'replay') && Date.now() < deadlineMs;
 }

@@ -13,13 +13,17 @@ import type { Core } from './core.js';
 import { knownOf } from './held.js';
 import type { Origin } from './origin.js';
 
-/** Act on the sealed votes. False when the call stays: too few, or the approved agent is not free. */
+/**
+ * Act on the sealed votes. False when the call stays: too few, or the approved agent is not free. `onHeld`: it stays, as
+ * was found out later.
+ */
 export function actOnVotes(
   core: Core,
   admitter: Admitter,
   { record, incoming }: { readonly record: ParkedRecord; readonly incoming: Incoming },
   origin: Origin,
   sealed: readonly string[],
+  onHeld: () => void,
 ): boolean {
   const held = heldCall(record);
   if (held === undefined || sealed.length === 0) {
@@ -44,7 +48,7 @@ export function actOnVotes(
   }
   const { agent, card, expires } = held.approval;
   const approved = { digest: approvalDigest(held), by: verdict.by, at: Date.now(), agent, card, expires };
-  return admitter.admit({ ...incoming, approved }, origin, record.call, true) === 'decided';
+  return admitter.admit({ ...incoming, approved }, origin, record.call, true, onHeld) !== 'held';
 }
 
 /** Who may vote, by the policy and the cards of now. */

@@ -59,14 +59,11 @@ function takeAsk(core: Core, open: OpenSet, admitter: Admitter, waiting: Waiting
   };
   const origin: Origin = { kind: 'ask', reply, durable: () => undefined, undone: () => undefined };
   const judge = (incoming: Incoming) => {
-    if (admitter.admit(incoming, origin, id) === 'held') {
-      waiting.add({
-        key: `${p.from}.${id}`,
-        incoming,
-        origin,
-        capability: p.capability,
-        sinceMs: Date.now(),
-      });
+    const { from, capability } = p;
+    const wait = () =>
+      waiting.add({ key: `${from}.${id}`, incoming, origin, capability, sinceMs: Date.now() });
+    if (admitter.admit(incoming, origin, id, false, wait) === 'held') {
+      wait();
     }
   };
   const admit = () => {

@@ -50,8 +50,8 @@ export function allowRecord(core: Core, call: AdmittedCall, reply: string | unde
     attemptMs: offer?.attemptMs ?? limits.attemptMs,
     at: Date.now(),
   };
-  if (call.ticket !== undefined) {
-    record.parent = `${call.ticket.from}.${call.ticket.call}`;
+  if (call.parent !== undefined) {
+    record.parent = call.parent;
   }
   if (reply !== undefined) {
     record.reply = reply;
@@ -102,12 +102,12 @@ function withWireFields(record: DecisionRecord, d: Draft): DecisionRecord {
 }
 
 /** The grants in force, and where the one comes from that the call itself presented. */
-function withGrants(record: DecisionRecord, { grants, grant }: Draft): void {
+function withGrants(record: DecisionRecord, { grants, proof }: Draft): void {
   if (grants !== undefined) {
     record.grants = grants;
   }
-  if (grant !== undefined) {
-    record.proof = grant.proof;
+  if (proof !== undefined) {
+    record.proof = proof;
   }
 }
 
@@ -151,8 +151,8 @@ export function refuseRecord(
     error: error.toBody(),
     at: Date.now(),
   };
-  if (draft.ticket !== undefined) {
-    record.parent = `${draft.ticket.from}.${draft.ticket.call}`;
+  if (draft.parent !== undefined) {
+    record.parent = draft.parent;
   }
   if (draft.replay !== undefined) {
     record.replays = draft.replay.of;

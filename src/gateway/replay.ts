@@ -11,8 +11,8 @@
 import type { Msg } from '../fabric/connection.js';
 import { headersOf } from '../fabric/raw.js';
 import { getFromLeader } from '../fabric/reader.js';
-import { runChain } from '../chain/chain.js';
-import { draftOf, type Incoming } from '../chain/draft.js';
+import type { ChainVerdict } from '../chain/chain.js';
+import type { Incoming } from '../chain/draft.js';
 import { fromBody, meshError, type MeshError } from '../wire/errors.js';
 import { pattern } from '../wire/generated/subjects.js';
 import type { DeadRecord, Replay, ReplayReply } from '../wire/generated/messages.js';
@@ -66,7 +66,7 @@ async function replay(core: Core, open: OpenSet, admitter: Admitter, msg: Msg): 
   }
   const incoming = await withBody(core, incomingOf(dead, stored.body, wanted));
   if (wanted.dry === true) {
-    return tried(core, incoming);
+    return tried(await admitter.tried(incoming));
   }
   // Somebody may have asked for it under this id before.
   const fresh = Date.now() - birthOf(wanted.call) < limits.beatMs;
@@ -91,9 +91,8 @@ function withBody(core: Core, incoming: Incoming): Promise<Incoming> | Incoming 
   return incoming.headers.get(header.bodyRef) === undefined ? incoming : findBody(core, incoming);
 }
 
-/** What the chain says, without any effect. */
-function tried(core: Core, incoming: Incoming): ReplayReply {
-  const verdict = runChain(draftOf(incoming, Date.now()), core);
+/** What the chain says, as the reply. */
+function tried(verdict: ChainVerdict): ReplayReply {
   switch (verdict.verdict) {
     case 'deny':
       return refusal(verdict.error);
@@ -118,8 +117,9 @@ async function admit(
       durable: () => resolve(ofDecision(open.byKey(`${incoming.from}.${call}`))),
       undone: () => resolve(FAILED),
     };
-    if (admitter.admit(incoming, origin, call) === 'held') {
-      resolve({ state: 'held' });
+    const held = () => resolve({ state: 'held' });
+    if (admitter.admit(incoming, origin, call, false, held) === 'held') {
+      held();
     }
   });
   return said ?? (await standingOf(core, open, incoming.from, call)) ?? FAILED;

@@ -134,10 +134,13 @@ export class Taker {
 
   #judge(incoming: Incoming, origin: Origin, streamSeq: number): void {
     const fallbackId = `seq-${streamSeq}`;
-    if (this.#admitter.admit(incoming, origin, fallbackId) === 'held') {
+    const wait = () => {
       const id = incoming.headers.get(header.call) ?? fallbackId;
       const key = `${incoming.from}.${id}`;
       this.#waiting.add({ key, incoming, origin, capability: incoming.capability, sinceMs: Date.now() });
+    };
+    if (this.#admitter.admit(incoming, origin, fallbackId, false, wait) === 'held') {
+      wait();
     }
   }
 

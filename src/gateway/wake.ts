@@ -67,6 +67,7 @@ async function wake(core: Core, open: OpenSet, admitter: Admitter, msg: Msg): Pr
     }
   }
   return await new Promise<WakeReply>((resolve) => {
+    const held = () => resolve('held');
     const origin: Origin = {
       kind: 'parked',
       reply: record.reply,
@@ -79,14 +80,14 @@ async function wake(core: Core, open: OpenSet, admitter: Admitter, msg: Msg): Pr
     };
     if (record.why === 'approval') {
       const ended = endHeld(admitter, record, incoming, origin, cancelled === true ? (by ?? '') : undefined);
-      if (!ended && !actOnVotes(core, admitter, { record, incoming }, origin, votes)) {
-        resolve('held');
+      if (!ended && !actOnVotes(core, admitter, { record, incoming }, origin, votes, held)) {
+        held();
       }
     } else if (cancelled === true) {
       const error = meshError('cancelled', by === undefined ? {} : { by: ` by ${by}` });
       admitter.end(incoming, origin, record.call, 'cancelled', error);
-    } else if (admitter.admit(incoming, origin, record.call, true) === 'held') {
-      resolve('held');
+    } else if (admitter.admit(incoming, origin, record.call, true, held) === 'held') {
+      held();
     }
   });
 }

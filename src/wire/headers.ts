@@ -27,6 +27,8 @@ export const header = {
   usage: 'Mesh-Usage',
   record: 'Mesh-Record',
   outcome: 'Mesh-Outcome',
+  check: 'Mesh-Check',
+  stage: 'Mesh-Stage',
   key: 'Mesh-Key',
   instance: 'Mesh-Instance',
   msgId: 'Nats-Msg-Id',

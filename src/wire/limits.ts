@@ -8,6 +8,7 @@ import { grantLimits } from './grant-limits.js';
 import { mcpLimits } from './mcp-limits.js';
 import { ruleLimits } from './rule-limits.js';
 import { sightLimits } from './sight-limits.js';
+import { splitLimits } from './split-limits.js';
 
 /** The table: value, unit and reason of each bound. */
 export const limitTable = {
@@ -302,6 +303,7 @@ export const limitTable = {
   },
   ...mcpLimits,
   ...grantLimits,
+  ...splitLimits,
   ...bodyLimits,
   ...ruleLimits,
   ...identityLimits,

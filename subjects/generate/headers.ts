@@ -48,6 +48,8 @@ const meaning: Readonly<Record<keyof typeof header, readonly [on: string, carrie
     'The record of the mesh: [decision](#decision), [parked](#parked), [dead](#dead).',
   ],
   outcome: ['settle, outcome and every reply that is one', 'The record of the [outcome](#outcome).'],
+  check: ['check', 'What a gateway tells of the call it asks about: the [check](#check).'],
+  stage: ['stage', 'What an interceptor says of it: the [answer of a stage](#stage).'],
   key: ['task, stop', 'The idempotency key: the same for every attempt of the call.'],
   instance: [
     'hello, beat, bye; messages between services',

@@ -130,24 +130,35 @@ function holdBy(draft: Draft, world: World, rules: readonly Rule[]): Verdict {
     return unjudged(draft, first, `more than ${limits.ruleNames} rules hold it`);
   }
   draft.rules = namesOf(rules);
+  const holding = rules.map(({ name, reason, approvers = [], count = 1, obligations }) => ({
+    rule: name,
+    ...(reason === undefined ? {} : { reason }),
+    approvers: [...approvers],
+    count,
+    ...(obligations === undefined ? {} : { obligations }),
+  }));
+  const until = Math.min(...rules.map((rule) => draft.nowMs + (rule.expires ?? Infinity)));
+  return { verdict: 'hold', why: 'approval', approval: approvalFor(draft, world, holding, until) };
+}
+
+/** What an approval of this call must be for, as it stands now. */
+export function approvalFor(
+  draft: Draft,
+  world: Pick<World, 'policy' | 'registry'>,
+  rules: Approval['rules'],
+  until: number,
+): Approval {
   const agent = draft.instance?.agent;
-  const approval: Approval = {
+  return {
     policy: world.policy.digest,
-    rules: rules.map(({ name, reason, approvers = [], count = 1, obligations }) => ({
-      rule: name,
-      ...(reason === undefined ? {} : { reason }),
-      approvers: [...approvers],
-      count,
-      ...(obligations === undefined ? {} : { obligations }),
-    })),
-    expires: Math.min(draft.deadlineMs, ...rules.map((rule) => draft.nowMs + (rule.expires ?? Infinity))),
+    rules,
+    expires: Math.min(draft.deadlineMs, until),
     digest: callDigest(draft.what, draft.body, draft.ref?.digest),
     agent: agent ?? '',
     card: (agent === undefined ? undefined : world.registry.agent(agent)?.digest) ?? '',
     root: draft.root,
     chain: draft.chain,
   };
-  return { verdict: 'hold', why: 'approval', approval };
 }
 
 function agentOf({ entry, instance }: Draft): RuleAgent {

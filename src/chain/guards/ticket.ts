@@ -10,7 +10,7 @@ import type { Guard } from '../verdict.js';
  *
  * - Refuses with: ticket_invalid, ticket_foreign, root_denied, grant_*.
  * - Needs: decode.
- * - Proves: root, chain, ticket. A call without a ticket is a root, and only `mayRoot`, or a grant that says
+ * - Proves: root, chain, ticket, parent. A call without a ticket is a root, and only `mayRoot`, or a grant that says
  *   `root`, allows one, so that dropping the ticket escapes nothing. A replay is a root that keeps the chain of the dead call: whoever it was done for must
  *   still be allowed to begin a tree.
  */
@@ -34,6 +34,7 @@ export const ticket: Guard = {
       throw meshError('ticket_foreign', { owner: opened.agent, from: draft.who });
     }
     draft.ticket = opened;
+    draft.parent = `${opened.from}.${opened.call}`;
     draft.root = opened.root;
     draft.chain = opened.chain;
     draft.context ??= opened.context;

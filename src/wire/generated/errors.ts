@@ -393,6 +393,13 @@ export const errorTable = {
     message: '{what} is {percent} % full',
     help: 'Wait, then call again with a new id; the operator sees the streams in mesh doctor.',
   },
+  interceptor_unavailable: {
+    class: 'capacity',
+    retry: 'later',
+    message:
+      'no interceptor proved the stage {stage} within {waitedMs} ms ({why}), so the call was not given to anybody',
+    help: 'Wait, then call again with a new id; the operator starts one with mesh interceptor {stage}.',
+  },
   no_agent: {
     class: 'capacity',
     retry: 'later',

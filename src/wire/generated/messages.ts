@@ -243,6 +243,60 @@ export interface Card {
 }
 
 /**
+ * Header Mesh-Check: what a gateway tells the interceptors of a stage of the call they are asked about. The payload is the body of the call.
+ */
+export interface Check {
+  /**
+   * Version of the message.
+   */
+  v: 1;
+  /**
+   * Names the question; nobody can guess it.
+   */
+  nonce: string;
+  /**
+   * Digest of the policy under which it must be judged.
+   */
+  policy: string;
+  /**
+   * The instant that counts as now, in epoch ms.
+   */
+  at: number;
+  /**
+   * Who called.
+   */
+  from: string;
+  /**
+   * What is called.
+   */
+  capability: string;
+  /**
+   * The headers of the call.
+   */
+  headers: {
+    [k: string]: string;
+  };
+  /**
+   * What the gateway has read of the call, and what the stages before have proven.
+   */
+  known: {
+    [k: string]: unknown;
+  };
+  /**
+   * Contract of the capability as the gateway knows it; missing when nobody offers it.
+   */
+  contract?: string;
+  /**
+   * Digest of the card of the agent that was chosen.
+   */
+  card?: string;
+  /**
+   * The time of each guard is wanted.
+   */
+  timed?: boolean;
+}
+
+/**
  * Header Mesh-Record of a message in DEAD; the payload is the body of the call.
  */
 export interface DeadRecord {
@@ -1254,6 +1308,60 @@ export interface Replay {
    * Only say what would happen.
    */
   dry?: boolean;
+}
+
+/**
+ * Header Mesh-Stage: what the guards of a stage say of a call. A gateway takes from it only what this stage proves.
+ */
+export interface StageAnswer {
+  /**
+   * Version of the message.
+   */
+  v: 1;
+  /**
+   * SHA-256 of the whole question, base64url: the header Mesh-Check and the body.
+   */
+  asked: string;
+  /**
+   * Digest of the policy under which it was judged.
+   */
+  policy: string;
+  /**
+   * behind: not judged, because this interceptor and the gateway do not know the same policy or cards at the moment.
+   */
+  verdict: 'allow' | 'deny' | 'hold' | 'behind';
+  /**
+   * With deny: what the call becomes.
+   */
+  status?: 'refused' | 'expired';
+  /**
+   * With deny: an ErrorBody.
+   */
+  error?: {
+    [k: string]: unknown;
+  };
+  /**
+   * With hold: what an approval must be for.
+   */
+  approval?: {
+    [k: string]: unknown;
+  };
+  /**
+   * The guard that ended it.
+   */
+  guard?: string;
+  /**
+   * What the stage has proven, also of a call that it denies.
+   */
+  proven: {
+    [k: string]: unknown;
+  };
+  /**
+   * Time of each guard that ran, in microseconds.
+   *
+   * @maxItems 16
+   */
+  guardUs?: number[];
 }
 
 /**

@@ -3,7 +3,8 @@
 import type { Token } from '../names.js';
 
 /** Who a user of the broker is. */
-export type Role = 'caller' | 'agent' | 'viewer' | 'operator' | 'gateway' | 'control' | 'identity';
+export type Role =
+  'caller' | 'agent' | 'viewer' | 'operator' | 'gateway' | 'interceptor' | 'control' | 'identity';
 
 /** Subjects in the form of NATS permissions: `subject`, or `subject queue` for a queue subscription. */
 export interface PermissionSet {
@@ -75,6 +76,7 @@ export const permissions: Readonly<Record<Role, PermissionSet>> = {
   },
   gateway: {
     publish: [
+      'mesh.v1.check.*.*',
       'mesh.v1.task.*.*.>',
       'mesh.v1.taken.*.*',
       'mesh.v1.probe.*.*',
@@ -112,6 +114,7 @@ export const permissions: Readonly<Record<Role, PermissionSet>> = {
     ],
     subscribe: [
       'mesh.v1.ask.*.>',
+      'mesh.v1.stage.*.*.*',
       'mesh.v1.result.*.*.*.*',
       'mesh.v1.recall.*.*',
       'mesh.v1.cancel.*.*',
@@ -128,6 +131,30 @@ export const permissions: Readonly<Record<Role, PermissionSet>> = {
       'mesh.v1.open',
       '_INBOX.>',
     ],
+  },
+  interceptor: {
+    publish: [
+      'mesh.v1.stage.{me}.*.*',
+      '$JS.API.INFO',
+      '$JS.API.DIRECT.GET.KV_mesh_keys.$KV.mesh_keys.{me}',
+      '$JS.API.DIRECT.GET.KV_mesh_policy.$KV.mesh_policy.live',
+      '$JS.API.STREAM.INFO.KV_mesh_registry',
+      '$JS.API.STREAM.INFO.KV_mesh_policy',
+      '$JS.API.STREAM.INFO.KV_mesh_grants',
+      '$JS.API.CONSUMER.CREATE.KV_mesh_registry.>',
+      '$JS.API.CONSUMER.INFO.KV_mesh_registry.>',
+      '$JS.API.CONSUMER.MSG.NEXT.KV_mesh_registry.>',
+      '$JS.API.CONSUMER.DELETE.KV_mesh_registry.>',
+      '$JS.API.CONSUMER.CREATE.KV_mesh_policy.>',
+      '$JS.API.CONSUMER.INFO.KV_mesh_policy.>',
+      '$JS.API.CONSUMER.MSG.NEXT.KV_mesh_policy.>',
+      '$JS.API.CONSUMER.DELETE.KV_mesh_policy.>',
+      '$JS.API.CONSUMER.CREATE.KV_mesh_grants.>',
+      '$JS.API.CONSUMER.INFO.KV_mesh_grants.>',
+      '$JS.API.CONSUMER.MSG.NEXT.KV_mesh_grants.>',
+      '$JS.API.CONSUMER.DELETE.KV_mesh_grants.>',
+    ],
+    subscribe: ['mesh.v1.check.{me}.* interceptor', '_INBOX.{me}.>'],
   },
   control: {
     publish: [

@@ -318,6 +318,74 @@ export const schemas = {
     required: ['concurrency', 'capabilities'],
     additionalProperties: false,
   },
+  check: {
+    $schema: 'https://json-schema.org/draft/2020-12/schema',
+    $id: 'mesh.v1.check',
+    title: 'Check',
+    description:
+      'Header Mesh-Check: what a gateway tells the interceptors of a stage of the call they are asked about. The payload is the body of the call.',
+    type: 'object',
+    properties: {
+      v: {
+        const: 1,
+        description: 'Version of the message.',
+      },
+      nonce: {
+        type: 'string',
+        pattern: '^[a-z0-9_-]{1,64}$',
+        description: 'Names the question; nobody can guess it.',
+      },
+      policy: {
+        type: 'string',
+        maxLength: 64,
+        description: 'Digest of the policy under which it must be judged.',
+      },
+      at: {
+        type: 'integer',
+        minimum: 0,
+        maximum: 9007199254740991,
+        description: 'The instant that counts as now, in epoch ms.',
+      },
+      from: {
+        type: 'string',
+        pattern: '^[a-z0-9_-]{1,64}$',
+        description: 'Who called.',
+      },
+      capability: {
+        type: 'string',
+        maxLength: 519,
+        description: 'What is called.',
+      },
+      headers: {
+        type: 'object',
+        additionalProperties: {
+          type: 'string',
+        },
+        maxProperties: 16,
+        description: 'The headers of the call.',
+      },
+      known: {
+        type: 'object',
+        description: 'What the gateway has read of the call, and what the stages before have proven.',
+      },
+      contract: {
+        type: 'string',
+        maxLength: 64,
+        description: 'Contract of the capability as the gateway knows it; missing when nobody offers it.',
+      },
+      card: {
+        type: 'string',
+        maxLength: 64,
+        description: 'Digest of the card of the agent that was chosen.',
+      },
+      timed: {
+        type: 'boolean',
+        description: 'The time of each guard is wanted.',
+      },
+    },
+    required: ['v', 'nonce', 'policy', 'at', 'from', 'capability', 'headers', 'known'],
+    additionalProperties: false,
+  },
   dead: {
     $schema: 'https://json-schema.org/draft/2020-12/schema',
     $id: 'mesh.v1.deadrecord',
@@ -1700,6 +1768,67 @@ export const schemas = {
       },
     },
     required: ['seq', 'of', 'call', 'by'],
+    additionalProperties: false,
+  },
+  stage: {
+    $schema: 'https://json-schema.org/draft/2020-12/schema',
+    $id: 'mesh.v1.stage',
+    title: 'StageAnswer',
+    description:
+      'Header Mesh-Stage: what the guards of a stage say of a call. A gateway takes from it only what this stage proves.',
+    type: 'object',
+    properties: {
+      v: {
+        const: 1,
+        description: 'Version of the message.',
+      },
+      asked: {
+        type: 'string',
+        maxLength: 64,
+        description: 'SHA-256 of the whole question, base64url: the header Mesh-Check and the body.',
+      },
+      policy: {
+        type: 'string',
+        maxLength: 64,
+        description: 'Digest of the policy under which it was judged.',
+      },
+      verdict: {
+        enum: ['allow', 'deny', 'hold', 'behind'],
+        description:
+          'behind: not judged, because this interceptor and the gateway do not know the same policy or cards at the moment.',
+      },
+      status: {
+        enum: ['refused', 'expired'],
+        description: 'With deny: what the call becomes.',
+      },
+      error: {
+        type: 'object',
+        description: 'With deny: an ErrorBody.',
+      },
+      approval: {
+        type: 'object',
+        description: 'With hold: what an approval must be for.',
+      },
+      guard: {
+        type: 'string',
+        maxLength: 32,
+        description: 'The guard that ended it.',
+      },
+      proven: {
+        type: 'object',
+        description: 'What the stage has proven, also of a call that it denies.',
+      },
+      guardUs: {
+        type: 'array',
+        items: {
+          type: 'number',
+          minimum: 0,
+        },
+        maxItems: 16,
+        description: 'Time of each guard that ran, in microseconds.',
+      },
+    },
+    required: ['v', 'asked', 'policy', 'verdict', 'proven'],
     additionalProperties: false,
   },
   stats: {

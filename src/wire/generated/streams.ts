@@ -121,7 +121,7 @@ export const buckets = {
   mesh_keys: {
     maxBytes: 1048576,
     markerTtlMs: 60000,
-    why: 'The key ring of the macs and the ingress secret: read by gateways and control only.',
+    why: 'The key ring of the macs and the ingress secret (ring): read by gateways and control only. What an interceptor needs of it stands under the name of its stage.',
   },
   mesh_identity: {
     maxBytes: 33554432,

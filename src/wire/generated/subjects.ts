@@ -29,6 +29,22 @@ export const subject = {
   },
 
   /**
+   * `mesh.v1.check.{stage}.{gateway}`
+   * A gateway asks the interceptors of this stage about a call. An interceptor is a user that has the name of its stage.
+   */
+  check({ stage, gateway }: { stage: Token; gateway: Token }): string {
+    return `mesh.v1.check.${stage}.${gateway}`;
+  },
+
+  /**
+   * `mesh.v1.stage.{stage}.{gateway}.{nonce}`
+   * The guards of this stage have spoken about the call that was asked about with this nonce, and about nothing else.
+   */
+  stage({ stage, gateway, nonce }: { stage: Token; gateway: Token; nonce: Token }): string {
+    return `mesh.v1.stage.${stage}.${gateway}.${nonce}`;
+  },
+
+  /**
    * `mesh.v1.task.{agent}.{token}.{capability+}`
    * The decision named in the reply subject is durable. The token is unguessable, one per instance.
    */
@@ -298,6 +314,8 @@ export const pattern = {
   call: 'mesh.v1.call.*.>',
   ask: 'mesh.v1.ask.*.>',
   decision: 'mesh.v1.decision.*.>',
+  check: 'mesh.v1.check.*.*',
+  stage: 'mesh.v1.stage.*.*.*',
   task: 'mesh.v1.task.*.*.>',
   result: 'mesh.v1.result.*.*.*.*',
   taken: 'mesh.v1.taken.*.*',
@@ -360,6 +378,26 @@ export const parse = {
   decision(subject: string): { agent: string; capability: string } | undefined {
     const t = split(subject, 'mesh.v1.decision.', 2, true);
     return t === undefined ? undefined : { agent: t[0] as string, capability: t.slice(1).join('.') };
+  },
+
+  /**
+   * `mesh.v1.check.{stage}.{gateway}`
+   * A gateway asks the interceptors of this stage about a call. An interceptor is a user that has the name of its stage.
+   */
+  check(subject: string): { stage: string; gateway: string } | undefined {
+    const t = split(subject, 'mesh.v1.check.', 2, false);
+    return t === undefined ? undefined : { stage: t[0] as string, gateway: t[1] as string };
+  },
+
+  /**
+   * `mesh.v1.stage.{stage}.{gateway}.{nonce}`
+   * The guards of this stage have spoken about the call that was asked about with this nonce, and about nothing else.
+   */
+  stage(subject: string): { stage: string; gateway: string; nonce: string } | undefined {
+    const t = split(subject, 'mesh.v1.stage.', 3, false);
+    return t === undefined
+      ? undefined
+      : { stage: t[0] as string, gateway: t[1] as string, nonce: t[2] as string };
   },
 
   /**

@@ -15,12 +15,13 @@ export function register(program: Command): void {
     .addHelpText('after', HELP)
     .action(async (options: ContextOptions) => {
       const { runGateway } = await import('../gateway/run.js');
-      await serveUntilStopped(options, 'gateway', runGateway);
+      await serveUntilStopped(options, 'gateway', runGateway, ['split']);
     });
 }
 
 const HELP = `
 Examples:
   $ mesh gateway                                    a further gateway beside those of mesh up
+  $ mesh gateway --split authority,policy           one that asks interceptors (docs/interceptors.md)
   $ MESH_LOG=info mesh gateway --data ./prod --json
   $ NATS_URL=nats://nats.example:4222 mesh gateway --data ./creds-only`;

@@ -62,6 +62,11 @@ const commands: readonly CommandRow[] = [
   { name: 'doctor', summary: 'what is wrong here, and how to mend it', load: () => import('./doctor.js') },
   { name: 'bench', summary: 'measure this machine against the floor', load: () => import('./bench.js') },
   { name: 'gateway', summary: 'run one gateway', load: () => import('./gateway.js') },
+  {
+    name: 'interceptor',
+    summary: 'judge one stage of the chain',
+    load: () => import('./interceptor.js'),
+  },
   { name: 'control', summary: 'run control', load: () => import('./control.js') },
   { name: 'identity', summary: 'run identity', load: () => import('./identity.js') },
 ];

@@ -3,8 +3,10 @@
  */
 import type { Command } from 'commander';
 import { MeshError } from '../wire/errors.js';
+import type { SettingKey } from '../domain/config/settings.js';
 import type { Page, Sightly } from '../sight/page.js';
 import type { Log } from '../wire/log.js';
+import type { Stage } from '../wire/stages.js';
 import { CONNECTS, openContext, type ContextOptions } from './context.js';
 import { exitOfError, say, sayError, sayJson } from './output.js';
 import { withLimits, withSettings } from './settings.js';
@@ -20,6 +22,8 @@ export interface ServiceOptions {
   readonly dir: string;
   readonly log: Log;
   readonly sight: { readonly ratio: number; readonly logCalls: boolean };
+  /** Stages that interceptors judge. */
+  readonly split: readonly Stage[];
 }
 
 /** Something that runs and can be stopped. */
@@ -30,8 +34,8 @@ export interface Service {
 
 /** Options of both commands. */
 export function serviceOptions(command: Command, user: 'gateway' | 'control'): Command {
-  const policy = user === 'control' ? (['policy'] as const) : []; // gateways get it from control
-  const all = withSettings(command, ...CONNECTS, `users.${user}`, ...policy, ...SIGHT);
+  const own = user === 'control' ? 'policy' : 'split'; // gateways get the policy from control
+  const all = withSettings(command, ...CONNECTS, `users.${user}`, own, ...SIGHT);
   return withLimits(all).option('--json', 'print one JSON line when ready');
 }
 
@@ -45,16 +49,18 @@ export function runnerOptions(command: Command, user: string): Command {
 /** Start the service, report that it is ready, and keep it until a signal comes or the parent is gone. */
 export async function serveUntilStopped(
   options: ContextOptions,
-  user: 'gateway' | 'control' | 'identity',
+  user: 'gateway' | 'control' | 'identity' | Stage,
   start: (options: ServiceOptions) => Promise<Service>,
+  keys: readonly SettingKey[] = [],
 ): Promise<void> {
   const stopped = stopRequest();
-  const { url, credentials, policyFile, dir, settings } = openContext(options, user, SIGHT);
+  const { url, credentials, policyFile, dir, settings } = openContext(options, user, [...SIGHT, ...keys]);
   const { seed, name } = credentials;
   const { log, calls } = openLog(settings.orDefault('log.level'), user);
   const page = await openPage(settings);
   const sight = { ratio: settings.orDefault('trace.ratio'), logCalls: calls };
-  const service = await start({ url, seed, name, policyFile, dir, log, sight }).catch((err: unknown) => {
+  const split = settings.value('split') ?? [];
+  const service = await start({ url, seed, name, policyFile, dir, log, sight, split }).catch((err: unknown) => {
     if (!(err instanceof MeshError)) {
       log.error({ err }, 'did not start'); // the printed error does not carry its cause
     }

@@ -27,6 +27,8 @@ export interface MeshState {
   readonly gateways: readonly ProcessState[];
   /** Missing when the server knows all users itself. */
   readonly identity?: readonly ProcessState[];
+  /** Missing when gateways judge the whole chain themselves. */
+  readonly interceptors?: readonly ProcessState[];
   readonly startedAt: string;
 }
 

@@ -23,6 +23,7 @@ const SETTINGS = [
   'server.port',
   'gateways',
   'identity',
+  'split',
   'server.sync',
   'server.offline',
   'policy',
@@ -48,6 +49,7 @@ Examples:
   $ mesh up --gateways 2 --sync always --port 4222 --data ./prod
   $ mesh up --metrics 9464 --log info              control shows its metrics at 9464, gateways from 9465 on
   $ mesh up --identity 2                           tokens, keys and certificates say who connects
+  $ mesh up --split authority,policy               parts of the chain in processes of their own
   $ mesh up --prepare --data /data                 for a server that something else starts (see deploy/)
   $ NATS_URL=nats://nats.example:4222 mesh up      on a server that is not ours; prints the users it needs`;
 
@@ -70,7 +72,9 @@ async function up(options: UpOptions): Promise<void> {
 async function prepare(options: UpOptions): Promise<void> {
   const settings = readSettings(options, SETTINGS);
   const dir = folderOf(settings);
-  const policy = await prepareMesh(dir, pathIn(settings, 'policy'), settings.orDefault('identity'));
+  const identity = settings.orDefault('identity');
+  const split = settings.value('split') ?? [];
+  const policy = await prepareMesh(dir, pathIn(settings, 'policy'), { identity, split });
   if (options.json === true) {
     sayJson({ ready: false, dir, policy, users: FIRST_USERS.map(({ name }) => name) });
   } else {
@@ -89,6 +93,7 @@ async function start(options: UpOptions): Promise<RunningMesh> {
       dir,
       gateways: settings.orDefault('gateways'),
       identity: settings.orDefault('identity'),
+      split: settings.value('split') ?? [],
       sync: settings.orDefault('server.sync'),
       offline: settings.orDefault('server.offline'),
       args: (nth) => [...sightArgs(settings, nth), ...limitArgs(settings)],
@@ -131,6 +136,7 @@ function facts(mesh: RunningMesh): object {
     control: seen(mesh.control),
     gateways: mesh.gateways.map(seen),
     ...(mesh.identity.length === 0 ? {} : { identity: mesh.identity.map(seen) }),
+    ...(mesh.interceptors.length === 0 ? {} : { interceptors: mesh.interceptors.map(seen) }),
     users: FIRST_USERS.map(({ name }) => name),
     natsContext: { XDG_CONFIG_HOME: mesh.dir, context: 'operator' },
   };
@@ -155,6 +161,7 @@ function report(mesh: RunningMesh): string[] {
     ['control', shownAt(mesh.control), `process ${mesh.control.pid}`],
     ...mesh.gateways.map((one) => ['gateway', shownAt(one), `process ${one.pid}`]),
     ...mesh.identity.map((one) => ['identity', shownAt(one), `process ${one.pid}`]),
+    ...mesh.interceptors.map((one) => ['interceptor', shownAt(one), `process ${one.pid}`]),
     ['policy', relative(process.cwd(), mesh.policyFile), 'read again when it changes'],
   ];
   return [

@@ -4,7 +4,7 @@
 import { randomBytes } from 'node:crypto';
 import { watchCards } from '../fabric/cards.js';
 import { connectBroker, followConnection, leaveBroker } from '../fabric/connection.js';
-import { ensureSecrets, ringOf } from '../fabric/keyring.js';
+import { ensureSecrets, ringOf, tellStages } from '../fabric/keyring.js';
 import { Lease } from '../fabric/lease.js';
 import { LightPublisher } from '../fabric/publisher.js';
 import { freshInbox } from '../fabric/raw.js';
@@ -103,6 +103,7 @@ async function startCore(options: ControlOptions): Promise<{ control: Control; l
   const policy = await firstPolicy(nc, options.policyFile);
   await openBucket(nc, 'mesh_grants', true);
   const ring = await ringOf(nc, secrets);
+  await tellStages(nc, ring);
   const id = `control-${randomBytes(5).toString('hex')}`;
   const pub = new LightPublisher(nc, freshInbox(nc), limits.ackTimeoutMs);
   const lease = new Lease(nc, pub, 'mesh_state', 'supervisor', id, LEASE_MS);

@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto';
 import type { NatsConnection } from '@nats-io/transport-node';
 import type { KeyRing } from '../wire/keyring.js';
 import { meshError } from '../wire/errors.js';
-import { openBucket, streamState } from './streams.js';
+import { kvAsk, openBucket, streamState } from './streams.js';
 
 /** What gateways and control share. */
 export interface Secrets {
@@ -52,4 +52,32 @@ export async function readSecrets(nc: NatsConnection): Promise<Secrets> {
 export async function ringOf(nc: NatsConnection, secrets: Secrets): Promise<KeyRing> {
   const { created } = await streamState(nc, 'DECISIONS');
   return { current: secrets.current, keys: secrets.keys, epoch: String(Date.parse(created)) };
+}
+
+/** The stage whose guards open tickets: its interceptors need the keys of the macs, and nothing else of the secrets. */
+const RING_OF = 'authority';
+
+/** Put down what interceptors need of the secrets, each under the name of its stage (control only). */
+export async function tellStages(nc: NatsConnection, { current, keys, epoch }: KeyRing): Promise<void> {
+  const kv = await openBucket(nc, 'mesh_keys');
+  const ring = [...keys].map(([kid, key]) => [kid, key.toString('base64')] as const);
+  const text = JSON.stringify({ current, keys: Object.fromEntries(ring), epoch });
+  const there = await kv.get(RING_OF);
+  if (there?.string() !== text) {
+    await kv.put(RING_OF, text);
+  }
+}
+
+/** The ring of a stage: an empty one, which opens nothing, for a stage that needs none. Throws config_missing. */
+export async function stageRing(nc: NatsConnection, stage: string): Promise<KeyRing> {
+  if (stage !== RING_OF) {
+    return { current: '', keys: new Map(), epoch: '' };
+  }
+  const text = await kvAsk(nc, 'mesh_keys', RING_OF);
+  if (text === undefined) {
+    throw meshError('config_missing', { what: 'the key ring of the stage (control has not run yet)' });
+  }
+  const { current, keys, epoch } = JSON.parse(text) as Omit<StoredKeys, 'ingress'> & { epoch: string };
+  const ring = Object.entries(keys).map(([kid, key]) => [kid, Buffer.from(key, 'base64')] as const);
+  return { current, keys: new Map(ring), epoch };
 }

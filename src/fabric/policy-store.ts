@@ -4,7 +4,7 @@
  */
 import { DeliverPolicy, jetstream } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
-import { kvGet, kvPut } from './streams.js';
+import { kvAsk, kvPut } from './streams.js';
 
 const SUBJECT = '$KV.mesh_policy.live';
 const KEY = 'live';
@@ -29,7 +29,7 @@ export async function putPolicy(nc: NatsConnection, policy: StoredPolicy): Promi
 
 /** The policy that stands there. */
 export async function readStoredPolicy(nc: NatsConnection): Promise<StoredPolicy | undefined> {
-  const text = await kvGet(nc, 'mesh_policy', KEY).catch(() => undefined);
+  const text = await kvAsk(nc, 'mesh_policy', KEY).catch(() => undefined);
   return text === undefined ? undefined : (JSON.parse(text) as StoredPolicy);
 }
 

@@ -18,6 +18,7 @@ import {
   type StreamSpec,
 } from '../wire/generated/streams.js';
 import { limits } from '../wire/limits.js';
+import { headersOf } from './raw.js';
 
 const NANOS = 1_000_000;
 const CAPTURE_ALL = '>';
@@ -161,6 +162,19 @@ export async function kvGet(
   const kv = await openBucket(nc, bucket);
   const entry = await kv.get(key);
   return entry === null || entry.operation !== 'PUT' ? undefined : entry.string();
+}
+
+/** Read one value by a plain request, for whoever may read this key and nothing else of the bucket. */
+export async function kvAsk(
+  nc: NatsConnection,
+  bucket: BucketName,
+  key: string,
+): Promise<string | undefined> {
+  const subject = `$JS.API.DIRECT.GET.KV_${bucket}.$KV.${bucket}.${key}`;
+  const msg = await nc.request(subject, '', { timeout: 2_000 });
+  const headers = headersOf(msg);
+  const gone = headers.statusCode >= 400 || headers.get('KV-Operation') !== undefined;
+  return gone ? undefined : msg.string();
 }
 
 /** Write one value of a bucket. */

@@ -62,7 +62,7 @@ export class Admitter {
     if (this.#split === undefined) {
       return this.#act(draft, runChain(draft, this.#core), origin, fallbackId, waited);
     }
-    const said = this.#split.judge(draft, (judged, verdict) => {
+    const said = this.#split.judge(draft, waited, (judged, verdict) => {
       if (isUnproven(verdict) && mayStay(judged, origin)) {
         origin.undone();
       } else if (this.#act(judged, verdict, origin, fallbackId, waited) === 'held') {
@@ -116,7 +116,7 @@ export class Admitter {
     return split === undefined
       ? runChain(draft, this.#core)
       : await new Promise((resolve) => {
-          const said = split.judge(draft, (_, verdict) => resolve(verdict));
+          const said = split.judge(draft, false, (_, verdict) => resolve(verdict));
           if (said !== undefined) {
             resolve(said);
           }

@@ -7,7 +7,14 @@ import { readStoredPolicy, watchPolicy } from '../fabric/policy-store.js';
 import { Newest } from '../domain/newest.js';
 import { compilePolicy, type Policy } from '../domain/policy.js';
 import { meshError } from '../wire/errors.js';
-import type { Core } from './core.js';
+import type { Log } from '../wire/log.js';
+
+/** Whose policy it is: replaced as a whole. */
+export interface UnderPolicy {
+  readonly nc: NatsConnection;
+  readonly log: Log;
+  policy: Policy;
+}
 
 /** What a compile error calls the text. */
 const PLACE = 'the policy of the mesh';
@@ -22,7 +29,7 @@ export async function firstPolicy(nc: NatsConnection): Promise<Policy> {
 }
 
 /** Follow the policy. Returns how to stop. */
-export function followPolicy(core: Core): Promise<() => void> {
+export function followPolicy(core: UnderPolicy): Promise<() => void> {
   const newest = new Newest<string>((text) => replace(core, text), {
     now: () => performance.now(),
     after: (ms, run) => setTimeout(run, ms).unref(),
@@ -34,7 +41,7 @@ export function followPolicy(core: Core): Promise<() => void> {
   });
 }
 
-function replace(core: Core, text: string): void {
+function replace(core: UnderPolicy, text: string): void {
   try {
     core.policy = compilePolicy(text, PLACE);
     core.log.info({ policy: core.policy.digest }, 'policy replaced');

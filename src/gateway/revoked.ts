@@ -43,7 +43,8 @@ export async function followGrants(parts: RevokedParts): Promise<() => void> {
   };
 }
 
-function note(book: GrantBook, change: GrantChange): void {
+/** Put a change into the book. */
+export function note(book: GrantBook, change: GrantChange): void {
   switch (change.kind) {
     case 'holder':
       return book.setHolder(change.name, change.publicKey);

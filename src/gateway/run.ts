@@ -18,6 +18,7 @@ import { pattern } from '../wire/generated/subjects.js';
 import type { Log } from '../wire/log.js';
 import type { Token } from '../wire/names.js';
 import { limits } from '../wire/limits.js';
+import type { Stage } from '../wire/stages.js';
 import { serveAdoptions } from './adopt.js';
 import { Admitter } from './admit.js';
 import { serveAsks } from './ask.js';
@@ -40,6 +41,7 @@ import { followGrants } from './revoked.js';
 import { Settler } from './settle.js';
 import { showGateway } from './shown.js';
 import { Sight, type SightOptions } from './sight.js';
+import { SplitChain } from './split/judge.js';
 import { Taken } from './taken.js';
 import { Taker } from './take.js';
 import { serveWakes } from './wake.js';
@@ -54,6 +56,8 @@ export interface GatewayOptions {
   readonly log: Log;
   /** What it looks at of the calls that pass it. */
   readonly sight?: SightOptions;
+  /** Stages that interceptors judge; default: none. */
+  readonly split?: readonly Stage[];
 }
 
 /** A running gateway. */
@@ -78,11 +82,12 @@ export async function runGateway(options: GatewayOptions): Promise<RunningGatewa
   const settler = new Settler(core, open, taken);
   const cancels = new Cancels();
   const decider = new Decider(core, open, settler, cancels);
-  cork(core.nc, () => open.size + decider.inAir);
+  const split = options.split?.length ? new SplitChain(core, options.split) : undefined;
+  cork(core.nc, () => open.size + decider.inAir + (split?.size ?? 0));
   const attempts = new Attempts(core, open, decider, settler);
-  const admitter = new Admitter(core, decider, cancels);
+  const admitter = new Admitter(core, decider, cancels, split);
   const waiting = new WaitingRoom(
-    (w) => admitter.retry(w),
+    (w) => admitter.retry(w, () => waiting.add(w)),
     (w) => park(core, w),
   );
   const results = new Results(core, open, settler, attempts, taken, () => waiting.poke());
@@ -95,6 +100,7 @@ export async function runGateway(options: GatewayOptions): Promise<RunningGatewa
     free: () => waiting.poke(),
   });
   const stopGrants = await followGrants({ core, open, attempts, settler });
+  await split?.start();
   open.wheel.start();
   waiting.start();
   const stopResults = hearResults(core, results);
@@ -115,14 +121,15 @@ export async function runGateway(options: GatewayOptions): Promise<RunningGatewa
 
   return {
     gateway: core.name,
-    sight: showGateway({ core, open, waiting, decider, taker, tracing, connected }),
+    sight: showGateway({ core, open, waiting, decider, taker, split, tracing, connected }),
     async stop(drainMs = 2_000) {
       taker.stop();
       stops.forEach((stop) => stop());
       const until = Date.now() + drainMs;
-      while (Date.now() < until && open.size + waiting.size + decider.inAir > 0) {
+      while (Date.now() < until && open.size + waiting.size + decider.inAir + (split?.size ?? 0) > 0) {
         await new Promise((resolve) => setTimeout(resolve, 20));
       }
+      split?.stop();
       waiting.stop();
       taken.flush();
       await peers.stop();

@@ -9,6 +9,7 @@ import { spanSamples } from '../sight/tracing.js';
 import type { Core } from './core.js';
 import type { Decider } from './decide.js';
 import type { OpenSet } from './open.js';
+import type { SplitChain } from './split/judge.js';
 import type { Taker } from './take.js';
 import type { WaitingRoom } from './waiting.js';
 
@@ -19,6 +20,8 @@ export interface Shown {
   readonly waiting: WaitingRoom;
   readonly decider: Decider;
   readonly taker: Taker;
+  /** Missing when all of the chain runs here. */
+  readonly split: SplitChain | undefined;
   readonly tracing: Tracing | undefined;
   /** Is the connection to the server up? */
   readonly connected: () => boolean;
@@ -33,7 +36,7 @@ export function showGateway(parts: Shown): Sightly {
   };
 }
 
-function missing({ core, taker, connected }: Shown): string[] {
+function missing({ core, taker, split, connected }: Shown): string[] {
   const list: string[] = [];
   if (!connected()) {
     list.push('it is not connected to the server');
@@ -44,10 +47,13 @@ function missing({ core, taker, connected }: Shown): string[] {
       overload === undefined ? '' : ` (${overload.stream} is ${Math.round(overload.percent)} % full)`;
     list.push(`it takes no calls${why}`);
   }
+  for (const stage of split?.absent ?? []) {
+    list.push(`no interceptor of the stage ${stage} is there`);
+  }
   return list;
 }
 
-function meterOf({ core, open, waiting, decider, taker, tracing }: Shown): Meter {
+function meterOf({ core, open, waiting, decider, taker, split, tracing }: Shown): Meter {
   const meter = new Meter('gateway');
   const { sight } = core;
   meter.calls(sight.tally);
@@ -55,6 +61,14 @@ function meterOf({ core, open, waiting, decider, taker, tracing }: Shown): Meter
   meter.histograms({ name: 'mesh_hop_seconds', help: hop }, 'hop', () => sight.hops);
   const guard = 'Time of the guards of timed calls (one in 16, and the sampled).';
   meter.histograms({ name: 'mesh_guard_seconds', help: guard }, 'guard', () => sight.guards);
+  if (split !== undefined) {
+    const stage = 'Time of questions to interceptors: both ways and the guards of the stage.';
+    meter.histograms({ name: 'mesh_stage_seconds', help: stage }, 'stage', () => split.times);
+    const unproven = 'Calls that no interceptor of the stage judged in time.';
+    meter.counter({ name: 'mesh_stage_unproven_total', help: unproven, labels: ['stage'] }, () =>
+      split.stages.map((one) => ({ labels: { stage: one }, value: split.unproven.get(one) ?? 0 })),
+    );
+  }
   const one = (name: string, help: string, read: () => number) =>
     meter.gauge({ name, help }, () => [{ value: read() }]);
   one('mesh_open_calls', 'Decided and not settled.', () => open.size + decider.inAir);

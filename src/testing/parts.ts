@@ -14,8 +14,10 @@ import { tempFolder } from '../fabric/temp-folder.js';
 import { mintUsers, readUsers, type Credentials, type NewUser } from '../fabric/users.js';
 import { runGateway, type RunningGateway } from '../gateway/run.js';
 import type { SightOptions } from '../gateway/sight.js';
+import { runInterceptor, type RunningInterceptor } from '../gateway/split/interceptor.js';
 import { meshError } from '../wire/errors.js';
 import { silent } from '../wire/log.js';
+import type { Stage } from '../wire/stages.js';
 import { openPolicy, type TestMeshOptions } from './options.js';
 
 /** What only our own tests ask for. */
@@ -24,6 +26,8 @@ export interface PartsOptions extends TestMeshOptions {
   readonly sight?: SightOptions;
   /** Let identity say who connects: so many processes, with these rules. */
   readonly identity?: { readonly processes?: number; readonly rules?: string };
+  /** Stages that interceptors judge: one of each runs here. */
+  readonly split?: readonly Stage[];
 }
 
 /** Where a part connects, and as whom. */
@@ -33,6 +37,7 @@ export interface PartOptions {
   readonly seed: string;
   readonly policyFile: string;
   readonly log: NonNullable<TestMeshOptions['log']>;
+  readonly split: readonly Stage[];
 }
 
 /** Running parts. */
@@ -44,10 +49,11 @@ export interface Parts {
   /** What is started again takes the place of what was stopped. */
   control: RunningControl;
   readonly gateways: RunningGateway[];
+  readonly interceptors: RunningInterceptor[];
   /** Credentials of a user. Throws `not_found`. */
   credentials(name: string): Credentials;
   /** What a further gateway or control is started with. */
-  as(name: 'gateway' | 'control'): PartOptions;
+  as(name: 'gateway' | 'control' | Stage): PartOptions;
   /** Stop everything and remove the folder. */
   readonly stop: () => Promise<void>;
 }
@@ -84,7 +90,9 @@ async function start(
   stop: () => Promise<void>,
 ): Promise<Parts> {
   const users = options.users ?? {};
-  const list = [...SERVICES, ...Object.entries(users).map(([name, role]) => ({ name, role }))];
+  const { split = [] } = options;
+  const stages = split.map((name): NewUser => ({ name, role: 'interceptor' }));
+  const list = [...SERVICES, ...stages, ...Object.entries(users).map(([name, role]) => ({ name, role }))];
   const minted = new Map((await mintUsers(dir, list)).map((one) => [one.name, one]));
   const credentials = (name: string): Credentials => {
     const found = minted.get(name);
@@ -105,14 +113,20 @@ async function start(
   const { url } = server;
   const as = (name: string): PartOptions => {
     const { seed } = credentials(name);
-    return { url, name, seed, policyFile, log: options.log ?? silent };
+    return { url, name, seed, policyFile, log: options.log ?? silent, split };
   };
   const control = await runControl({ ...as('control'), dir });
   const identity = await startIdentity(dir, options, as('identity'));
   closers.push(async () => void (await Promise.all(identity.map((one) => one.stop()))));
   const gateways: RunningGateway[] = [];
-  const parts: Parts = { dir, url, policyFile, server, control, gateways, credentials, as, stop };
+  const interceptors: RunningInterceptor[] = [];
+  const running = { control, gateways, interceptors };
+  const parts: Parts = { dir, url, policyFile, server, ...running, credentials, as, stop };
   closers.push(() => parts.control.stop());
+  closers.push(async () => void (await Promise.all(interceptors.map((one) => one.stop()))));
+  for (const stage of split) {
+    interceptors.push(await runInterceptor(as(stage)));
+  }
   closers.push(async () => void (await Promise.all(gateways.map((gateway) => gateway.stop(DRAIN_MS)))));
   for (let i = 0; i < (options.gateways ?? 1); i++) {
     gateways.push(await runGateway({ ...as('gateway'), sight: options.sight ?? {} }));

@@ -63,7 +63,7 @@ describe.skipIf(!hasOpenssl())('TLS', () => {
   // the command openssl makes the certificates; where it is missing there is nothing to test with
   beforeAll(async () => {
     prepareFolder(data);
-    await prepareMesh(data, undefined, 2);
+    await prepareMesh(data, undefined, { identity: 2 });
     authority = new Authority(join(folder, 'tls'), 'ca');
     const stranger = new Authority(join(folder, 'tls'), 'stranger');
     const issue = (name: string, subject: string, alternative: string, by = authority) =>

@@ -10,6 +10,7 @@ import { startMesh, type RunningMesh } from '../../src/cli/up/mesh.js';
 import { connectBroker } from '../../src/fabric/connection.js';
 import { scan } from '../../src/fabric/reader.js';
 import { credentialsFile } from '../../src/fabric/users.js';
+import { stagesToSplit } from './mesh.js';
 import { judge, type Told, type Verdict } from './judge.js';
 import { startAgent, type KeptAgent } from './kept-agent.js';
 
@@ -46,7 +47,7 @@ async function startRig(idempotent: boolean, plant: 'none' | 'twice'): Promise<R
   writeFileSync(policy, POLICY);
   const effectFile = join(dir, 'effects.jsonl');
   writeFileSync(effectFile, '');
-  const mesh = await startMesh({ dir: join(dir, 'data'), policy, gateways: 2 });
+  const mesh = await startMesh({ dir: join(dir, 'data'), policy, gateways: 2, split: stagesToSplit() });
   await mesh.addUser('worker', 'agent');
   const argv = [
     mesh.url,

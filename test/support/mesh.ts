@@ -3,6 +3,7 @@
  */
 import { connect, type ConnectOptions, type Mesh } from '../../src/agent/index.js';
 import { connectBroker, type NatsConnection } from '../../src/fabric/connection.js';
+import { isStage, type Stage } from '../../src/wire/stages.js';
 import { startParts, type Parts, type PartsOptions } from '../../src/testing/parts.js';
 
 export { openPolicy } from '../../src/testing/options.js';
@@ -17,7 +18,7 @@ export interface TestMesh extends Parts {
 
 /** Start one; stop it in `afterAll`. */
 export async function startTestMesh(options: PartsOptions = {}): Promise<TestMesh> {
-  const parts = await startParts(options);
+  const parts = await startParts({ split: stagesToSplit(), ...options });
   const open: { close(): Promise<void> }[] = [];
   const broker = async (name: string) => {
     const nc = await connectBroker({ url: parts.url, name, seed: parts.credentials(name).seed });
@@ -62,4 +63,9 @@ export async function until<T>(
 /** Let time pass: the pace of faults or of load, never a wait for a fact (that is `until`). */
 export function pace(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+/** Every mesh for tests is a split one when MESH_SPLIT says so. */
+export function stagesToSplit(): readonly Stage[] {
+  return (process.env['MESH_SPLIT'] ?? '').split(',').filter(isStage);
 }

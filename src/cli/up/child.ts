@@ -55,9 +55,10 @@ export async function startChild({ args, logFile }: ChildOptions): Promise<Start
   };
 }
 
-/** Who the starter is, its children are not. */
+/** Who the starter is, its children are not; which stages are split they are told. */
 function ownEnvironment(): NodeJS.ProcessEnv {
-  const { MESH_SEED: _seed, MESH_CLI_CREDS: _creds, MESH_NATS_CONTEXT: _context, ...rest } = process.env;
+  const { MESH_SEED: _seed, MESH_CLI_CREDS: _creds, MESH_NATS_CONTEXT: _context, ...most } = process.env;
+  const { MESH_SPLIT: _split, ...rest } = most;
   return rest;
 }
 

@@ -18,6 +18,7 @@ import {
 import { connectBroker, withoutSecrets } from '../../fabric/connection.js';
 import { meshError } from '../../wire/errors.js';
 import type { Role } from '../../wire/generated/permissions.js';
+import type { Stage } from '../../wire/stages.js';
 import { NO_FILE } from '../settings.js';
 import { readState, removeState, writeState, type MeshState, type ProcessState } from '../state.js';
 import { startChild } from './child.js';
@@ -45,6 +46,8 @@ export interface MeshOptions {
   readonly offline?: boolean;
   /** How many processes say who connects; with none the server knows all users itself. Default 0. */
   readonly identity?: number;
+  /** Stages that interceptors judge: one process of each, and the gateways ask them. Default: none. */
+  readonly split?: readonly Stage[];
   /** Further arguments of control (0) and of each gateway (from 1). */
   readonly args?: (nth: number) => readonly string[];
   /** Hears one sentence when something ends by itself, and when a server must be fetched. */
@@ -73,6 +76,8 @@ export interface RunningMesh {
   readonly gateways: readonly MeshProcess[];
   /** None when the server knows all users itself. */
   readonly identity: readonly MeshProcess[];
+  /** One of each stage, in the order of the setting; none when gateways judge everything themselves. */
+  readonly interceptors: readonly MeshProcess[];
   /** Credentials of a user of the folder. */
   credentials(name: string): Credentials;
   /** Make a user; the server knows it when this resolves. A server that is not ours must be told by its owner. */
@@ -91,8 +96,12 @@ export const FIRST_USERS: readonly NewUser[] = [
   { name: 'me', role: 'caller' },
 ];
 
-function firstUsers(identity = 0): readonly NewUser[] {
-  return identity === 0 ? FIRST_USERS : [...FIRST_USERS, { name: 'identity', role: 'identity' }];
+type Extra = Pick<MeshOptions, 'identity' | 'split'>;
+
+function firstUsers({ identity = 0, split = [] }: Extra): readonly NewUser[] {
+  const interceptors = split.map((stage): NewUser => ({ name: stage, role: 'interceptor' }));
+  const known: readonly NewUser[] = identity === 0 ? [] : [{ name: 'identity', role: 'identity' }];
+  return [...FIRST_USERS, ...known, ...interceptors];
 }
 
 /** Start a mesh; resolves when gateways take calls. Throws `already_running` when one runs on the folder. */
@@ -106,9 +115,9 @@ export async function startMesh(options: MeshOptions): Promise<RunningMesh> {
  * Make the folder with its users, and a first policy unless there is one already, for a server that somebody else
  * starts. Returns the policy.
  */
-export async function prepareMesh(dir: string, policy?: string, identity = 0): Promise<string> {
-  await mintUsers(dir, firstUsers(identity));
-  setIdentity(dir, identity > 0);
+export async function prepareMesh(dir: string, policy?: string, extra: Extra = {}): Promise<string> {
+  await mintUsers(dir, firstUsers(extra));
+  setIdentity(dir, (extra.identity ?? 0) > 0);
   await ensureIssuer(dir);
   return policy === undefined ? starterPolicy(dir) : resolve(policy);
 }
@@ -118,7 +127,7 @@ async function startLocked(dir: string, options: MeshOptions): Promise<RunningMe
   if (other !== undefined) {
     throw meshError('already_running', { folder: dir, pid: other.pid });
   }
-  await mintUsers(dir, firstUsers(options.identity));
+  await mintUsers(dir, firstUsers(options));
   setIdentity(dir, (options.identity ?? 0) > 0);
   await ensureIssuer(dir);
   const policyFile = options.policy === undefined ? starterPolicy(dir) : resolve(options.policy);
@@ -132,7 +141,7 @@ async function startLocked(dir: string, options: MeshOptions): Promise<RunningMe
   return runningMesh(parts);
 }
 
-type Part = 'control' | 'gateway' | 'identity';
+type Part = 'control' | 'gateway' | 'identity' | 'interceptor';
 
 /** The processes, in the order in which they depend on each other. */
 class Parts {
@@ -145,6 +154,7 @@ class Parts {
   control: Kept<Started> | undefined;
   gateways: Kept<Started>[] = [];
   identity: Kept<Started>[] = [];
+  interceptors: Kept<Started>[] = [];
   url = '';
 
   constructor(dir: string, policyFile: string, options: MeshOptions) {
@@ -162,8 +172,12 @@ class Parts {
     this.url = this.#options.url ?? (await this.#startServer());
     await this.#knock();
     this.control = await this.#child('control', 'control', 0);
-    const { gateways = 1, identity = 0 } = this.#options;
+    const { gateways = 1, identity = 0, split = [] } = this.#options;
     await this.#children('identity', identity, gateways + 1, this.identity);
+    // Before the gateways, which would refuse what nobody judges.
+    for (const [i, stage] of split.entries()) {
+      this.interceptors.push(await this.#child('interceptor', stage, gateways + identity + 1 + i, stage));
+    }
     await this.#children('gateway', gateways, 1, this.gateways);
     this.#write();
     natsContext(this.dir, this.url, 'operator');
@@ -184,7 +198,8 @@ class Parts {
   }
 
   async stop(): Promise<void> {
-    await Promise.all([...this.gateways, ...this.identity].map((one) => one.stop()));
+    await Promise.all(this.gateways.map((one) => one.stop())); // what they drain must still be judged
+    await Promise.all([...this.identity, ...this.interceptors].map((one) => one.stop()));
     await this.control?.stop();
     await this.server?.stop();
     removeState(this.dir);
@@ -217,11 +232,13 @@ class Parts {
     }
   }
 
-  #child(command: Part, name: string, nth: number): Promise<Kept<Started>> {
-    const args = [command, '--data', this.dir, '--url', this.url];
+  #child(command: Part, name: string, nth: number, stage?: Stage): Promise<Kept<Started>> {
+    const args = [command, ...(stage === undefined ? [] : [stage]), '--data', this.dir, '--url', this.url];
     args.push(...(command === 'control' ? ['--policy', this.policyFile] : []));
+    const { split = [] } = this.#options;
+    args.push(...(command === 'gateway' && split.length > 0 ? ['--split', split.join(',')] : []));
     // What this process has read is said; the children read no file.
-    args.push('--as', command, '--config', NO_FILE, ...(this.#options.args?.(nth) ?? []));
+    args.push('--as', stage ?? command, '--config', NO_FILE, ...(this.#options.args?.(nth) ?? []));
     const logFile = join(this.dir, places.logs, `${name}.log`);
     const launch = (): Promise<Started> =>
       startChild(this.#options.inheritLogs === true ? { args } : { args, logFile });
@@ -242,6 +259,7 @@ class Parts {
         control: processState(this.control),
         gateways: this.gateways.map(processState),
         ...(this.identity.length === 0 ? {} : { identity: this.identity.map(processState) }),
+        ...(this.interceptors.length === 0 ? {} : { interceptors: this.interceptors.map(processState) }),
         startedAt: this.#startedAt,
       };
       writeState(this.dir, state);
@@ -254,7 +272,7 @@ function processState({ pid, metrics }: Kept<Started>): ProcessState {
 }
 
 function runningMesh(parts: Parts): RunningMesh {
-  const { dir, server, control, gateways, identity } = parts;
+  const { dir, server, control, gateways, identity, interceptors } = parts;
   if (control === undefined) {
     throw meshError('internal', { where: 'startMesh' });
   }
@@ -275,6 +293,7 @@ function runningMesh(parts: Parts): RunningMesh {
     control,
     gateways,
     identity,
+    interceptors,
     credentials: (name) => loadCredentials(credentialsFile(dir, name)),
     addUser,
     addUsers,

@@ -4,11 +4,12 @@
  * `mesh init` writes are made from this table.
  */
 import { limitTable } from '../../wire/limits.js';
+import { STAGES, type Stage } from '../../wire/stages.js';
 import type { Choice, Flag, List, OneShape, Part, Text, ValueOf, Whole } from './shape.js';
 
 /** One setting. */
 export interface Setting {
-  readonly shape: OneShape | List<Text>;
+  readonly shape: OneShape | List<Text> | List<Choice>;
   /** As the commands take it, with the name of its value. Secrets have none: arguments can be read by everybody. */
   readonly flag?: string;
   /** Several commands may have the same flag for different settings. */
@@ -92,6 +93,13 @@ export const settings = {
     env: 'MESH_GATEWAYS',
     what: 'how many gateways mesh up starts',
     otherwise: 1,
+  },
+  split: {
+    shape: { is: 'list', of: { is: 'choice', of: STAGES } } as List<Choice<Stage>>,
+    flag: '--split <stages>',
+    env: 'MESH_SPLIT',
+    what: 'stages of the chain that interceptors judge, with commas: authority, policy',
+    otherwise: 'none',
   },
   identity: {
     shape: whole(0, 16),

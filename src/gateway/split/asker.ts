@@ -34,6 +34,9 @@ interface Question {
 }
 
 const SWEEP_MS = 10;
+const KNOCK_MS = 1_000;
+const KNOCK = 'knock' as Token;
+const EMPTY = new Uint8Array(0);
 
 /** Asks. */
 export class Asker {
@@ -42,14 +45,20 @@ export class Asker {
   readonly #unguessable = randomBytes(16).toString('hex');
   #next = 0;
   #timer: NodeJS.Timeout | undefined;
+  #knocks: NodeJS.Timeout | undefined;
   #sub: { unsubscribe(): void } | undefined;
+  readonly #stages: readonly Stage[];
+  readonly #nobody = new Set<string>();
+  /** Stages that nobody listened for, a moment ago. */
+  absent: readonly Stage[] = [];
 
-  constructor(core: Pick<Core, 'nc' | 'name' | 'log'>) {
+  constructor(core: Pick<Core, 'nc' | 'name' | 'log'>, stages: readonly Stage[]) {
     this.#core = core;
+    this.#stages = stages;
   }
 
-  /** Hear answers. */
-  start(): void {
+  /** Hear answers, and look who is there. Resolves when that is known for the first time. */
+  async start(): Promise<void> {
     const own = pattern.stage.split('.');
     own[4] = this.#core.name;
     // Plain, because the server tells "nobody listens" only to a plain subscription of whoever published.
@@ -58,11 +67,31 @@ export class Asker {
     });
     this.#timer = setInterval(() => this.#sweep(performance.now()), SWEEP_MS);
     this.#timer.unref();
+    this.#knock();
+    await this.#core.nc.flush();
+    this.#knocks = setInterval(() => this.#knock(), KNOCK_MS);
+    this.#knocks.unref();
+    this.#look();
+  }
+
+  /** An empty message, which interceptors pass over: the server says when it went to nobody. */
+  #knock(): void {
+    this.#look();
+    for (const stage of this.#stages) {
+      const at = { stage: stage as string as Token, gateway: this.#core.name };
+      this.#core.nc.publish(subject.check(at), EMPTY, { reply: subject.stage({ ...at, nonce: KNOCK }) });
+    }
+  }
+
+  #look(): void {
+    this.absent = this.#stages.filter((stage) => this.#nobody.has(stage));
+    this.#nobody.clear();
   }
 
   /** Ask no more; what waits hears so. */
   stop(): void {
     clearInterval(this.#timer);
+    clearInterval(this.#knocks);
     this.#timer = undefined;
     this.#sub?.unsubscribe();
     for (const nonce of [...this.#waiting.keys()]) {
@@ -107,6 +136,9 @@ export class Asker {
 
   #hear(msg: Msg): void {
     const p = parse.stage(msg.subject);
+    if (p?.nonce === KNOCK && headersOf(msg).statusCode === 503) {
+      return void this.#nobody.add(p.stage);
+    }
     const question = p === undefined ? undefined : this.#waiting.get(p.nonce);
     if (p === undefined || question === undefined || question.stage !== p.stage) {
       return;

@@ -28,6 +28,7 @@ interface Going {
   readonly untilMs: number;
   readonly beganMs: number;
   readonly done: Judged;
+  readonly waited: boolean;
 }
 
 /** Runs the chain in parts. */
@@ -39,22 +40,27 @@ export class SplitChain {
   readonly times: ReadonlyMap<string, Histogram>;
   /** Calls that a stage did not judge in time, since the start. */
   readonly unproven = new Map<Stage, number>();
-  /** Stages whose last question had no answer. */
-  readonly silent = new Set<Stage>();
   readonly stages: readonly Stage[];
+  /** Calls under way that have waited before, by capability. */
+  readonly #retries = new Map<string, number>();
   #going = 0;
 
   constructor(core: Core, stages: readonly Stage[]) {
     this.#core = core;
     this.stages = stages;
     this.#parts = partsOf(stages);
-    this.#asker = new Asker(core);
+    this.#asker = new Asker(core, stages);
     this.times = new Map(stages.map((stage) => [stage, new Histogram()]));
   }
 
   /** Hear answers. */
-  start(): void {
-    this.#asker.start();
+  start(): Promise<void> {
+    return this.#asker.start();
+  }
+
+  /** Stages that nobody listens for. */
+  get absent(): readonly Stage[] {
+    return this.#asker.absent;
   }
 
   /** Ask no more; what is under way is refused. */
@@ -67,15 +73,15 @@ export class SplitChain {
     return this.#going;
   }
 
-  /** Judge a call. What can be said at once is the answer, else `done` hears it later. */
-  judge(draft: Draft, done: Judged): ChainVerdict | undefined {
+  /** Judge a call. What can be said at once is the answer, else `done` hears it later. `waited`: it was held before. */
+  judge(draft: Draft, waited: boolean, done: Judged): ChainVerdict | undefined {
     const beganMs = performance.now();
     const step = runParts(draft, this.#core, this.#parts, 0);
     if (step.verdict !== 'ask') {
       return step;
     }
-    this.#going++;
-    const going = { draft, untilMs: beganMs + limits.stageMs, beganMs, done };
+    const going = { draft, untilMs: beganMs + limits.stageMs, beganMs, done, waited };
+    this.#count(going, 1);
     this.#ask(going, step.stage, step.at);
     return undefined;
   }
@@ -87,7 +93,7 @@ export class SplitChain {
   mayRetry({ capability, headers }: Incoming): boolean {
     const major = headers.get(header.major);
     const entry = this.#core.registry.find(capability, major === undefined ? undefined : Number(major));
-    const most = this.#going + 1;
+    const most = (this.#retries.get(capability) ?? 0) + 1;
     return entry === undefined || this.#core.router.free(entry, Date.now(), most) >= most;
   }
 
@@ -96,9 +102,22 @@ export class SplitChain {
     return step.verdict === 'ask' ? this.#ask(going, step.stage, step.at) : this.#end(going, step);
   }
 
-  #end({ draft, done }: Going, verdict: ChainVerdict): void {
-    this.#going--;
-    done(draft, verdict);
+  #end(going: Going, verdict: ChainVerdict): void {
+    this.#count(going, -1);
+    going.done(going.draft, verdict);
+  }
+
+  #count({ draft, waited }: Going, change: number): void {
+    this.#going += change;
+    if (!waited) {
+      return;
+    }
+    const now = (this.#retries.get(draft.capability) ?? 0) + change;
+    if (now > 0) {
+      this.#retries.set(draft.capability, now);
+    } else {
+      this.#retries.delete(draft.capability);
+    }
   }
 
   #ask(going: Going, stage: Stage, at: number): void {
@@ -121,10 +140,8 @@ export class SplitChain {
 
   #heard(going: Going, stage: Stage, at: number, policy: string, heard: Heard): void {
     if ('why' in heard) {
-      this.silent.add(stage);
       return this.#unproven(going, stage, heard.why);
     }
-    this.silent.delete(stage);
     const { answer } = heard;
     const behind = answer.verdict === 'behind' || answer.policy !== policy;
     if (behind || this.#core.policy.digest !== policy || this.#isGone(going.draft)) {

@@ -7,14 +7,7 @@
  * `docs/reference/subjects.md` from this file.
  */
 export type Role =
-  | 'caller'
-  | 'agent'
-  | 'gateway'
-  | 'interceptor'
-  | 'control'
-  | 'viewer'
-  | 'operator'
-  | 'identity';
+  'caller' | 'agent' | 'gateway' | 'interceptor' | 'control' | 'viewer' | 'operator' | 'identity';
 export type Kind = 'stream' | 'service' | 'core' | 'republished';
 
 export interface SubjectRow {

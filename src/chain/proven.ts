@@ -88,7 +88,9 @@ export function takeAnswer(stage: Stage, draft: Draft, world: Knows, answer: Sta
     case 'deny':
       return deny(fromBody(answer.error), answer.status);
     case 'hold':
-      return stage === 'policy' ? held(draft, world, answer.approval as unknown as Approval) : wrong('a hold');
+      return stage === 'policy'
+        ? held(draft, world, answer.approval as unknown as Approval)
+        : wrong('a hold');
     case 'behind':
       return wrong('no verdict');
   }

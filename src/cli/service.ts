@@ -60,13 +60,15 @@ export async function serveUntilStopped(
   const page = await openPage(settings);
   const sight = { ratio: settings.orDefault('trace.ratio'), logCalls: calls };
   const split = settings.value('split') ?? [];
-  const service = await start({ url, seed, name, policyFile, dir, log, sight, split }).catch((err: unknown) => {
-    if (!(err instanceof MeshError)) {
-      log.error({ err }, 'did not start'); // the printed error does not carry its cause
-    }
-    sayError(err, options.json === true);
-    process.exit(exitOfError(err)); // a connection made on the way would keep the process
-  });
+  const service = await start({ url, seed, name, policyFile, dir, log, sight, split }).catch(
+    (err: unknown) => {
+      if (!(err instanceof MeshError)) {
+        log.error({ err }, 'did not start'); // the printed error does not carry its cause
+      }
+      sayError(err, options.json === true);
+      process.exit(exitOfError(err)); // a connection made on the way would keep the process
+    },
+  );
   page?.show(service.sight);
   sayReady(options, user, url, page);
   await stopped;

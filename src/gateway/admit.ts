@@ -72,13 +72,7 @@ export class Admitter {
     return said === undefined ? 'asked' : this.#act(draft, said, origin, fallbackId, waited);
   }
 
-  #act(
-    draft: Draft,
-    verdict: ChainVerdict,
-    origin: Origin,
-    fallbackId: string,
-    waited: boolean,
-  ): Admission {
+  #act(draft: Draft, verdict: ChainVerdict, origin: Origin, fallbackId: string, waited: boolean): Admission {
     this.#core.sight.judged(draft);
     if (verdict.verdict === 'deny') {
       if (waited && verdict.status === 'expired') {

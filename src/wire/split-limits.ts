@@ -12,7 +12,8 @@ export const splitLimits = {
   stageTryMs: {
     value: 300,
     unit: 'ms',
-    reason: 'Without an answer the question goes to another interceptor: a hop takes less than a millisecond.',
+    reason:
+      'Without an answer the question goes to another interceptor: a hop takes less than a millisecond.',
   },
   stagePauseMs: {
     value: 25,

@@ -162,7 +162,9 @@ function show(stage: Stage, { verdicts, time }: Counts, connected: () => boolean
     help: 'Answers of this interceptor; behind: not judged.',
     labels: ['stage', 'verdict'],
   };
-  meter.counter(answers, () => [...verdicts].map(([verdict, value]) => ({ labels: { stage, verdict }, value })));
+  meter.counter(answers, () =>
+    [...verdicts].map(([verdict, value]) => ({ labels: { stage, verdict }, value })),
+  );
   const help = 'Time of an answer, without the way.';
   meter.histograms({ name: 'mesh_stage_work_seconds', help }, 'stage', () => new Map([[stage, time]]));
   return {

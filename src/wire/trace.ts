@@ -62,7 +62,13 @@ export function ownTrace(rootCall: string, ratio: number): Trace | undefined {
 }
 
 /** The trace id of a call whose record says `trace` (a traceparent), or, where it says none, of its own root. */
-export function traceOf({ root, trace }: { readonly root: string; readonly trace?: string }): string | undefined {
+export function traceOf({
+  root,
+  trace,
+}: {
+  readonly root: string;
+  readonly trace?: string;
+}): string | undefined {
   return trace === undefined ? traceIdOf(idIn(root)) : trace.slice(3, 35);
 }
 

@@ -91,8 +91,8 @@ export function takeAnswer(stage: Stage, draft: Draft, world: Knows, answer: Sta
       return stage === 'policy'
         ? held(draft, world, answer.approval as unknown as Approval)
         : wrong('a hold');
-    case 'behind':
-      return wrong('no verdict');
+    default:
+      return wrong('verdict'); // whatever else it says is no yes (D10)
   }
 }
 

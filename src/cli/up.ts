@@ -10,7 +10,8 @@ import { dataFolder, folderOf } from './context.js';
 import { note, paint, say, sayJson, table } from './output.js';
 import { limitArgs, pathIn, readSettings, withLimits, withSettings, type Flags } from './settings.js';
 import { SIGHT, sightArgs } from './sight-options.js';
-import { FIRST_USERS, prepareMesh, startMesh, type MeshProcess, type RunningMesh } from './up/mesh.js';
+import { prepareMesh, startMesh, type MeshProcess, type RunningMesh } from './up/mesh.js';
+import { FIRST_USERS } from './up/users.js';
 
 interface UpOptions extends Flags {
   readonly prepare?: boolean;

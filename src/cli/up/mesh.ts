@@ -23,6 +23,7 @@ import { NO_FILE } from '../settings.js';
 import { readState, removeState, writeState, type MeshState, type ProcessState } from '../state.js';
 import { startChild } from './child.js';
 import { natsContext, starterPolicy } from './files.js';
+import { firstUsers, type Extra } from './users.js';
 import { Kept, type KeepOptions, type Started } from './kept.js';
 
 /** How to start a mesh. */
@@ -86,22 +87,6 @@ export interface RunningMesh {
   addUsers(users: readonly NewUser[]): Promise<Credentials[]>;
   restartGateway(index: number): Promise<void>;
   stop(): Promise<void>;
-}
-
-/** The users of every mesh. */
-export const FIRST_USERS: readonly NewUser[] = [
-  { name: 'control', role: 'control' },
-  { name: 'gateway', role: 'gateway' },
-  { name: 'operator', role: 'operator' },
-  { name: 'me', role: 'caller' },
-];
-
-type Extra = Pick<MeshOptions, 'identity' | 'split'>;
-
-function firstUsers({ identity = 0, split = [] }: Extra): readonly NewUser[] {
-  const interceptors = split.map((stage): NewUser => ({ name: stage, role: 'interceptor' }));
-  const known: readonly NewUser[] = identity === 0 ? [] : [{ name: 'identity', role: 'identity' }];
-  return [...FIRST_USERS, ...known, ...interceptors];
 }
 
 /** Start a mesh; resolves when gateways take calls. Throws `already_running` when one runs on the folder. */

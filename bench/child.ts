@@ -11,6 +11,7 @@ type Start = (settings: never) => Promise<Part>;
 const parts: Readonly<Record<PartSettings['part'], () => Promise<{ start: Start }>>> = {
   control: () => import('./parts/service.js'),
   gateway: () => import('./parts/service.js'),
+  interceptor: () => import('./parts/service.js'),
   agents: () => import('./parts/agents.js'),
   caller: () => import('./parts/caller.js'),
   collector: () => import('./parts/collector.js'),

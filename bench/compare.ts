@@ -20,7 +20,7 @@ const AGENTS = 10;
 /** What is compared: a name, and what its rig has. */
 export interface Variant {
   readonly mode: string;
-  readonly rig: Pick<RigOptions, 'sight' | 'collector' | 'rules'>;
+  readonly rig: Pick<RigOptions, 'sight' | 'collector' | 'rules' | 'split'>;
 }
 
 /** One variant at one number of calls in flight. */
@@ -154,6 +154,7 @@ function summaryOf(
     cpuUsPerCall: {
       server: medianUs(list.map(({ cpuUsPerCall }) => cpuUsPerCall.server)),
       gateway: medianUs(list.map(({ cpuUsPerCall }) => cpuUsPerCall.gateway)),
+      interceptor: medianUs(list.map(({ cpuUsPerCall }) => cpuUsPerCall.interceptor)),
       caller: medianUs(list.map(({ cpuUsPerCall }) => cpuUsPerCall.caller)),
       agent: medianUs(list.map(({ cpuUsPerCall }) => cpuUsPerCall.agent)),
       control: medianUs(list.map(({ cpuUsPerCall }) => cpuUsPerCall.control)),
@@ -191,7 +192,9 @@ function print({ json }: BenchOptions, name: string, summaries: readonly Compari
     one.ratio.min.toFixed(3),
     String(one.opsPerSec),
     `${one.p50us} µs`,
-    ...['server', 'gateway', 'caller', 'agent'].map((part) => us(one.cpuUsPerCall[part as Part])),
+    ...['server', 'gateway', 'interceptor', 'caller', 'agent'].map((part) =>
+      us(one.cpuUsPerCall[part as Part]),
+    ),
     us(one.cpuUs),
     `${Math.round(one.foreignCpu * 100)} %`,
   ]);
@@ -204,6 +207,7 @@ function print({ json }: BenchOptions, name: string, summaries: readonly Compari
     'p50',
     'server',
     'gateway',
+    'interceptors',
     'caller',
     'agents',
     'CPU',

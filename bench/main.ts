@@ -32,6 +32,11 @@ await runProgram('bench', async () => {
     await compare(options, 'rules', variants);
     return 0;
   }
+  if (options.split !== undefined) {
+    const variants = options.split.map((split) => ({ mode: split.join('+') || 'none', rig: { split } }));
+    await compare(options, 'split', variants);
+    return 0;
+  }
   if (options.grants) {
     await compareGrants(options);
     return 0;

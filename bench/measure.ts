@@ -10,6 +10,8 @@ export interface CpuUsPerCall {
   readonly server: number | null;
   /** All gateways together; 0 for the floor. */
   readonly gateway: number | null;
+  /** All interceptors together; 0 where gateways judge the whole chain. */
+  readonly interceptor: number | null;
   readonly caller: number | null;
   /** Whoever did the work: the process of the agents, or the worker of the floor. */
   readonly agent: number | null;
@@ -32,6 +34,7 @@ export interface Side {
   readonly caller: PartProcess;
   readonly worker: PartProcess;
   readonly gateways: readonly PartProcess[];
+  readonly interceptors: readonly PartProcess[];
   readonly control: readonly PartProcess[];
   /** Processes of the rig that have nothing to do on this side. */
   readonly idle: readonly PartProcess[];
@@ -63,6 +66,7 @@ export async function measure(side: Side, window: Window): Promise<Measured> {
     cpuUsPerCall: {
       server: cost((it) => [it.server]),
       gateway: cost((it) => it.gateways),
+      interceptor: cost((it) => it.interceptors),
       caller: cost((it) => [it.caller]),
       agent: cost((it) => [it.worker]),
       control: cost((it) => it.control),
@@ -76,6 +80,7 @@ interface Look {
   readonly caller: ProcessSample;
   readonly worker: ProcessSample;
   readonly gateways: readonly ProcessSample[];
+  readonly interceptors: readonly ProcessSample[];
   readonly control: readonly ProcessSample[];
   /** Everything of this run together, and the machine. */
   readonly oursUs: number;
@@ -86,16 +91,17 @@ async function look(side: Side): Promise<Look> {
   const server = sampleProcess(side.serverPid);
   const all = (list: readonly PartProcess[]) => Promise.all(list.map((one) => one.sample()));
   const machine = sampleMachine();
-  const [caller, worker, gateways, control, idle] = await Promise.all([
+  const [caller, worker, gateways, interceptors, control, idle] = await Promise.all([
     side.caller.sample(),
     side.worker.sample(),
     all(side.gateways),
+    all(side.interceptors),
     all(side.control),
     all(side.idle),
   ]);
-  const ours = [sampleSelf(), caller, worker, ...gateways, ...control, ...idle];
+  const ours = [sampleSelf(), caller, worker, ...gateways, ...interceptors, ...control, ...idle];
   const oursUs = ours.reduce((sum, it) => sum + it.cpuUs, server?.cpuUs ?? 0);
-  return { server, caller, worker, gateways, control, oursUs, machine };
+  return { server, caller, worker, gateways, interceptors, control, oursUs, machine };
 }
 
 function foreignCpu(before: Look, after: Look): number {

@@ -3,6 +3,7 @@
  */
 import { Command, InvalidArgumentError } from 'commander';
 import type { Sync } from '../src/fabric/server-conf.js';
+import { isStage, STAGES, type Stage } from '../src/wire/stages.js';
 import type { SightMode } from './protocol.js';
 import type { RuleCount } from './rules.js';
 
@@ -29,6 +30,8 @@ export interface BenchOptions {
   readonly sight: readonly SightMode[] | undefined;
   /** Compare the mesh with itself, with more or fewer rules in its policy; then there is no floor. */
   readonly rules: readonly RuleCount[] | undefined;
+  /** Compare the mesh with itself, with these stages judged by interceptors; then there is no floor. */
+  readonly split: readonly (readonly Stage[])[] | undefined;
   /** Compare calls with and without a grant; then there is no floor. */
   readonly grants: boolean;
   /** Folder for CPU profiles of every process. */
@@ -57,6 +60,7 @@ interface Given {
   floorPuller: FloorPuller;
   sight?: SightMode[];
   rules?: RuleCount[];
+  split?: Stage[][];
   grants?: true;
   profile?: string;
   history?: string;
@@ -71,6 +75,7 @@ Examples:
   $ mesh bench --json > bench.ndjson
   $ mesh bench --sight off,on,full --in-flight 64     what metrics, logs and traces cost
   $ mesh bench --rules 0:0,20:5,500:50 --in-flight 64 what rules cost
+  $ mesh bench --split none,authority,authority+policy what stages in processes of their own cost
   $ mesh bench --grants --in-flight 64,256            what presenting a grant costs
   $ mesh bench --agents 1 --gateways 1 --sync default --in-flight 256 --rounds 9 --profile ./profiles`;
 
@@ -93,6 +98,11 @@ export function readOptions(argv: readonly string[]): BenchOptions {
       '--rules <list>',
       'instead of the floor: rules in the policy and how many apply, beside the first',
       ruleCounts,
+    )
+    .option(
+      '--split <list>',
+      'instead of the floor: none, authority, policy, authority+policy beside the first of them',
+      splits,
     )
     .option('--grants', 'instead of the floor: calls with a grant beside calls without')
     .option('--profile <folder>', 'write a CPU profile of every process there')
@@ -118,6 +128,7 @@ function fill(given: Given): BenchOptions {
     floorPuller: given.floorPuller,
     sight: given.sight,
     rules: given.rules,
+    split: given.split,
     grants: given.grants === true,
     profile: given.profile,
     history: given.history,
@@ -190,4 +201,14 @@ function puller(text: string): FloorPuller {
     throw new InvalidArgumentError('It must be fastest, client or light.');
   }
   return text;
+}
+
+function splits(text: string): Stage[][] {
+  return text.split(',').map((mode) => {
+    const stages = mode === 'none' ? [] : mode.split('+');
+    if (!stages.every(isStage)) {
+      throw new InvalidArgumentError(`It must be none, or of ${STAGES.join(', ')}, joined by +.`);
+    }
+    return stages;
+  });
 }

@@ -12,6 +12,8 @@ const CHILD = fileURLToPath(new URL('./child.js', import.meta.url));
 const START_MS = 120_000;
 const SLACK_MS = 40_000;
 
+const SERVICES: ReadonlySet<string> = new Set(['gateway', 'control', 'interceptor']);
+
 type Env = NodeJS.ProcessEnv;
 
 /** A process that plays a part. */
@@ -25,7 +27,7 @@ export class PartProcess {
   private constructor(part: PartSettings['part'], profile: string | undefined, env: Env) {
     this.part = part;
     // Gateways and control run with the flags that mesh up gives them; callers and agents are the user's own.
-    const flags = part === 'gateway' || part === 'control' ? serviceFlags : [];
+    const flags = SERVICES.has(part) ? serviceFlags : [];
     const execArgv = [
       ...flags,
       ...(profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`]),

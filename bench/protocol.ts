@@ -1,17 +1,20 @@
 /**
  * What the bench and its processes say to each other, over the channel that node opens between parent and child.
  */
+import type { Stage } from '../src/wire/stages.js';
 import type { ProcessSample } from './cpu.js';
 
 /** How a process is started: which part it plays, and what that part needs. */
 export type PartSettings =
   | {
-      readonly part: 'control' | 'gateway';
+      readonly part: 'control' | 'gateway' | 'interceptor';
       readonly user: User;
       readonly url: string;
       readonly policy: string;
       readonly dir: string;
       readonly sight: SightMode;
+      /** Stages that interceptors judge. */
+      readonly split: readonly Stage[];
     }
   | {
       readonly part: 'agents';

@@ -104,6 +104,7 @@ function mapCpu(of: (part: keyof CpuUsPerCall) => number | null): CpuUsPerCall {
   return {
     server: of('server'),
     gateway: of('gateway'),
+    interceptor: of('interceptor'),
     caller: of('caller'),
     agent: of('agent'),
     control: of('control'),

@@ -8,6 +8,7 @@ import { startServer, type ServerHandle } from '../src/fabric/server.js';
 import type { Sync } from '../src/fabric/server-conf.js';
 import { ensureIssuer } from '../src/fabric/issuer.js';
 import { mintUsers, type Credentials, type NewUser } from '../src/fabric/users.js';
+import { STAGES, type Stage } from '../src/wire/stages.js';
 import { PartProcess } from './processes.js';
 import type { PartSettings, SightMode, User } from './protocol.js';
 import { rulesText, type RuleCount } from './rules.js';
@@ -25,6 +26,8 @@ export interface RigOptions {
   readonly rules?: RuleCount;
   /** Members that have no role, and an issuer for their grants. */
   readonly grants?: boolean;
+  /** Stages that interceptors judge, one of each; default: none. */
+  readonly split?: readonly Stage[];
 }
 
 /** A running rig. */
@@ -33,6 +36,7 @@ export interface Rig {
   readonly server: ServerHandle;
   readonly control: PartProcess;
   readonly gateways: readonly PartProcess[];
+  readonly interceptors: readonly PartProcess[];
   readonly agents: PartProcess;
   readonly caller: PartProcess;
   /** The collector, if there is one. */
@@ -97,16 +101,19 @@ async function build(
   if (collector?.url !== undefined) {
     env['OTEL_EXPORTER_OTLP_ENDPOINT'] = collector.url;
   }
-  const service = (part: 'control' | 'gateway') =>
-    start({ part, user: users(part), url, policy, sight, dir });
+  const { split = [] } = options;
+  const service = (part: 'control' | 'gateway' | 'interceptor', user: string = part) =>
+    start({ part, user: users(user), url, policy, sight, dir, split });
   const control = await service('control');
+  const interceptors = await Promise.all(split.map((stage) => service('interceptor', stage)));
   const gateways = await Promise.all(Array.from({ length: options.gateways }, () => service('gateway')));
   const concurrency = Math.max(CONCURRENCY_EACH, Math.ceil(CONCURRENCY / options.agents));
   const agents = await start({ part: 'agents', users: names.map(users), url, concurrency });
   const caller = await start({ part: 'caller', user: users('caller'), url });
   const floorUser = { user: users('floor'), url };
   const extra = collector === undefined ? [] : [collector];
-  return { dir, server, control, gateways, agents, caller, extra, floorUser, users, start, stop };
+  const services = { server, control, gateways, interceptors };
+  return { dir, ...services, agents, caller, extra, floorUser, users, start, stop };
 }
 
 async function mint(dir: string, agents: readonly string[]): Promise<(name: string) => Credentials> {
@@ -115,6 +122,7 @@ async function mint(dir: string, agents: readonly string[]): Promise<(name: stri
     { name: 'gateway', role: 'gateway' },
     { name: 'caller', role: 'caller' },
     { name: 'floor', role: 'control' },
+    ...STAGES.map((name): NewUser => ({ name, role: 'interceptor' })),
     ...HOLDERS.map((name): NewUser => ({ name, role: 'caller' })),
     ...agents.map((name): NewUser => ({ name, role: 'agent' })),
   ];

@@ -22,6 +22,7 @@ export function meshSide(rig: Rig): Side {
     caller: rig.caller,
     worker: rig.agents,
     gateways: rig.gateways,
+    interceptors: rig.interceptors,
     control: [rig.control],
     idle: rig.extra,
   };
@@ -40,6 +41,7 @@ async function floorSide(rig: Rig, puller: Puller): Promise<Side> {
     caller: await rig.start({ part: 'floor-caller', ...rig.floorUser }),
     worker,
     gateways: [],
+    interceptors: [],
     control: [],
     idle: [rig.caller, rig.agents, rig.control, ...rig.gateways],
   };

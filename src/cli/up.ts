@@ -5,7 +5,9 @@ import { relative } from 'node:path';
 import type { Command } from 'commander';
 import { withoutSecrets } from '../fabric/connection.js';
 import { readUsers, snippetFor, usersOfServer } from '../fabric/users.js';
+import type { Settings } from '../domain/config/resolve.js';
 import { MeshError } from '../wire/errors.js';
+import type { Stage } from '../wire/stages.js';
 import { dataFolder, folderOf } from './context.js';
 import { note, paint, say, sayJson, table } from './output.js';
 import { limitArgs, pathIn, readSettings, withLimits, withSettings, type Flags } from './settings.js';
@@ -74,7 +76,7 @@ async function prepare(options: UpOptions): Promise<void> {
   const settings = readSettings(options, SETTINGS);
   const dir = folderOf(settings);
   const identity = settings.orDefault('identity');
-  const split = settings.value('split') ?? [];
+  const split = splitOf(settings);
   const policy = await prepareMesh(dir, pathIn(settings, 'policy'), { identity, split });
   if (options.json === true) {
     sayJson({ ready: false, dir, policy, users: FIRST_USERS.map(({ name }) => name) });
@@ -94,7 +96,7 @@ async function start(options: UpOptions): Promise<RunningMesh> {
       dir,
       gateways: settings.orDefault('gateways'),
       identity: settings.orDefault('identity'),
-      split: settings.value('split') ?? [],
+      split: splitOf(settings),
       sync: settings.orDefault('server.sync'),
       offline: settings.orDefault('server.offline'),
       args: (nth) => [...sightArgs(settings, nth), ...limitArgs(settings)],
@@ -116,6 +118,11 @@ async function start(options: UpOptions): Promise<RunningMesh> {
     }
     throw err;
   }
+}
+
+/** Each stage once. */
+function splitOf(settings: Settings): Stage[] {
+  return [...new Set(settings.value('split'))];
 }
 
 /** The server does not know our users, or knows none at all. */

@@ -176,8 +176,8 @@ describe('what an interceptor may do on the broker', () => {
     // The entitled user shares the work with the interceptor that runs: one that listens alone hears all.
     await Promise.all(mesh.interceptors.splice(0).map((one) => one.stop()));
     for (const { name, attempt, control: works } of attacks) {
-      expect(await attempt(), name).toBe(false);
-      expect(await works(), `control of ${name}`).toBe(true);
+      expect([name, await attempt()]).toEqual([name, false]);
+      expect([name, await works()]).toEqual([name, true]); // the control
     }
   });
 });

@@ -51,11 +51,22 @@ export const ruleLimits = {
     unit: 'names',
     reason: 'Rules that a decision names, the first in the file first.',
   },
+  ruleNameChars: {
+    value: 64,
+    unit: 'characters',
+    reason: 'The name of a rule, with that of its owner: it stands in decisions.',
+  },
   ruleText: {
     value: 512,
     unit: 'characters',
     reason: 'A reason, and an obligation: they stand in the records of each call that they are for.',
   },
   ruleObligations: { value: 8, unit: 'obligations', reason: 'Obligations of one rule.' },
+  owners: { value: 64, unit: 'owners', reason: 'Teams with a policy file of their own.' },
+  ownerRules: {
+    value: 100,
+    unit: 'rules',
+    reason: 'Rules of the file of an owner, unless the mesh owner says otherwise.',
+  },
   approvers: { value: 16, unit: 'approvals', reason: 'Approvals that one rule may ask for.' },
 } as const satisfies Record<string, { value: number; unit: string; reason: string }>;

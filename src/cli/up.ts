@@ -25,6 +25,7 @@ const SETTINGS = [
   'identity',
   'server.sync',
   'server.offline',
+  'server.accept',
   'policy',
   ...SIGHT,
 ] as const;
@@ -92,6 +93,7 @@ async function start(options: UpOptions): Promise<RunningMesh> {
       sync: settings.orDefault('server.sync'),
       offline: settings.orDefault('server.offline'),
       args: (nth) => [...sightArgs(settings, nth), ...limitArgs(settings)],
+      accept: settings.value('server.accept') ?? [],
       inheritLogs: true,
       say: note,
       ...(port === undefined ? {} : { port }),
@@ -155,6 +157,9 @@ function report(mesh: RunningMesh): string[] {
     ['control', shownAt(mesh.control), `process ${mesh.control.pid}`],
     ...mesh.gateways.map((one) => ['gateway', shownAt(one), `process ${one.pid}`]),
     ...mesh.identity.map((one) => ['identity', shownAt(one), `process ${one.pid}`]),
+    ...(server === undefined
+      ? []
+      : [['server is', 'to develop with', 'loopback; mesh doctor: what production wants']]),
     ['policy', relative(process.cwd(), mesh.policyFile), 'read again when it changes'],
   ];
   return [

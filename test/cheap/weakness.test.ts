@@ -1,6 +1,7 @@
 /**
  * The list of checks: what each says of what was seen. Each weakness stands beside the same without it.
  */
+import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { acceptable } from '../../src/domain/weakness/acceptable.js';
 import { attemptsOf } from '../../src/domain/weakness/attempts.js';
@@ -133,6 +134,14 @@ test('every check has a row, an id of its own, and says nothing of what was not 
   expect(new Set(checks.map(({ id }) => id)).size).toBe(checks.length);
   expect(judge({})).toEqual([]);
   expect(acceptable.filter((id) => !checks.some((check) => check.id === id))).toEqual([]);
+});
+
+test('the operations page lists every check', () => {
+  const page = readFileSync('docs/operations.md', 'utf8');
+  const listed = [...page.matchAll(/^\| `([\w-]+)` +\| .*\| +(?:yes|own)? +\| +(?:yes|all) +\|$/gm)].map(
+    ([, id]) => id,
+  );
+  expect(new Set(listed)).toEqual(new Set(checks.map(({ id }) => id)));
 });
 
 test.each([

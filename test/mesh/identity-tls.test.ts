@@ -103,7 +103,9 @@ describe.skipIf(!hasOpenssl())('TLS', () => {
     const users = readUsers(data).map(registered);
     const identity = await runIdentity({ ...as('identity'), keys: readCalloutKeys(data), rulesFile, users });
     stops.push(() => identity.stop());
-    const gateway = await runGateway(as('gateway'));
+    // Nothing else is found: the test has the binary that npm brings.
+    const gateway = await runGateway({ ...as('gateway'), dir: data, accept: ['server-version'] });
+    expect(gateway.notes.map((note) => note.split(':')[1])).toEqual([' server-version']);
     stops.push(() => gateway.stop(100));
   });
   afterAll(async () => {

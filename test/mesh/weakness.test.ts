@@ -14,7 +14,7 @@ import { judge } from '../../src/domain/weakness/list.js';
 import { connectBroker, type NatsConnection } from '../../src/fabric/connection.js';
 import { inspectStreams } from '../../src/fabric/inspect.js';
 import { endProcess } from '../../src/fabric/processes.js';
-import { tryStrangers } from '../../src/fabric/probe.js';
+import { reloadServer } from '../../src/fabric/server.js';
 import { findServer } from '../../src/fabric/server-binary.js';
 import {
   credentialsFile,
@@ -68,10 +68,18 @@ async function refusal(accept: readonly string[] = ['server-version']): Promise<
   }
 }
 
-async function reload(): Promise<void> {
-  server.kill('SIGHUP');
-  // The old rights are in force until it has read the new ones: a fresh connection tells.
-  await until(async () => (await fetch(`http://127.0.0.1:${http}/varz`)).ok);
+const reload = (): Promise<void> => reloadServer(server.pid ?? 0, join(folder, 'server.log'));
+
+/** The server does not take no_auth_user by a reload. */
+async function restartServer(): Promise<void> {
+  await endProcess(server.pid ?? 0);
+  await startServer();
+  await until(() =>
+    operator.flush().then(
+      () => true,
+      () => false,
+    ),
+  );
 }
 
 /** Change the users that the server reads, look, and take it back. */
@@ -86,6 +94,10 @@ async function withUsers(change: (text: string) => string, look: () => Promise<v
     writeFileSync(usersConf, text);
     await reload();
   }
+}
+
+async function startServer(): Promise<void> {
+  server = spawn(await findServer(), ['-c', conf], { stdio: 'ignore' });
 }
 
 async function configOf(stream: string): Promise<Record<string, unknown>> {
@@ -117,8 +129,8 @@ beforeAll(async () => {
     .replace('"../data/users.conf"', '"data/users.conf"')
     .replace('0.0.0.0:4222', `127.0.0.1:${port}`)
     .replace('127.0.0.1:8222', `127.0.0.1:${http}`);
-  writeFileSync(conf, text);
-  server = spawn(await findServer(), ['-c', conf], { stdio: 'ignore' });
+  writeFileSync(conf, `${text}\nlog_file: "${join(folder, 'server.log')}"\n`);
+  await startServer();
   control = await until(() => runControl(as('control')).catch(() => undefined));
   operator = await connectBroker(as('operator'));
 });
@@ -164,13 +176,11 @@ describe('who comes', () => {
     const stock = readUsers(data).find(({ name }) => name === 'stock')?.publicKey ?? '';
     const text = readFileSync(conf, 'utf8');
     writeFileSync(conf, `${text}\nno_auth_user: ${stock}\n`);
-    await reload();
-    await until(async () => (await tryStrangers(url))[0]?.let);
-    expect(await refusal()).toBe('strangers');
+    await restartServer();
+    expect(await until(async () => (await refusal()) === 'strangers')).toBe(true);
     writeFileSync(conf, text);
-    await reload();
-    await until(async () => (await tryStrangers(url)).every((one) => !one.let));
-    expect(await refusal()).toBe('starts');
+    await restartServer();
+    expect(await until(async () => (await refusal()) === 'starts')).toBe(true);
   });
 
   test('a gateway that may more than was generated', async () => {

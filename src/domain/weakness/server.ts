@@ -35,7 +35,7 @@ export function strangers({ strangers: seen }: Facts): Said[] {
     what: `a stranger with ${shows}`,
     state: isLet ? 'refuse' : 'fine',
     found: isLet ? 'is let in' : 'is refused',
-    fix: 'take no_auth_user out of the configuration, list the users of the mesh, and reload the server',
+    fix: 'take no_auth_user out of the configuration, list the users of the mesh, and restart the server: a reload does not do it',
   }));
 }
 

@@ -61,6 +61,28 @@ export function ownTrace(rootCall: string, ratio: number): Trace | undefined {
   return id === undefined ? undefined : { id, sampled: isSampled(id, ratio) };
 }
 
+/** The trace id of a call whose record says `trace` (a traceparent), or, where it says none, of its own root. */
+export function traceOf({
+  root,
+  trace,
+}: {
+  readonly root: string;
+  readonly trace?: string;
+}): string | undefined {
+  return trace === undefined ? traceIdOf(idIn(root)) : trace.slice(3, 35);
+}
+
+/** The `traceparent` of a call whose task carries none: its trace begins with its root, `from.call`, and is not sampled. */
+export function unsampledParent(root: string, call: string): string | undefined {
+  const [id, span] = [traceIdOf(idIn(root)), spanOf(call)];
+  return id === undefined || span === undefined ? undefined : traceparentOf(id, span, false);
+}
+
+/** The call id in `from.call`. */
+export function idIn(key: string): string {
+  return key.slice(key.indexOf('.') + 1);
+}
+
 /** The trace id that a call id makes, or undefined when it is no call id. */
 export function traceIdOf(call: string): string | undefined {
   if (call !== last.call) {

@@ -13,13 +13,23 @@ import { readStoredPolicy } from '../fabric/policy-store.js';
 import { rightsOf, tryStrangers } from '../fabric/probe.js';
 import { renderedUsers } from '../fabric/users.js';
 import { meshError } from '../wire/errors.js';
-import type { GatewayOptions } from './run.js';
+import type { Log } from '../wire/log.js';
+
+/** What is looked at, and for whom. */
+export interface LookOptions {
+  readonly url: string;
+  /** Name of the user that the gateway is. */
+  readonly name: string;
+  readonly log: Log;
+  readonly dir?: string;
+  readonly accept?: readonly string[];
+}
 
 /**
  * Look, tell, and refuse; what is to be known of the start. Closes the connection and throws start_refused when
  * something is too weak; what is only a warning goes to the log, also what the operator accepts.
  */
-export async function refuseWeakness(nc: NatsConnection, options: GatewayOptions): Promise<string[]> {
+export async function refuseWeakness(nc: NatsConnection, options: LookOptions): Promise<string[]> {
   const facts = await look(nc, options);
   const findings = judge(facts, options.accept);
   const refusing = findings.filter(({ state }) => state === 'refuse');
@@ -40,7 +50,7 @@ export async function refuseWeakness(nc: NatsConnection, options: GatewayOptions
 
 const DEVELOP = 'a server to develop with: mesh up started it here, on loopback';
 
-async function look(nc: NatsConnection, { url, name, dir }: GatewayOptions): Promise<Facts> {
+async function look(nc: NatsConnection, { url, name, dir }: LookOptions): Promise<Facts> {
   const [strangers, rights, streams, stored, rendered] = await Promise.all([
     tryStrangers(url),
     rightsOf(nc, name, 'gateway'),

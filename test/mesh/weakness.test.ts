@@ -61,7 +61,6 @@ async function refusal(accept: readonly string[] = ['server-version']): Promise<
     return 'starts';
   } catch (err) {
     if (err instanceof MeshError && err.code === 'start_refused') {
-      expect(err.details['findings']).toEqual(expect.arrayContaining([expect.stringContaining('; fix: ')]));
       return String(err.details['what']);
     }
     throw err;

@@ -17,7 +17,7 @@ import { mend } from './mend.js';
 /** The server binary that `mesh up` would start; that there is none is a finding. */
 export async function lookAtBinary(): Promise<string | Finding> {
   try {
-    return await versionOf(await findServer());
+    return versionOf(await findServer());
   } catch (err) {
     return mend('server-binary', 'server binary', false, 'none', 'one', asMeshError(err, 'doctor').help);
   }

@@ -152,14 +152,13 @@ function report(mesh: RunningMesh): string[] {
     [
       'server',
       mesh.url,
-      server === undefined ? 'not ours' : `nats-server ${server.version}, process ${server.pid}`,
+      server === undefined
+        ? 'not ours'
+        : `nats-server ${server.version} to develop with, process ${server.pid}`,
     ],
     ['control', shownAt(mesh.control), `process ${mesh.control.pid}`],
     ...mesh.gateways.map((one) => ['gateway', shownAt(one), `process ${one.pid}`]),
     ...mesh.identity.map((one) => ['identity', shownAt(one), `process ${one.pid}`]),
-    ...(server === undefined
-      ? []
-      : [['server is', 'to develop with', 'loopback; mesh doctor: what production wants']]),
     ['policy', relative(process.cwd(), mesh.policyFile), 'read again when it changes'],
   ];
   return [

@@ -30,7 +30,7 @@ async function comes(url: string, shows: string, seed?: string): Promise<Strange
   try {
     const nc = await connect({
       servers: url.replace(/\/\/[^/@]*@/, '//'),
-      name: `a stranger with ${shows}`,
+      name: `check: does a stranger with ${shows} come in?`,
       reconnect: false,
       timeout: CONNECT_MS,
       ignoreClusterUpdates: true,

@@ -99,6 +99,15 @@ export class Sight {
     }
   }
 
+  /** The `traceparent` of a call that is made about this one before its own record stands. */
+  childOf({ trace: given, root, id }: Draft): string | undefined {
+    const trace = given ?? (this.#on ? ownTrace(idIn(root), this.#ratio) : undefined);
+    const span = trace === undefined ? undefined : spanOf(id);
+    return trace === undefined || span === undefined
+      ? undefined
+      : traceparentOf(trace.id, span, trace.sampled);
+  }
+
   /** The outcome of a call is durable. `known`: the capability stands in the registry. */
   settled(call: OpenCall, outcome: OutcomeRecord, known: boolean): void {
     if (!this.#on) {

@@ -2,6 +2,7 @@
  * Compiling rules when a policy is loaded. What is wrong is said with the rule and the place in the file.
  */
 import { limits } from '../../wire/limits.js';
+import { askTrouble } from './asks.js';
 import { Conditions, type Condition } from './condition.js';
 import type { Rule, RuleMatch, RuleSource } from './types.js';
 
@@ -60,6 +61,10 @@ function compileRule(source: RuleSource, conditions: Conditions, roles: Readonly
   checkMatch(source.match ?? {}, roles);
   checkAllow(source);
   checkHold(source, roles);
+  const trouble = askTrouble(source);
+  if (trouble !== undefined) {
+    refuse(...trouble);
+  }
   return ruleOf(source, conditionOf(source, conditions));
 }
 
@@ -84,7 +89,11 @@ function ruleOf(source: RuleSource, condition: Condition | undefined): Rule {
     patterns: match.capability ?? ['>'],
     grants: source.effect === 'allow' && saysWhom(match),
     asksCaller: match.from !== undefined || match.role !== undefined || reads('caller'),
-    asksAgent: match.agent !== undefined || reads('agent') || reads('cost') || reads('risk'),
+    // A reviewer is asked about one agent: no other one may go on.
+    asksAgent:
+      source.effect === 'ask' ||
+      match.agent !== undefined ||
+      ['agent', 'cost', 'risk'].some((name) => reads(name)),
   };
 }
 

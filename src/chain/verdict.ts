@@ -23,7 +23,12 @@ export type Hold =
   | { readonly verdict: 'hold'; readonly why: 'capacity' }
   | { readonly verdict: 'hold'; readonly why: 'approval'; readonly approval: Approval }
   /** Reviewing agents are asked first. `digest` stands for everything that they are asked about. */
-  | { readonly verdict: 'hold'; readonly why: 'review'; readonly asks: readonly Ask[]; readonly digest: string };
+  | {
+      readonly verdict: 'hold';
+      readonly why: 'review';
+      readonly asks: readonly Ask[];
+      readonly digest: string;
+    };
 
 /** What the chain says of a call that reviewing agents are asked about. */
 export type ReviewHold = Extract<Hold, { why: 'review' }>;

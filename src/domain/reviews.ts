@@ -49,7 +49,11 @@ export interface Reviewed {
  * The digest of everything that the reviews of a call are about. `judged`: what else its rules may have read, as the
  * headers of the call and the card of the agent.
  */
-export function reviewDigest(call: Reviewed, asks: readonly Ask[], judged: readonly (string | null)[]): string {
+export function reviewDigest(
+  call: Reviewed,
+  asks: readonly Ask[],
+  judged: readonly (string | null)[],
+): string {
   const { from, call: id, capability, agent, root, chain, policy, digest, labels, output } = call;
   const facts = [from, id, capability, agent, root, chain, policy, digest, labels ?? null, judged];
   return hash('sha256', JSON.stringify(['capmesh review 1', ...facts, output?.digest ?? null, asks]), 'hex');

@@ -1,19 +1,25 @@
 /**
  * Rules that ask another agent, on the real path: what its answers do, what counts as none, and what the records say.
  */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Mesh, MeshError, TaskContext } from '../../src/agent/index.js';
 import { tail } from '../../src/fabric/reader.js';
 import type { DecisionRecord, OutcomeRecord, ParkedRecord } from '../../src/wire/generated/messages.js';
+import { runGateway } from '../../src/gateway/run.js';
 import { header } from '../../src/wire/headers.js';
+import { limits } from '../../src/wire/limits.js';
 import { newCallId } from '../../src/wire/ulid.js';
+import { person } from '../support/approvals.js';
 import { startTestMesh, until, type TestMesh } from '../support/mesh.js';
 
 const ask = (capability: string, more = '') => `ask: { capability: ${capability}, before: dispatch${more} }`;
 const POLICY = `version: 1
 roles:
-  buyer: { call: ['pay.>', 'shop.>', 'report.>', 'law.>'], mayRoot: true }
-  bank: { serve: ['pay.>', 'report.>', 'both.>'], call: ['pay.>'] }
+  buyer: { call: ['pay.>', 'shop.>', 'report.>', 'law.>', 'slow.>'], mayRoot: true }
+  bank: { serve: ['pay.>', 'report.>', 'both.>', 'slow.>'], call: ['pay.>'] }
   shop: { serve: ['shop.>'], call: ['pay.>'] }
   law: { serve: ['law.>', 'both.>'], call: ['pay.look'] }
   finance: {}
@@ -49,6 +55,10 @@ rules:
     match: { capability: ['report.>'] }
     effect: ask
     ask: { capability: law.output, before: outcome, timeout: 1s }
+  - name: slow
+    match: { capability: ['slow.report'] }
+    effect: ask
+    ask: { capability: law.slow, before: outcome, timeout: 20s }
   - name: everything
     match: { labels: { watch: all } }
     effect: ask
@@ -57,6 +67,7 @@ rules:
 
 interface Asked {
   readonly rule: string;
+  readonly policy: string;
   readonly before: string;
   readonly call: string;
   readonly args?: { amount?: number; say?: unknown; how?: string };
@@ -95,6 +106,12 @@ function review(question: Asked, ctx: TaskContext): unknown {
   }
 }
 
+/** It says nothing until the test does. */
+function slowReview(question: Asked): Promise<unknown> {
+  asked.push(question);
+  return new Promise((resolve) => pending.push(resolve));
+}
+
 beforeAll(async () => {
   const users = {
     me: 'caller',
@@ -119,7 +136,7 @@ beforeAll(async () => {
     }),
   );
   me = await mesh.connect('me');
-  const bank = await mesh.connect('bank', { concurrency: 300 });
+  const bank = await mesh.connect('bank', { concurrency: 3_000 });
   for (const name of ['pay.transfer', 'pay.nobody', 'pay.itself', 'pay.look', 'pay.patient', 'pay.free']) {
     await bank.serve(name, (body) => (ran.push(body), { paid: true }));
   }
@@ -132,15 +149,16 @@ beforeAll(async () => {
     }
     return { text: body.text };
   });
+  await bank.serve('slow.report', (body) => (ran.push(body), body));
   const shop = await mesh.connect('shop', { concurrency: 100 });
   await shop.serve('shop.order', (body: object, ctx: TaskContext) => ctx.call('pay.transfer', body));
-  const law = await mesh.connect('law', { concurrency: 300 });
+  const law = await mesh.connect('law', { concurrency: 3_000 });
   await law.serve('law.review', review);
-  await law.serve('law.privacy', (question: Asked) => (asked.push(question), { allow: false, reason: 'private' }));
-  await law.serve('law.slow', (question: Asked) => {
-    asked.push(question);
-    return new Promise((resolve) => pending.push(resolve));
-  });
+  await law.serve(
+    'law.privacy',
+    (question: Asked) => (asked.push(question), { allow: false, reason: 'private' }),
+  );
+  await law.serve('law.slow', slowReview);
   await law.serve('law.output', (question: Asked) => {
     asked.push(question);
     return { allow: question.output?.text !== 'secret', reason: 'I have read it' };
@@ -257,6 +275,21 @@ describe('before dispatch', () => {
     expect(asked.length).toBe(before);
     stop.abort();
     expect(await code).toBe('cancelled');
+
+    const call = await me.send('pay.transfer', { amount: 5_001 }, { timeoutMs: 20_000 });
+    const ann = person(await mesh.broker('ann'), 'ann');
+    const shown = await until(async () => {
+      const page = await ann.show('me', call);
+      return page.digest === undefined ? undefined : page;
+    });
+    expect((await ann.vote('approve', { from: 'me', call, digest: shown.digest })).state).toBe('approved');
+    expect((await me.wait(call)).value).toEqual({ paid: true });
+    expect(asked.slice(before).map((one) => one.args?.amount)).toEqual([5_001]);
+    expect(await until(() => decisions.get(call))).toMatchObject({
+      rules: ['large', 'sanctions'],
+      approval: { by: ['ann'] },
+      reviews: [{ by: 'law', allow: true }],
+    });
   });
 
   test('children are asked about too, with their chain', async () => {
@@ -279,18 +312,36 @@ describe('before dispatch', () => {
 describe('an answer is for one question', () => {
   test('the same id with other arguments does not run under the answer for the first', async () => {
     const id = newCallId();
+    const before = ran.length;
     const first = me.call('pay.patient', { amount: 1 }, { id });
     const answer = await until(() => pending.shift());
-    const other = me.call('pay.patient', { amount: 2 }, { id });
-    const second = await until(() => pending.shift());
-    const question = asked.findLast((one) => one.call === id);
-    expect(question?.args).toEqual({ amount: 2 });
-    const before = ran.length;
-    second({ allow: false });
-    expect(await codeOf(other)).toMatch(/guard_denied|call_id_reused/);
+    const again = await mesh.connect('me');
+    const second = again.call('pay.patient', { amount: 2 }, { id });
+    const other = await until(() => pending.shift());
+    expect(asked.findLast((one) => one.call === id)?.args).toEqual({ amount: 2 });
     answer({ allow: true });
-    await first.catch(() => undefined);
-    expect(ran.slice(before)).not.toContainEqual({ amount: 2 });
+    expect(await first).toEqual({ paid: true });
+    expect(await codeOf(second)).toBe('call_id_reused');
+    other({ allow: true });
+    expect(ran.slice(before)).toEqual([{ amount: 1 }]);
+  });
+
+  test('an answer under another policy counts for nothing: it is asked again', async () => {
+    const call = await me.send('pay.patient', { amount: 11 }, { timeoutMs: 20_000 });
+    const answer = await until(() => pending.shift());
+    writeFileSync(mesh.policyFile, `${POLICY}# another day\n`);
+    await until(async () => {
+      const { call: free } = await me.callForOutcome('pay.free');
+      return (await until(() => decisions.get(free))).policy !== asked.at(-1)?.policy;
+    });
+    answer({ allow: true });
+    const second = await until(() => pending.shift());
+    expect(decisions.has(call)).toBe(false);
+    second({ allow: true });
+    await me.wait(call);
+    const [old, now] = asked.filter((one) => one.call === call);
+    expect(now?.policy).not.toBe(old?.policy);
+    expect(await until(() => decisions.get(call))).toMatchObject({ policy: now?.policy, rules: ['patient'] });
   });
 
   test('while it waits others go on, and it can be cancelled', async () => {
@@ -340,3 +391,56 @@ describe('before the outcome', () => {
     expect(JSON.stringify(error.toBody())).not.toContain('hidden');
   });
 });
+
+describe('under load and faults', () => {
+  test('more calls wait for answers than a gateway takes at once: nobody else waits', async () => {
+    const many = limits.takesInFlight + 100;
+    const waits = Array.from({ length: many }, () => me.call('pay.patient', {}, { timeoutMs: 30_000 }));
+    await until(() => pending.length === many, 20_000);
+    const began = performance.now();
+    for (let i = 0; i < 50; i++) {
+      await me.call('pay.free');
+    }
+    expect((performance.now() - began) / 50).toBeLessThan(100); // those that wait stay for as long as nobody answers
+    pending.splice(0).forEach((answer) => answer({ allow: true }));
+    const done = await Promise.allSettled(waits);
+    expect(done.filter(({ status }) => status === 'fulfilled').length).toBe(many);
+  });
+
+  test('200 calls with a review each, and 200 others beside them', async () => {
+    const calls = Array.from({ length: 400 }, (_, amount) =>
+      me.call(amount % 2 === 0 ? 'pay.transfer' : 'pay.free', { amount }, { timeoutMs: 20_000 }),
+    );
+    const done = await Promise.allSettled(calls);
+    expect(done.filter(({ status }) => status === 'fulfilled').length).toBeGreaterThanOrEqual(396);
+  });
+
+  test('a gateway that is killed while it asks loses nothing, and nobody is asked twice', async () => {
+    await mesh.gateways.splice(0)[0]?.stop(0);
+    const { child, ready } = gatewayProcess();
+    await ready;
+    const before = ran.length;
+    const early = await me.send('pay.patient', { amount: 12 }, { timeoutMs: 30_000 });
+    const late = await me.send('slow.report', { amount: 13 }, { timeoutMs: 30_000 });
+    await until(() => pending.length === 2);
+    child.kill('SIGKILL');
+    mesh.gateways.push(await runGateway(mesh.as('gateway')));
+    pending.splice(0).forEach((answer) => answer({ allow: true }));
+    expect((await me.wait(early)).value).toEqual({ paid: true });
+    expect((await me.wait(late)).value).toEqual({ amount: 13 });
+    expect(asked.filter(({ call }) => call === early || call === late).length).toBe(2);
+    expect(ran.slice(before)).toContainEqual({ amount: 12 });
+    expect(ran.length).toBe(before + 2);
+  });
+});
+
+/** A gateway that can be killed. */
+function gatewayProcess(): { child: ChildProcess; ready: Promise<unknown> } {
+  const env = { ...process.env, NATS_URL: mesh.url, MESH_URL: mesh.url };
+  const child = spawn(process.execPath, ['bin/mesh.js', 'gateway', '--data', mesh.dir, '--json'], {
+    env,
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  stops.push(() => void child.kill('SIGKILL'));
+  return { child, ready: once(child.stdout, 'data') };
+}

@@ -44,9 +44,7 @@ export const policy: Guard = {
     const capability = draft.what;
     switch (verdict.effect) {
       case 'allow':
-        return (
-          bind(draft, [...verdict.asks, ...verdict.rules]) ?? askReviewers(draft, world, verdict.asks)
-        );
+        return bind(draft, [...verdict.asks, ...verdict.rules]) ?? askReviewers(draft, world, verdict.asks);
       case 'hold':
         return draft.approved === undefined
           ? holdBy(draft, world, verdict.rules)

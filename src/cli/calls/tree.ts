@@ -101,7 +101,17 @@ function waits({ why, since, waitedMs, deadline, capability, status, from, call 
 }
 
 /** What the caller said about the asked call, and whose idea a call was when it was not its caller's. */
-function words({ asked, labels, context, intent, replays, by, approval, review, reviews = [] }: CallNode): string[] {
+function words({
+  asked,
+  labels,
+  context,
+  intent,
+  replays,
+  by,
+  approval,
+  review,
+  reviews = [],
+}: CallNode): string[] {
   const said = [
     ...Object.entries(labels ?? {}).map(([key, value]) => `${key}=${value}`),
     ...(context === undefined ? [] : [`context ${context}`]),

@@ -81,9 +81,12 @@ function run(capability: string, body: string | undefined, options: ExplainOptio
 function print({ effect, code, who, mattered, roles, rules }: Explained, all: boolean): void {
   const by = mattered.length === 0 ? '' : ` by ${mattered.join(', ')}`;
   const whose = who === undefined ? '' : `: ${who}`;
-  const word = { allow: paint.green('allowed'), deny: paint.red('refused'), hold: paint.yellow('held'), ask: paint.yellow('asked about') }[
-    effect
-  ];
+  const word = {
+    allow: paint.green('allowed'),
+    deny: paint.red('refused'),
+    hold: paint.yellow('held'),
+    ask: paint.yellow('asked about'),
+  }[effect];
   say(`${word}${by}${code === undefined ? '' : ` [${code}]`}${safe(whose)}`);
   for (const one of roles) {
     const list = one.roles.length === 0 ? 'no role' : `roles ${one.roles.join(', ')}`;

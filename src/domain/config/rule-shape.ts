@@ -67,7 +67,10 @@ function askShape(pattern: Text) {
         needed: true,
       },
       before: {
-        ...field(before, 'dispatch: before anything is given out; outcome: before the caller gets the answer.'),
+        ...field(
+          before,
+          'dispatch: before anything is given out; outcome: before the caller gets the answer.',
+        ),
         needed: true,
       },
       timeout: field<Whole>(
@@ -98,7 +101,10 @@ export function ruleShape(pattern: Text) {
     fields: {
       name: { ...field(ruleName, 'Name of the rule: it stands in errors and decisions.'), needed: true },
       effect: {
-        ...field(effect, 'What it does with a call that it applies to: deny overrides hold overrides ask overrides allow.'),
+        ...field(
+          effect,
+          'What it does with a call that it applies to: deny overrides hold overrides ask overrides allow.',
+        ),
         needed: true,
       },
       match: field(

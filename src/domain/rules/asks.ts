@@ -13,7 +13,11 @@ export type Before = NonNullable<AskSource['before']>;
 export const sendable = ['args', 'labels', 'intent', 'chain', 'output'] as const;
 
 /** Why a rule cannot ask like this, and where it says so; undefined: it can, or it does not ask. */
-export function askTrouble({ effect, ask, match }: RuleSource): readonly [where: string, why: string] | undefined {
+export function askTrouble({
+  effect,
+  ask,
+  match,
+}: RuleSource): readonly [where: string, why: string] | undefined {
   if (effect !== 'ask') {
     return ask === undefined ? undefined : ['.ask', 'only a rule that asks has ask'];
   }

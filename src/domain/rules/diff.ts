@@ -92,7 +92,17 @@ export function covers(outer: string, inner: string): boolean {
   return wide.length === narrow.length;
 }
 
-const KEYS = ['effect', 'match', 'when', 'reason', 'obligations', 'approvers', 'count', 'expires', 'ask'] as const;
+const KEYS = [
+  'effect',
+  'match',
+  'when',
+  'reason',
+  'obligations',
+  'approvers',
+  'count',
+  'expires',
+  'ask',
+] as const;
 
 function ruleChanges(before: readonly Rule[], after: readonly Rule[]): RuleChange[] {
   const old = new Map(before.map((rule) => [rule.name, rule]));

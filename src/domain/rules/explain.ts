@@ -23,7 +23,8 @@ export interface RuleExplained {
 export interface Explained {
   readonly effect: 'allow' | 'deny' | 'hold' | 'ask';
   /** Code of the refusal. */
-  readonly code?: 'root_denied' | 'not_granted' | 'policy_denied' | 'policy_unmet' | 'policy_error' | 'guard_unanswered';
+  readonly code?:
+    'root_denied' | 'not_granted' | 'policy_denied' | 'policy_unmet' | 'policy_error' | 'guard_unanswered';
   /** Who may not, when nothing lets them. */
   readonly who?: string;
   /** The rules that mattered, as they stand in the decision. */

@@ -83,7 +83,7 @@ export class BeforeDispatch {
       const key = `${draft.who}.${draft.id}`;
       return this.#waiting.add({ key, incoming: next, origin, capability, queue, sinceMs: Date.now() });
     }
-    (origin.held ?? origin.undone)();
+    return origin.held === undefined ? origin.undone() : origin.held();
   }
 }
 

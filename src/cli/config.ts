@@ -7,7 +7,7 @@ import type { Origin, Settings } from '../domain/config/resolve.js';
 import { limitShapes } from '../domain/config/file-shape.js';
 import { settings as table, type Setting, type SettingKey } from '../domain/config/settings.js';
 import type { Problem } from '../domain/config/yaml.js';
-import { readPolicy } from '../domain/policy.js';
+import { readPolicy } from '../domain/policy-read.js';
 import { places, textIfAny } from '../fabric/folder.js';
 import { limitTable, type LimitName } from '../wire/limits.js';
 import { folderOf, serverOf } from './context.js';

@@ -2,18 +2,18 @@
  * Policy: who may call and serve what, from `mesh.policy.yaml`. Default deny: what no role lists is refused, and a
  * member without a role may do nothing (D10).
  */
-import { createHash } from 'node:crypto';
-import { limits } from '../wire/limits.js';
+import { meshError } from '../wire/errors.js';
 import { matches } from '../wire/names.js';
-import { policyShape, type roleShape } from './config/policy-shape.js';
-import type { ValueOf } from './config/shape.js';
-import { problemError, readYaml, type Place, type ReadYaml } from './config/yaml.js';
-import { issuerTroubles, type Issuers } from './grants/issuers.js';
-import { nearNames } from './near.js';
+import { problemError } from './config/yaml.js';
+import type { Issuers } from './grants/issuers.js';
+import type { PolicyData, RoleData } from './policy-data.js';
+import { readPolicy, type ReadPolicy } from './policy-read.js';
 import type { RoutingPolicy } from './routing.js';
 import { compileRules } from './rules/compile.js';
+import type { Condition } from './rules/condition.js';
 import { Rules } from './rules/rules.js';
 import type { Rule } from './rules/types.js';
+import type { Steps } from './slices.js';
 
 interface Role {
   readonly call: readonly string[];
@@ -112,75 +112,52 @@ export class Policy {
 
 /** Compile the text of a policy file. Throws config_invalid with the place of the first error. */
 export function compilePolicy(text: string, file: string): Policy {
-  const { value, problems, rules } = readPolicy(text, file);
+  return policyFrom(readPolicy(text, file));
+}
+
+/** The policy that was read. Throws config_invalid with the place of the first problem. */
+export function policyFrom({ data, digest, problems, rules }: ReadPolicy): Policy {
   if (problems.length > 0) {
     throw problemError(problems);
   }
-  const roles = new Map(Object.entries(value.roles ?? {}).map(([name, role]) => [name, roleOf(role)]));
-  const members = Object.entries(value.members ?? {}).map(([name, list]): [string, Role[]] => [
+  return policyOf(data, digest, rules);
+}
+
+/**
+ * Compile what was read and checked before, rule by rule. What stands in the policy `before` as well is taken from
+ * there. Throws config_invalid.
+ */
+export function* compileData(data: PolicyData, digest: string, before?: Policy): Steps<Policy> {
+  const known = new Set(Object.keys(data.roles ?? {}));
+  const report = (where: string, why: string): never => {
+    throw meshError('config_invalid', { file: 'the policy of the mesh', where, why });
+  };
+  const rules = yield* compileRules(data.rules ?? [], known, report, conditionsOf(before));
+  return policyOf(data, digest, rules);
+}
+
+function conditionsOf(policy: Policy | undefined): Map<string, Condition> {
+  const conditions = (policy?.rules?.list ?? []).flatMap(({ condition }) => condition ?? []);
+  return new Map(conditions.map((one) => [one.text, one]));
+}
+
+function policyOf(data: PolicyData, digest: string, rules: readonly Rule[]): Policy {
+  const roles = new Map(Object.entries(data.roles ?? {}).map(([name, role]) => [name, roleOf(role)]));
+  const members = Object.entries(data.members ?? {}).map(([name, list]): [string, Role[]] => [
     name,
     list.flatMap((role) => roles.get(role) ?? []),
   ]);
   return new Policy(
-    createHash('sha256').update(text).digest('base64url').slice(0, 16),
+    digest,
     new Map(members),
-    Object.entries(value.routing ?? {}),
-    new Map(Object.entries(value.issuers ?? {})),
-    new Map(Object.entries(value.members ?? {})),
+    Object.entries(data.routing ?? {}),
+    new Map(Object.entries(data.issuers ?? {})),
+    new Map(Object.entries(data.members ?? {})),
     rules,
   );
 }
 
-/** A policy that was read: its rules are compiled. */
-export interface ReadPolicy extends ReadYaml<PolicyFile> {
-  readonly rules: readonly Rule[];
-}
-
-/** Read a policy: everything that is wrong with it. */
-export function readPolicy(text: string, file: string): ReadPolicy {
-  const bytes = Buffer.byteLength(text);
-  const large = bytes > limits.policyBytes;
-  const read = readYaml<PolicyFile>(large ? 'version: 1' : text, file, policyShape);
-  const { roles = {}, members = {}, issuers = {}, rules = [] } = read.value;
-  const foreign = Object.entries(members).flatMap(([name, list]) =>
-    list.flatMap((role, i) => {
-      const near = nearNames(role, Object.keys(roles))[0];
-      const why = `there is no role ${role}${near === undefined ? '' : `; did you mean ${near}?`}`;
-      const where = `members.${name}`;
-      return Object.hasOwn(roles, role) ? [] : [{ file, where, why, ...read.place(`${where}[${i}]`) }];
-    }),
-  );
-  const wrong = issuerTroubles(issuers).map(([name, why]) => {
-    const where = `issuers.${name}`;
-    return { file, where, why, ...read.place(where) };
-  });
-  const problems = [...read.problems, ...foreign, ...wrong];
-  if (large) {
-    const why = `it has ${bytes} bytes, allowed are ${limits.policyBytes}`;
-    problems.push({ file, where: 'its size', why, line: 1, column: 1 });
-  }
-  const compiled = compileRules(rules, new Set(Object.keys(roles)), (where, why) =>
-    problems.push({ file, where, why, ...placeIn(read, where) }),
-  );
-  return { ...read, problems, rules: compiled };
-}
-
-/** Where a key stands, or what holds it. */
-function placeIn(read: ReadYaml<unknown>, where: string): Place {
-  const top = read.place('');
-  for (let path = where; path !== ''; path = path.replace(/(?:^|\.)[^.]*$/, '')) {
-    const place = read.place(path);
-    if (place.line !== top.line || place.column !== top.column) {
-      return place;
-    }
-  }
-  return top;
-}
-
-/** What the file says. */
-type PolicyFile = ValueOf<typeof policyShape>;
-
-function roleOf({ call = [], serve = [], mayRoot = false }: ValueOf<typeof roleShape>): Role {
+function roleOf({ call = [], serve = [], mayRoot = false }: RoleData): Role {
   return { call, serve, mayRoot };
 }
 

@@ -9,10 +9,20 @@ export const ruleLimits = {
     unit: 'bytes',
     reason: 'A policy with all its rules, each with a condition of a few lines; a push is one message.',
   },
+  policyStoredBytes: {
+    value: 1_000_000,
+    unit: 'bytes',
+    reason: 'A policy as data, as it is stored: one message, below max_payload of the server.',
+  },
   rules: {
     value: 2_000,
     unit: 'rules',
-    reason: 'Each change reads and compiles all of them: 0.2 to 1 ms a rule, most of it reading YAML.',
+    reason: 'Control reads all of them at each change, 0.2 to 1 ms a rule; gateways compile them in slices.',
+  },
+  sliceMs: {
+    value: 4,
+    unit: 'ms',
+    reason: 'A gateway that compiles a new policy looks after its calls again after so long.',
   },
   ruleChars: {
     value: 2_000,

@@ -121,7 +121,7 @@ beforeAll(async () => {
     law: 'agent',
     notary: 'agent',
   } as const;
-  mesh = await startTestMesh({ users, policy: POLICY });
+  mesh = await startTestMesh({ users, policy: POLICY, sight: { ratio: 1 } });
   stops.push(
     await tail(mesh.operator, 'DECISIONS', (m) => {
       const one = JSON.parse(m.headers.get(header.record) ?? '{}') as DecisionRecord;
@@ -194,6 +194,7 @@ describe('before dispatch', () => {
       parent: `me.${call}`,
       review: { of: `me.${call}`, rule: 'sanctions' },
     });
+    expect(decision.trace).toBeDefined();
     expect(decisions.get(id)?.trace?.slice(0, 35)).toBe(decision.trace?.slice(0, 35));
     expect(decisions.get(id)?.traceFrom).toBe(decision.trace?.slice(36, 52));
     expect(asked.find((one) => one.call === call)).toEqual({

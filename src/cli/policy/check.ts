@@ -2,7 +2,7 @@
  * `mesh policy check`: everything that is wrong in a policy file.
  */
 import type { Command } from 'commander';
-import { compilePolicy, readPolicy } from '../../domain/policy.js';
+import { readPolicy } from '../../domain/policy-read.js';
 import { exits, paint, safe, say, sayJson } from '../output.js';
 import { fileOptions, here, policyFileOf, textOf, type FileOptions } from './file.js';
 
@@ -25,10 +25,10 @@ Exits with 0 when it can be used, with 1 when there is something to correct.`;
 function check(named: string | undefined, options: FileOptions): void {
   const file = policyFileOf(named, options);
   const text = textOf(file);
-  const { problems, rules } = readPolicy(text, here(file));
+  const { problems, rules, digest: made } = readPolicy(text, here(file));
   const fine = problems.length === 0;
   process.exitCode = fine ? exits.completed : exits.failed;
-  const digest = fine ? compilePolicy(text, file).digest : undefined;
+  const digest = fine ? made : undefined;
   if (options.json === true) {
     return sayJson({ fine, problems, rules: rules.length, ...(digest === undefined ? {} : { digest }) });
   }

@@ -513,7 +513,7 @@ export interface DecisionRecord {
    */
   guardUs?: number[];
   /**
-   * The traceparent that its task carries: trace id, span of this call, flags.
+   * The traceparent that its task carries: trace id, span of this call, flags. Missing when the trace begins with the root of the call and is not sampled: its id is that of the root, in hex.
    */
   trace?: string;
   /**
@@ -1107,7 +1107,7 @@ export interface OutcomeRecord {
    */
   bodyRef?: string;
   /**
-   * Trace id of the call.
+   * Trace id of the call; missing where the decision says none.
    */
   trace?: string;
   /**

@@ -680,7 +680,8 @@ export const schemas = {
       trace: {
         type: 'string',
         maxLength: 64,
-        description: 'The traceparent that its task carries: trace id, span of this call, flags.',
+        description:
+          'The traceparent that its task carries: trace id, span of this call, flags. Missing when the trace begins with the root of the call and is not sampled: its id is that of the root, in hex.',
       },
       traceFrom: {
         type: 'string',
@@ -1493,7 +1494,7 @@ export const schemas = {
       trace: {
         type: 'string',
         maxLength: 32,
-        description: 'Trace id of the call.',
+        description: 'Trace id of the call; missing where the decision says none.',
       },
       grants: {
         type: 'array',

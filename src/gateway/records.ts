@@ -98,7 +98,22 @@ function withWireFields(record: DecisionRecord, d: Draft): DecisionRecord {
   if (d.approval !== undefined) {
     record.approval = d.approval;
   }
+  if (d.asks !== undefined) {
+    record.asks = d.asks;
+  }
+  withReviews(record, d);
   return record;
+}
+
+/** What reviewing agents said of it; or what it is a review of. */
+function withReviews(record: DecisionRecord, { reviews, review }: Draft): void {
+  if (reviews !== undefined) {
+    record.reviews = [...reviews];
+  }
+  if (review !== undefined) {
+    record.review = review;
+    record.parent = review.of;
+  }
 }
 
 /** The grants in force, and where the one comes from that the call itself presented. */
@@ -162,6 +177,7 @@ export function refuseRecord(
     record.reply = reply;
   }
   withGrants(record, draft);
+  withReviews(record, draft);
   if (draft.guard !== undefined && status !== 'cancelled') {
     record.guard = draft.guard;
   }
@@ -176,7 +192,7 @@ export function refuseRecord(
 export function outcomeRecord(
   call: OpenCall,
   status: OutcomeRecord['status'],
-  more: Pick<OutcomeRecord, 'code' | 'type' | 'bodyRef' | 'parts'> = {},
+  more: Pick<OutcomeRecord, 'code' | 'type' | 'bodyRef' | 'parts' | 'reported' | 'reviews'> = {},
 ): OutcomeRecord {
   const r = call.record;
   const record: OutcomeRecord = {

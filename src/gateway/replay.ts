@@ -117,6 +117,7 @@ async function admit(
       reply: undefined,
       durable: () => resolve(ofDecision(open.byKey(`${incoming.from}.${call}`))),
       undone: () => resolve(FAILED),
+      held: () => resolve({ state: 'held' }),
     };
     if (admitter.admit(incoming, origin, call) === 'held') {
       resolve({ state: 'held' });

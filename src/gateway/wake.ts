@@ -76,6 +76,7 @@ async function wake(core: Core, open: OpenSet, admitter: Admitter, msg: Msg): Pr
         resolve(here?.record.verdict === 'refuse' ? 'ended' : 'decided');
       },
       undone: () => resolve('failed'),
+      held: () => resolve('held'),
     };
     if (record.why === 'approval') {
       const ended = endHeld(admitter, record, incoming, origin, cancelled === true ? (by ?? '') : undefined);

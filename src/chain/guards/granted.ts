@@ -18,6 +18,9 @@ import type { Guard } from '../verdict.js';
 export const granted: Guard = {
   name: 'granted',
   check(draft, world) {
+    if (draft.review !== undefined) {
+      return undefined; // the rule that asks for it lets it: the caller of what is reviewed has no say in this
+    }
     const opened = openPresented(draft, world);
     if (opened !== undefined || draft.ticket?.grants !== undefined) {
       putInForce(draft, world, opened);

@@ -363,6 +363,24 @@ export const errorTable = {
     message: 'the rule {rule} could not be judged for {capability}: {why}',
     help: 'A rule that cannot be judged is a no. Send what it reads; or let the rule ask with has(…) first.',
   },
+  guard_denied: {
+    class: 'authority',
+    retry: 'never',
+    message: '{by} was asked about {capability} by the rule {rule} and said no{reason}',
+    help: 'Talk to whoever runs the reviewing agent. The decision names the review: mesh calls show.',
+  },
+  guard_unanswered: {
+    class: 'authority',
+    retry: 'later',
+    message: 'the rule {rule} asks {reviewer} about {capability}, and no answer counts: {why}',
+    help: 'No answer is a no. See that an agent serves what the rule asks, that it has no part in the call itself, and that it answers in time with { "allow": true or false, "reason": … }.',
+  },
+  output_withheld: {
+    class: 'authority',
+    retry: 'check',
+    message: '{agent} has done it, and the rule {rule} withholds the answer: {why}',
+    help: 'The effect stands; do not call again to get the answer. Talk to whoever runs the reviewing agent. The outcome names the review.',
+  },
   approval_expired: {
     class: 'capacity',
     retry: 'later',

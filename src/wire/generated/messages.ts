@@ -674,6 +674,101 @@ export interface DecisionRecord {
      */
     at: number;
   };
+  /**
+   * Reviews that rules asked for before it was decided.
+   *
+   * @maxItems 8
+   *
+   * Items: One review.
+   */
+  reviews?: {
+    /**
+     * The rule that asked for it.
+     */
+    rule: string;
+    /**
+     * What was called for it.
+     */
+    capability: string;
+    /**
+     * from.call of the review; missing when nobody could be asked.
+     */
+    call?: string;
+    /**
+     * The agent that answered.
+     */
+    by?: string;
+    /**
+     * What it said; no answer is a no.
+     */
+    allow: boolean;
+    /**
+     * The reason it gave.
+     */
+    reason?: string;
+    /**
+     * Why there is no answer that counts.
+     */
+    unanswered?: string;
+    /**
+     * Instant in epoch ms of the answer, or of giving up.
+     */
+    at: number;
+  }[];
+  /**
+   * Reviews that rules ask for before the outcome is final.
+   *
+   * @maxItems 8
+   *
+   * Items: What a rule asks for.
+   */
+  asks?: {
+    /**
+     * The rule that asks.
+     */
+    rule: string;
+    /**
+     * Why it is there.
+     */
+    reason?: string;
+    /**
+     * What is called for it.
+     */
+    capability: string;
+    /**
+     * How long the answer is waited for, in ms.
+     */
+    timeoutMs: number;
+    /**
+     * What the reviewer is told beside the digests.
+     *
+     * @maxItems 8
+     */
+    send: ('args' | 'labels' | 'intent' | 'chain' | 'output')[];
+  }[];
+  /**
+   * It is a review: which rule asks for it, about which call.
+   */
+  review?: {
+    /**
+     * from.call of the call that is reviewed.
+     */
+    of: string;
+    /**
+     * The rule that asks.
+     */
+    rule: string;
+    /**
+     * from.call of the root of that call.
+     */
+    root: string;
+    /**
+     * Agents that may not review it: they have a part in that call.
+     *
+     * @maxItems 20
+     */
+    not: string[];
+  };
 }
 
 /**
@@ -1029,6 +1124,47 @@ export interface OutcomeRecord {
    * Items: The ids of one grant, first link to last, joined by ~.
    */
   grants?: string[];
+  /**
+   * Reviews that rules asked for before it was final.
+   *
+   * @maxItems 8
+   *
+   * Items: One review.
+   */
+  reviews?: {
+    /**
+     * The rule that asked for it.
+     */
+    rule: string;
+    /**
+     * What was called for it.
+     */
+    capability: string;
+    /**
+     * from.call of the review; missing when nobody could be asked.
+     */
+    call?: string;
+    /**
+     * The agent that answered.
+     */
+    by?: string;
+    /**
+     * What it said; no answer is a no.
+     */
+    allow: boolean;
+    /**
+     * The reason it gave.
+     */
+    reason?: string;
+    /**
+     * Why there is no answer that counts.
+     */
+    unanswered?: string;
+    /**
+     * Instant in epoch ms of the answer, or of giving up.
+     */
+    at: number;
+  }[];
 }
 
 /**
@@ -1144,6 +1280,29 @@ export interface ParkedRecord {
      * @maxItems 17
      */
     chain: string[];
+  };
+  /**
+   * It is a review: which rule asks for it, about which call.
+   */
+  review?: {
+    /**
+     * from.call of the call that is reviewed.
+     */
+    of: string;
+    /**
+     * The rule that asks.
+     */
+    rule: string;
+    /**
+     * from.call of the root of that call.
+     */
+    root: string;
+    /**
+     * Agents that may not review it: they have a part in that call.
+     *
+     * @maxItems 20
+     */
+    not: string[];
   };
 }
 

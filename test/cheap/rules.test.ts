@@ -382,3 +382,78 @@ describe('no rule takes long', () => {
     expect(looked).toEqual(['r0', 'r1', 'r2', 'r3', 'r4']);
   });
 });
+
+describe('against a slow model', () => {
+  type Plain = {
+    name: string;
+    effect: 'allow' | 'deny' | 'hold';
+    from: string[];
+    min: number;
+    field: string;
+  };
+  const plainRule = fc.record({
+    effect: fc.constantFrom('allow' as const, 'deny' as const, 'hold' as const),
+    from: fc.subarray(['me', 'eve', 'bob', 'ann'], { minLength: 1 }),
+    min: fc.integer({ min: 0, max: 5 }),
+    field: fc.constantFrom('n', 'n', 'n', 'missing'),
+  });
+
+  /** What the rules should say, spelled out; with a flaw it is what a mistake would say. */
+  function model(rules: readonly Plain[], members: readonly string[], n: number, flaw = ''): string {
+    const of = (effect: Plain['effect']) => rules.filter((rule) => rule.effect === effect);
+    const asked = (list: readonly Plain[], who: readonly string[]): string[] =>
+      list
+        .filter((rule) => rule.from.some((one) => who.includes(one)))
+        .map((rule) => (rule.field === 'missing' ? 'error' : n >= rule.min ? 'yes' : 'no'))
+        .filter((said) => said !== 'no' && !(said === 'error' && flaw === 'errors pass'));
+    const all = flaw === 'only the caller' ? members.slice(0, 1) : members;
+    const denied = asked(of('deny'), all);
+    const ungranted = members.flatMap((who) => {
+      const helping = of('allow').filter((rule) => rule.from.includes(who));
+      const said = asked(helping, [who]);
+      return who !== 'eve' || helping.length === 0
+        ? []
+        : said.includes('error')
+          ? ['error']
+          : said.includes('yes')
+            ? []
+            : ['ungranted'];
+    });
+    const held = asked(of('hold'), all);
+    const hold = held.includes('error') ? 'error' : held.includes('yes') ? 'hold' : undefined;
+    const [deny] = denied.map((said) => (said === 'yes' ? 'deny' : said));
+    const no = deny ?? ungranted[0];
+    return (flaw === 'hold first' ? (hold ?? no) : (no ?? hold)) ?? 'allow';
+  }
+
+  const difference = (flaw = '') =>
+    fc.property(
+      fc.array(plainRule, { minLength: 1, maxLength: 8 }),
+      fc.subarray(['me', 'eve', 'bob', 'ann'], { minLength: 1 }),
+      fc.integer({ min: 0, max: 5 }),
+      (plain, members, n) => {
+        const rules = plain.map((rule, i): Plain => ({ ...rule, name: `r${i}` }));
+        const sources = rules.map(({ name, effect, from, min, field }): RuleSource => ({
+          name,
+          effect,
+          match: { from },
+          when: `args.${field} >= ${min}`,
+          ...(effect === 'hold' ? { approvers: ['finance'] } : {}),
+        }));
+        const [from = 'me', ...above] = members;
+        const chain = [...above.map((who) => `${who}/shop.order`), `${from}/shop.order`];
+        const verdict = judge(sources, callOf({ from, chain, args: { n } }));
+        return verdict.effect === model(rules, members, n, flaw);
+      },
+    );
+
+  test('the same verdict for random rules and chains', () => {
+    const seed = Date.now() % 1_000_000;
+    console.log(`rules against their model: seed ${seed}`);
+    expect(fc.check(difference(), { seed, numRuns: 1_500 }).counterexample).toBeNull();
+  });
+
+  test.each(['hold first', 'only the caller', 'errors pass'])('finds the mistake: %s', (flaw) => {
+    expect(fc.check(difference(flaw), { seed: 7, numRuns: 1_500 }).failed).toBe(true);
+  });
+});

@@ -13,7 +13,7 @@ export function carriesGrants(ticket: Ticket | undefined): boolean {
 }
 
 /** What the ticket has whole, and what it names by digest, in the order of its chain. */
-function carriedBy(ticket: Ticket | undefined, world: World): CarriedGrant[] {
+function carriedBy(ticket: Ticket | undefined, world: World): readonly CarriedGrant[] {
   const { grants = [], introduced } = ticket ?? {};
   if (introduced === undefined) {
     return grants;
@@ -29,8 +29,12 @@ function carriedBy(ticket: Ticket | undefined, world: World): CarriedGrant[] {
 export function putInForce(draft: Draft, world: World, opened: OpenedGrant | undefined): void {
   const carried = carriedBy(draft.ticket, world);
   const at = draft.chain.length - 1;
-  const own = opened === undefined ? [] : [{ at, ...opened.carried }];
-  draft.grants = [...carried, ...own];
+  draft.grants =
+    opened === undefined
+      ? carried
+      : at === 0 && carried.length === 0
+        ? opened.ofRoot
+        : [...carried, { at, ...opened.carried }];
   const revoked = world.grants.revoked(carried);
   if (revoked !== undefined) {
     throw revoked;

@@ -23,6 +23,8 @@ export interface OpenedGrant {
   readonly last: Claims;
   /** For the record and the ticket; who presented it is added there. */
   readonly carried: Omit<CarriedGrant, 'at'>;
+  /** The same as a root presents it, and nobody else: made once. */
+  readonly ofRoot: readonly CarriedGrant[];
   /** For the record of the call that presents it. */
   readonly proof: NonNullable<DecisionRecord['proof']>;
   /** Size of what is carried, in characters. */
@@ -211,6 +213,7 @@ function provenOf(text: string, read: readonly Link[], byDigest: boolean): Prove
     last,
     kid: read[0]?.kid ?? '',
     carried,
+    ofRoot: [{ at: 0, ...carried }],
     proof,
     carriedSize: JSON.stringify(carried).length,
     checked: -1,

@@ -83,7 +83,7 @@ beforeAll(async () => {
     },
   ]);
   mesh.operator.subscribe('mesh.v1.task.reporter.>', {
-    callback: (_, msg) => tickets.push(headersOf(msg).get('Mesh-Ticket') ?? ''),
+    callback: (_, msg) => void tickets.push(headersOf(msg).get('Mesh-Ticket') ?? ''),
   });
   const reporter = await mesh.connect('reporter');
   await reporter.serveAll([
@@ -213,7 +213,7 @@ describe('a grant that was introduced', () => {
     const control = await mesh.broker('control');
     for (const gone of [linkDigest(grant), digest]) {
       const headers = rawHeaders(encodeHeaders([['KV-Operation', 'DEL']]));
-      await control.request(`$KV.mesh_grants.introduced.${gone}`, '', { headers });
+      await control.request(`$KV.mesh_grants.introduced.${gone}`, '', { headers, timeout: 5_000 });
     }
     // Whoever proved it before may go on with it; where it was never presented nobody knows it.
     await until(async () => (await askWith(clerkNc, 'clerk', digest)) === 'grant_unknown');

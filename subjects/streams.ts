@@ -122,7 +122,7 @@ export const buckets = {
   mesh_grants: {
     maxBytes: 64 * MiB,
     markerTtlMs: 60_000,
-    why: 'What grants are judged by: public keys of members (holder.{name}) and issuers (issuer.{name}), and what was revoked (revoked.id.{id}, revoked.holder.{name}). Written by control only.',
+    why: 'What grants are judged by: public keys of members (holder.{name}) and issuers (issuer.{name}), what was revoked (revoked.id.{id}, revoked.holder.{name}), all written by control only; and the texts of grants that gateways keep for their holders (introduced.{digest}).',
   },
 } as const satisfies Record<string, BucketRow>;
 
@@ -135,7 +135,13 @@ export const brokerRights = {
   agent: { publish: [], subscribe: ['_INBOX.{me}.>'] },
   viewer: { publish: [], subscribe: ['_INBOX.{me}.>'] },
   operator: {
-    publish: ['$JS.API.>', '$JS.ACK.>', '$SYS.REQ.USER.INFO', '$SRV.>'],
+    publish: [
+      '$JS.API.>',
+      '$JS.ACK.>',
+      '$SYS.REQ.USER.INFO',
+      '$SYS.REQ.ACCOUNT.PING.CONNZ', // how many processes of identity answer
+      '$SRV.>',
+    ],
     subscribe: ['_INBOX.>', 'mesh.v1.>', '$JS.EVENT.>'],
   },
   gateway: {
@@ -166,6 +172,8 @@ export const brokerRights = {
       '$JS.API.CONSUMER.DELETE.KV_mesh_grants.>',
       '$JS.FC.>',
       '$KV.mesh_state.suspect.>',
+      '$KV.mesh_grants.introduced.*',
+      '$SYS.REQ.USER.INFO', // it does not start when it may more than this
     ],
     subscribe: ['_INBOX.>'],
   },
@@ -200,6 +208,7 @@ export const brokerRights = {
       '$JS.ACK.>',
       '$JS.FC.>',
       '$KV.>',
+      '$SYS.REQ.USER.INFO',
       '$SYS.REQ.ACCOUNT.PING.CONNZ',
       '$SYS.REQ.SERVER.*.KICK',
     ],
@@ -208,6 +217,7 @@ export const brokerRights = {
   },
   identity: {
     publish: [
+      '$SYS.REQ.USER.INFO',
       '$SYS._INBOX.>', // where the server waits for the answer to its callout
       '$JS.API.STREAM.MSG.GET.KV_mesh_identity',
       '$KV.mesh_identity.key.>',

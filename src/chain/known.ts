@@ -3,12 +3,14 @@
  * interceptor makes a draft of that and runs the guards of its stage over it.
  */
 import type { BodyRef } from '../domain/body-ref.js';
+import type { ReviewOf } from '../domain/reviews.js';
 import type { Instance } from '../domain/roster.js';
 import { decodeValue, type BodyType } from '../wire/content.js';
 import type { Check } from '../wire/generated/messages.js';
 import { header } from '../wire/headers.js';
 import { asCapability, asToken, type Token } from '../wire/names.js';
-import { draftOf, type Approved, type Draft, type Replay, type World } from './draft.js';
+import { draftOf, type Answers, type Approved, type Draft, type Replay, type World } from './draft.js';
+import { namedGrants } from './named.js';
 
 interface Known {
   readonly id: string;
@@ -21,6 +23,10 @@ interface Known {
   readonly ref?: BodyRef | undefined;
   readonly replay?: Replay | undefined;
   readonly approved?: Approved | undefined;
+  readonly answers?: Answers | undefined;
+  readonly review?: ReviewOf | undefined;
+  /** Grants that the call names by digest, and the gateway has heard of. */
+  readonly introduced?: readonly string[] | undefined;
   // proven by authority
   readonly root: string;
   readonly chain: readonly string[];
@@ -33,14 +39,18 @@ interface Known {
 /** What the message says of the draft. `headers` are those of the call. */
 export function checkOf(
   draft: Draft,
-  world: Pick<World, 'policy' | 'registry'>,
+  world: Pick<World, 'policy' | 'registry' | 'grants'>,
   nonce: string,
   headers: Record<string, string>,
 ): Check {
-  const { id, bornMs, type, major, context, intent, labels, ref, replay, approved } = draft;
-  const { root, chain, deadlineMs, byGrant, instance } = draft;
+  const { id, bornMs, type, major, context, intent, labels, ref } = draft;
+  const { replay, approved, answers, review, root, chain, deadlineMs, byGrant, instance } = draft;
+  const named = namedGrants(draft.headers);
+  const { introduced } = world.grants;
   const known: Known = {
-    ...{ id, bornMs, type, major, context, intent, labels, ref, replay, approved, root, chain, deadlineMs },
+    ...{ id, bornMs, type, major, context, intent, labels, ref, replay, approved, answers, review },
+    ...{ root, chain, deadlineMs },
+    introduced: named.length === 0 ? undefined : named.filter((one) => introduced.get(one) !== undefined),
     byGrant: byGrant === undefined ? undefined : [...byGrant],
     agent: instance?.agent,
   };
@@ -62,14 +72,15 @@ export function checkOf(
 }
 
 /**
- * Does this process know the same policy, contract and card as the gateway that asks? Otherwise it cannot judge, and
+ * Does this process know the same policy, contract, card and grants as the gateway that asks? Otherwise it cannot judge, and
  * says so.
  */
 export function knowsTheSame({ policy, contract, card, capability, known }: Check, world: World): boolean {
-  const { major, agent } = known as unknown as Known;
+  const { major, agent, introduced = [] } = known as unknown as Known;
   return (
     policy === world.policy.digest &&
     contract === world.registry.find(capability, major)?.contract &&
+    introduced.every((one) => world.grants.introduced.get(one) !== undefined) &&
     (agent === undefined || card === world.registry.agent(agent as Token)?.digest)
   );
 }
@@ -77,7 +88,7 @@ export function knowsTheSame({ policy, contract, card, capability, known }: Chec
 /** The draft to judge. Throws name_invalid, body_*. */
 export function draftOfCheck(check: Check, body: Uint8Array, world: World): Draft {
   const known = check.known as unknown as Known;
-  const { replay, approved, byGrant, agent, chain, root, deadlineMs } = known;
+  const { replay, approved, answers, review, byGrant, agent, chain, root, deadlineMs } = known;
   const draft = draftOf(
     {
       from: check.from,
@@ -86,6 +97,8 @@ export function draftOfCheck(check: Check, body: Uint8Array, world: World): Draf
       body,
       ...(replay === undefined ? {} : { replay }),
       ...(approved === undefined ? {} : { approved }),
+      ...(answers === undefined ? {} : { answers }),
+      ...(review === undefined ? {} : { review }),
     },
     check.at,
   );

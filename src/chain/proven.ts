@@ -3,12 +3,14 @@
  * counts: each stage is believed only in what is its own, and what a call is about the gateway knows itself.
  */
 import type { Approval } from '../domain/approvals.js';
+import type { Ask } from '../domain/reviews.js';
 import { fromBody } from '../wire/errors.js';
 import type { StageAnswer } from '../wire/generated/messages.js';
 import { limits } from '../wire/limits.js';
 import type { Stage } from '../wire/stages.js';
 import type { Draft, World } from './draft.js';
 import { approvalFor } from './guards/policy.js';
+import { digestFor } from './reviews.js';
 import { deny, type Verdict } from './verdict.js';
 
 type Proven = StageAnswer['proven'];
@@ -31,6 +33,10 @@ interface OfPolicy {
   readonly obligations?: Draft['obligations'];
   /** The approval of the call was needed, and fits. */
   readonly approved?: boolean;
+  /** What reviewing agents answered was needed, and fits. */
+  readonly reviewed?: boolean;
+  /** What they will be asked before the outcome is final. */
+  readonly asks?: Draft['asks'];
 }
 
 const say: Readonly<Record<Stage, (draft: Draft) => OfAuthority | OfPolicy>> = {
@@ -38,10 +44,10 @@ const say: Readonly<Record<Stage, (draft: Draft) => OfAuthority | OfPolicy>> = {
     ...{ root, chain, parent, context, labels, grants, proof, deadlineMs },
     byGrant: byGrant === undefined ? undefined : [...byGrant],
   }),
-  policy: ({ rules, obligations, approval }) => ({
-    rules,
-    obligations,
+  policy: ({ rules, obligations, approval, reviews, asks }) => ({
+    ...{ rules, obligations, asks },
     ...(approval === undefined ? {} : { approved: true }),
+    ...(reviews === undefined ? {} : { reviewed: true }),
   }),
 };
 
@@ -66,7 +72,9 @@ export function answerOf(
       ? { status: verdict.status, error: { ...verdict.error.toBody() } }
       : verdict?.verdict === 'hold' && verdict.why === 'approval'
         ? { approval: verdict.approval as unknown as Proven }
-        : {}),
+        : verdict?.verdict === 'hold' && verdict.why === 'review'
+          ? { asks: verdict.asks as unknown as Proven[] }
+          : {}),
     ...(guard === undefined ? {} : { guard }),
     ...(guardUs === undefined ? {} : { guardUs }),
   };
@@ -88,16 +96,19 @@ export function takeAnswer(stage: Stage, draft: Draft, world: Knows, answer: Sta
     case 'deny':
       return deny(fromBody(answer.error), answer.status);
     case 'hold':
-      return stage === 'policy'
-        ? held(draft, world, answer.approval as unknown as Approval)
-        : wrong('a hold');
+      return stage === 'policy' ? held(draft, world, answer) : wrong('hold');
     default:
       return wrong('verdict'); // whatever else it says is no yes (D10)
   }
 }
 
-/** Of a held call the stage says which rules hold it, and until when; what it is about is known here. */
-function held(draft: Draft, world: Knows, { rules, expires }: Partial<Approval>): Verdict {
+/** Of a held call the stage says which rules hold it, until when, whom to ask; what it is about is known here. */
+function held(draft: Draft, world: Knows, { approval, asks }: StageAnswer): Verdict {
+  if (Array.isArray(asks) && asks.length > 0) {
+    const whom = asks as unknown as Ask[];
+    return { verdict: 'hold', why: 'review', asks: whom, digest: digestFor(draft, world, whom) };
+  }
+  const { rules, expires } = (approval ?? {}) as Partial<Approval>;
   if (!Array.isArray(rules) || rules.length === 0 || typeof expires !== 'number') {
     return wrong('rules');
   }
@@ -120,9 +131,14 @@ function takeAuthority(draft: Draft, proven: OfAuthority, passed: boolean): void
   draft.byGrant = byGrant === undefined ? undefined : new Map(byGrant);
 }
 
-function takePolicy(draft: Draft, { rules, obligations, approved }: OfPolicy): void {
-  draft.rules = rules;
-  draft.obligations = obligations;
+function takePolicy(draft: Draft, { rules, obligations, approved, reviewed, asks }: OfPolicy): void {
+  Object.assign(draft, { rules, obligations, asks });
+  if (asks !== undefined) {
+    draft.parts = undefined; // as the guard does: a partial output would be told before anybody has looked at it
+  }
+  if (reviewed === true) {
+    draft.reviews = draft.answers?.reviews;
+  }
   if (approved === true && draft.approved !== undefined) {
     const { by, digest, at, card } = draft.approved;
     draft.approval = { by: [...by], digest, at, card };

@@ -3,6 +3,7 @@
  */
 import { runChain, type ChainVerdict } from '../chain/chain.js';
 import { draftOf, type Draft, type Incoming } from '../chain/draft.js';
+import type { ReviewHold } from '../chain/verdict.js';
 import { meshError, type MeshError } from '../wire/errors.js';
 import { birthOf, isCallId } from '../wire/ulid.js';
 import { header } from '../wire/headers.js';
@@ -18,12 +19,21 @@ import type { SplitChain } from './split/judge.js';
 import type { Waiting } from './waiting.js';
 
 /**
- * What became of a call that was offered: `decided` also when it is parked until somebody approves it; `asked` when a
- * stage of the chain is judged elsewhere.
+ * What became of a call that was offered: `decided` also when it waits for approval or for answers of other agents;
+ * `asked` when a stage of the chain is judged elsewhere.
  */
 export type Admission = 'decided' | 'held' | 'asked';
 
 const nobody = (): void => undefined;
+
+/** Asks reviewing agents about a call. */
+export type AskReviewers = (
+  draft: Draft,
+  incoming: Incoming,
+  hold: ReviewHold,
+  origin: Origin,
+  fallbackId: string,
+) => void;
 
 /** Admits calls. */
 export class Admitter {
@@ -60,19 +70,26 @@ export class Admitter {
       return this.#refuse(draft, fallbackId, 'refused', error, origin);
     }
     if (this.#split === undefined) {
-      return this.#act(draft, runChain(draft, this.#core), origin, fallbackId, waited);
+      return this.#act(draft, incoming, runChain(draft, this.#core), origin, fallbackId, waited);
     }
     const said = this.#split.judge(draft, waited, (judged, verdict) => {
       if (isUnproven(verdict) && mayStay(judged, origin)) {
         origin.undone();
-      } else if (this.#act(judged, verdict, origin, fallbackId, waited) === 'held') {
+      } else if (this.#act(judged, incoming, verdict, origin, fallbackId, waited) === 'held') {
         onHeld();
       }
     });
-    return said === undefined ? 'asked' : this.#act(draft, said, origin, fallbackId, waited);
+    return said === undefined ? 'asked' : this.#act(draft, incoming, said, origin, fallbackId, waited);
   }
 
-  #act(draft: Draft, verdict: ChainVerdict, origin: Origin, fallbackId: string, waited: boolean): Admission {
+  #act(
+    draft: Draft,
+    incoming: Incoming,
+    verdict: ChainVerdict,
+    origin: Origin,
+    fallbackId: string,
+    waited: boolean,
+  ): Admission {
     this.#core.sight.judged(draft);
     if (verdict.verdict === 'deny') {
       if (waited && verdict.status === 'expired') {
@@ -88,12 +105,21 @@ export class Admitter {
       if (verdict.why === 'capacity') {
         return 'held';
       }
-      hold(this.#core, draft, verdict.approval, origin);
+      if (verdict.why === 'review') {
+        this.review(draft, incoming, verdict, origin, fallbackId);
+      } else {
+        hold(this.#core, draft, verdict.approval, origin);
+      }
       return 'decided';
     }
     this.#decider.allow(verdict.call, origin);
     return 'decided';
   }
+
+  /** Asks reviewing agents about a call, which is offered again with their answers. Set before the first call. */
+  review: AskReviewers = () => {
+    throw new Error('nobody asks reviewing agents');
+  };
 
   /** Try a waiting call again. False: it goes on waiting. `onHeld`: it must wait again, as was found out later. */
   retry(w: Waiting, onHeld: () => void): boolean {

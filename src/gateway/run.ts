@@ -28,6 +28,7 @@ import { Slots } from './bodies/slots.js';
 import { Cancels } from './cancels.js';
 import type { Core } from './core.js';
 import { Decider } from './decide.js';
+import { serveIntroductions } from './introduce.js';
 import { OpenSet } from './open.js';
 import { park } from './park.js';
 import { serveParts } from './parts.js';
@@ -38,6 +39,9 @@ import { serveCancels, serveRecalls } from './recall.js';
 import { serveReplays } from './replay.js';
 import { Results } from './results.js';
 import { followGrants } from './revoked.js';
+import { BeforeDispatch } from './reviews/before-dispatch.js';
+import { BeforeOutcome } from './reviews/before-outcome.js';
+import { Reviewer } from './reviews/reviewer.js';
 import { Settler } from './settle.js';
 import { showGateway } from './shown.js';
 import { Sight, type SightOptions } from './sight.js';
@@ -46,6 +50,7 @@ import { Taken } from './taken.js';
 import { Taker } from './take.js';
 import { serveWakes } from './wake.js';
 import { WaitingRoom } from './waiting.js';
+import { refuseWeakness } from './weakness.js';
 
 /** How to run a gateway. `seed` is the nkey of a user with the role gateway. */
 export interface GatewayOptions {
@@ -54,6 +59,10 @@ export interface GatewayOptions {
   /** Name of the user; it prefixes the inbox. */
   readonly name: string;
   readonly log: Log;
+  /** Data folder, if it has one: its files are looked at, and whether the server was started on it. */
+  readonly dir?: string;
+  /** Checks that need not be fine. */
+  readonly accept?: readonly string[];
   /** What it looks at of the calls that pass it. */
   readonly sight?: SightOptions;
   /** Stages that interceptors judge; default: none. */
@@ -64,6 +73,8 @@ export interface GatewayOptions {
 export interface RunningGateway {
   /** The name it goes by among gateways; new with every start. */
   readonly gateway: string;
+  /** On what terms it started: a server to develop with, and what the operator accepts. */
+  readonly notes: readonly string[];
   /** What it shows of itself. */
   readonly sight: Sightly;
   /** Take nothing new, give the rest up to `drainMs` to settle, then leave. */
@@ -72,10 +83,10 @@ export interface RunningGateway {
 
 /**
  * Start a gateway. Resolves when it takes calls.
- * Throws config_invalid, config_missing, connection_failed, permission_denied.
+ * Throws config_invalid, config_missing, connection_failed, permission_denied, start_refused.
  */
 export async function runGateway(options: GatewayOptions): Promise<RunningGateway> {
-  const { core, tracing } = await startCore(options);
+  const { core, tracing, notes } = await startCore(options);
   const connected = followConnection(core.nc);
   const taken = new Taken(core);
   const open = new OpenSet((call) => attempts.due(call));
@@ -90,7 +101,12 @@ export async function runGateway(options: GatewayOptions): Promise<RunningGatewa
     (w) => admitter.retry(w, () => waiting.add(w)),
     (w) => park(core, w),
   );
-  const results = new Results(core, open, settler, attempts, taken, () => waiting.poke());
+  const reviewer = new Reviewer(core, admitter, waiting);
+  const asking = new BeforeDispatch(core, admitter, waiting, reviewer);
+  admitter.review = (...call) => asking.hold(...call);
+  const answers = new BeforeOutcome(core, reviewer, settler);
+  const review: BeforeOutcome['hold'] = (call, answer) => answers.hold(call, answer);
+  const results = new Results(core, open, settler, attempts, taken, () => waiting.poke(), review);
   const taker = new Taker(core, open, admitter, waiting);
   const peers = new Peers(core, open, decider, waiting, (msg) => results.take(msg));
 
@@ -104,6 +120,7 @@ export async function runGateway(options: GatewayOptions): Promise<RunningGatewa
   open.wheel.start();
   waiting.start();
   const stopResults = hearResults(core, results);
+  const stopReviews = reviewer.start();
   await peers.start();
   await hearARound();
   const stops = [
@@ -113,6 +130,7 @@ export async function runGateway(options: GatewayOptions): Promise<RunningGatewa
     serveReplays(core, open, admitter),
     serveRecalls(core, open, waiting),
     serveBodies(core),
+    serveIntroductions(core),
     serveParts({ core, open, attempts, settler }),
     serveCancels({ core, open, waiting, attempts, settler, admitter, cancels }),
   ];
@@ -121,6 +139,7 @@ export async function runGateway(options: GatewayOptions): Promise<RunningGatewa
 
   return {
     gateway: core.name,
+    notes,
     sight: showGateway({ core, open, waiting, decider, taker, split, tracing, connected }),
     async stop(drainMs = 2_000) {
       taker.stop();
@@ -134,6 +153,7 @@ export async function runGateway(options: GatewayOptions): Promise<RunningGatewa
       taken.flush();
       await peers.stop();
       stopResults();
+      stopReviews();
       stopPresence();
       stopGrants();
       stopPolicy();
@@ -145,11 +165,14 @@ export async function runGateway(options: GatewayOptions): Promise<RunningGatewa
   };
 }
 
-async function startCore(options: GatewayOptions): Promise<{ core: Core; tracing: Tracing | undefined }> {
+async function startCore(
+  options: GatewayOptions,
+): Promise<{ core: Core; tracing: Tracing | undefined; notes: readonly string[] }> {
   const nc = await connectBroker({ url: options.url, name: options.name, seed: options.seed });
   const secrets = await readSecrets(nc);
   const ring = await ringOf(nc, secrets);
   const policy = await firstPolicy(nc);
+  const notes = await refuseWeakness(nc, options);
   const name = `gw-${randomBytes(5).toString('hex')}` as Token;
   const registry = new Registry();
   const roster = new Roster((agent, instance) => taskToken(ring, agent, instance) as Token);
@@ -173,7 +196,7 @@ async function startCore(options: GatewayOptions): Promise<{ core: Core; tracing
     fill: {},
     overload: undefined,
   };
-  return { core, tracing };
+  return { core, tracing, notes };
 }
 
 function hearResults(core: Core, results: Results): () => void {

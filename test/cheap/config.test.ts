@@ -84,6 +84,9 @@ function fitting(key: SettingKey): readonly [string, string, string] {
       if (shape.of.is === 'choice') {
         return [shape.of.of[0] ?? '', shape.of.of[1] ?? '', shape.of.of[0] ?? ''];
       }
+      if (key === 'server.accept') {
+        return ['server-version', 'tls', 'files'];
+      }
       return key === 'serve.allowOrigins' ? ['https://one', 'https://two', 'http://three'] : WORDS;
     case 'text':
       return 'secret' in shape ? SEEDS : 'digits' in shape ? ['9464', 'off', '[::1]:9464'] : WORDS;

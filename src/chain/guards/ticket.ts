@@ -12,7 +12,8 @@ import type { Guard } from '../verdict.js';
  * - Needs: decode.
  * - Proves: root, chain, ticket, parent. A call without a ticket is a root, and only `mayRoot`, or a grant that says
  *   `root`, allows one, so that dropping the ticket escapes nothing. A replay is a root that keeps the chain of the dead call: whoever it was done for must
- *   still be allowed to begin a tree.
+ *   still be allowed to begin a tree. A review is asked for by nobody but the gateways, within the tree that it is
+ *   about.
  */
 export const ticket: Guard = {
   name: 'ticket',
@@ -20,9 +21,14 @@ export const ticket: Guard = {
     if (draft.replay !== undefined) {
       return again(draft, world, draft.replay);
     }
+    if (draft.review !== undefined) {
+      draft.root = draft.review.root;
+      draft.chain = [draft.who];
+      return undefined;
+    }
     const text = draft.headers.get(header.ticket);
     if (text === undefined) {
-      if (!world.policy.mayRoot(draft.who) && openPresented(draft, world)?.last.root !== true) {
+      if (!world.policy.mayRoot(draft.who, draft.what) && openPresented(draft, world)?.last.root !== true) {
         throw meshError('root_denied', { from: draft.who });
       }
       draft.root = `${draft.who}.${draft.id}`;
@@ -46,7 +52,7 @@ export const ticket: Guard = {
 function again(draft: Draft, world: World, { chain }: Replay): undefined {
   draft.chain = chain === undefined ? chainOfUndecided(draft, world) : [...chain];
   const [principal = draft.who] = draft.chain;
-  if (!world.policy.mayRoot(principal)) {
+  if (!world.policy.mayRoot(principal, draft.what)) {
     throw meshError('root_denied', { from: principal });
   }
   draft.root = `${draft.who}.${draft.id}`;

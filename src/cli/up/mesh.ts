@@ -49,6 +49,8 @@ export interface MeshOptions {
   readonly identity?: number;
   /** Stages that interceptors judge: one process of each, and the gateways ask them. Default: none. */
   readonly split?: readonly Stage[];
+  /** Checks that need not be fine for a gateway to start. */
+  readonly accept?: readonly string[];
   /** Further arguments of control (0) and of each gateway (from 1). */
   readonly args?: (nth: number) => readonly string[];
   /** Hears one sentence when something ends by itself, and when a server must be fetched. */
@@ -220,7 +222,8 @@ class Parts {
   #child(command: Part, name: string, nth: number, stage?: Stage): Promise<Kept<Started>> {
     const args = [command, ...(stage === undefined ? [] : [stage]), '--data', this.dir, '--url', this.url];
     args.push(...(command === 'control' ? ['--policy', this.policyFile] : []));
-    const { split = [] } = this.#options;
+    const { accept = [], split = [] } = this.#options;
+    args.push(...(command === 'gateway' ? accept.flatMap((check) => ['--accept', check]) : []));
     args.push(...(command === 'gateway' && split.length > 0 ? ['--split', split.join(',')] : []));
     // What this process has read is said; the children read no file.
     args.push('--as', stage ?? command, '--config', NO_FILE, ...(this.#options.args?.(nth) ?? []));

@@ -5,6 +5,7 @@
  */
 import { limitTable } from '../../wire/limits.js';
 import { STAGES, type Stage } from '../../wire/stages.js';
+import { acceptable } from '../weakness/acceptable.js';
 import type { Choice, Flag, List, OneShape, Part, Text, ValueOf, Whole } from './shape.js';
 
 /** One setting. */
@@ -60,6 +61,15 @@ const hosts: List<Text> = {
 const origins: List<Text> = {
   is: 'list',
   of: { is: 'text', expected: 'an origin (https://host)', pattern: /^https?:\/\/[^\s/,]{1,253}$/ },
+};
+
+const accepted: List<Text> = {
+  is: 'list',
+  of: {
+    is: 'text',
+    expected: acceptable.join(', '),
+    pattern: new RegExp(`^(?:${acceptable.join('|')})$`),
+  },
 };
 
 const sync: Choice<'default' | 'always'> = { is: 'choice', of: ['default', 'always'] };
@@ -135,6 +145,13 @@ export const settings = {
     env: 'MESH_OFFLINE',
     what: 'fetch no nats-server when none is found',
     otherwise: false,
+  },
+  'server.accept': {
+    shape: accepted,
+    flag: '--accept <check>',
+    env: 'MESH_ACCEPT',
+    what: 'check of mesh doctor that need not be fine for a gateway to start, which it says at every start',
+    otherwise: 'none',
   },
   'server.creds': {
     shape: file,

@@ -25,6 +25,7 @@ export const permissions: Readonly<Record<Role, PermissionSet>> = {
       'mesh.v1.approval.{me}.*',
       'mesh.v1.upload.{me}.*',
       'mesh.v1.fetch.{me}',
+      'mesh.v1.introduce.{me}',
     ],
     subscribe: ['mesh.v1.outcome.{me}.*', 'mesh.v1.stream.{me}.*', '_INBOX.{me}.>'],
   },
@@ -44,6 +45,7 @@ export const permissions: Readonly<Record<Role, PermissionSet>> = {
       'mesh.v1.find.{me}',
       'mesh.v1.upload.{me}.*',
       'mesh.v1.fetch.{me}',
+      'mesh.v1.introduce.{me}',
     ],
     subscribe: [
       'mesh.v1.task.{me}.> mesh',
@@ -70,6 +72,7 @@ export const permissions: Readonly<Record<Role, PermissionSet>> = {
       '$JS.API.>',
       '$JS.ACK.>',
       '$SYS.REQ.USER.INFO',
+      '$SYS.REQ.ACCOUNT.PING.CONNZ',
       '$SRV.>',
     ],
     subscribe: ['_INBOX.>', 'mesh.v1.>', '$JS.EVENT.>'],
@@ -111,6 +114,8 @@ export const permissions: Readonly<Record<Role, PermissionSet>> = {
       '$JS.API.CONSUMER.DELETE.KV_mesh_grants.>',
       '$JS.FC.>',
       '$KV.mesh_state.suspect.>',
+      '$KV.mesh_grants.introduced.*',
+      '$SYS.REQ.USER.INFO',
     ],
     subscribe: [
       'mesh.v1.ask.*.>',
@@ -124,6 +129,7 @@ export const permissions: Readonly<Record<Role, PermissionSet>> = {
       'mesh.v1.bye.*.*',
       'mesh.v1.upload.*.*',
       'mesh.v1.fetch.*',
+      'mesh.v1.introduce.*',
       'mesh.v1.peer.*',
       'mesh.v1.adopt',
       'mesh.v1.wake',
@@ -171,6 +177,7 @@ export const permissions: Readonly<Record<Role, PermissionSet>> = {
       '$JS.ACK.>',
       '$JS.FC.>',
       '$KV.>',
+      '$SYS.REQ.USER.INFO',
       '$SYS.REQ.ACCOUNT.PING.CONNZ',
       '$SYS.REQ.SERVER.*.KICK',
     ],
@@ -193,6 +200,7 @@ export const permissions: Readonly<Record<Role, PermissionSet>> = {
   },
   identity: {
     publish: [
+      '$SYS.REQ.USER.INFO',
       '$SYS._INBOX.>',
       '$JS.API.STREAM.MSG.GET.KV_mesh_identity',
       '$KV.mesh_identity.key.>',

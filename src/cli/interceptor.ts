@@ -2,7 +2,6 @@
  * `mesh interceptor`: judge one stage of the chain for the gateways that ask. Any number may run of each stage.
  */
 import { Argument, type Command } from 'commander';
-import { withLimits } from './settings.js';
 import { STAGES, type Stage } from '../wire/stages.js';
 import type { ContextOptions } from './context.js';
 import { runnerOptions, serveUntilStopped } from './service.js';
@@ -10,7 +9,7 @@ import { runnerOptions, serveUntilStopped } from './service.js';
 /** Add the command. */
 export function register(program: Command): void {
   const stage = new Argument('<stage>', 'what it proves').choices([...STAGES]);
-  withLimits(runnerOptions(program.command('interceptor').addArgument(stage), 'the stage'))
+  runnerOptions(program.command('interceptor').addArgument(stage), 'the stage')
     .summary('judge one stage of the chain')
     .description(
       'Judge one stage of the chain in a process of its own, for the gateways that were started with --split. Its user has the name of the stage and can publish nothing but answers of this stage. Run at least two of each.',

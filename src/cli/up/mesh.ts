@@ -23,7 +23,7 @@ import { NO_FILE } from '../settings.js';
 import { readState, removeState, writeState, type MeshState, type ProcessState } from '../state.js';
 import { startChild } from './child.js';
 import { natsContext, starterPolicy } from './files.js';
-import { firstUsers, type Extra } from './users.js';
+import { firstUsers, gatewayArgs, type Extra } from './users.js';
 import { Kept, type KeepOptions, type Started } from './kept.js';
 
 /** How to start a mesh. */
@@ -161,7 +161,6 @@ class Parts {
     this.control = await this.#child('control', 'control', 0);
     const { gateways = 1, identity = 0, split = [] } = this.#options;
     await this.#children('identity', identity, gateways + 1, this.identity);
-    // Before the gateways, which would refuse what nobody judges.
     for (const [i, stage] of split.entries()) {
       this.interceptors.push(await this.#child('interceptor', stage, gateways + identity + 1 + i, stage));
     }
@@ -222,9 +221,7 @@ class Parts {
   #child(command: Part, name: string, nth: number, stage?: Stage): Promise<Kept<Started>> {
     const args = [command, ...(stage === undefined ? [] : [stage]), '--data', this.dir, '--url', this.url];
     args.push(...(command === 'control' ? ['--policy', this.policyFile] : []));
-    const { accept = [], split = [] } = this.#options;
-    args.push(...(command === 'gateway' ? accept.flatMap((check) => ['--accept', check]) : []));
-    args.push(...(command === 'gateway' && split.length > 0 ? ['--split', split.join(',')] : []));
+    args.push(...(command === 'gateway' ? gatewayArgs(this.#options) : []));
     // What this process has read is said; the children read no file.
     args.push('--as', stage ?? command, '--config', NO_FILE, ...(this.#options.args?.(nth) ?? []));
     const logFile = join(this.dir, places.logs, `${name}.log`);

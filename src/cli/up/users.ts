@@ -24,3 +24,10 @@ export function firstUsers({ identity = 0, split = [] }: Extra): readonly NewUse
   const known: readonly NewUser[] = identity === 0 ? [] : [{ name: 'identity', role: 'identity' }];
   return [...FIRST_USERS, ...known, ...interceptors];
 }
+
+/** What the gateways of a mesh are told of its parts. */
+export function gatewayArgs(options: Extra & { readonly accept?: readonly string[] }): string[] {
+  const { accept = [], split = [] } = options;
+  const stages = split.length === 0 ? [] : ['--split', split.join(',')];
+  return [...accept.flatMap((check) => ['--accept', check]), ...stages];
+}

@@ -20,6 +20,7 @@ export const USERS: TestUsers = {
   loop: 'agent', // calls itself when told to
   evil: 'agent', // attacks
   crony: 'agent', // attacks with evil
+  carder: 'agent', // presents cards that are fine
 };
 
 export const POLICY = `version: 1
@@ -37,6 +38,7 @@ roles:
   loop: { serve: ['loop.>'], call: ['loop.>'] }
   evil: { serve: ['evil.>'], call: ['pay.out', 'crony.>'] }
   crony: { serve: ['crony.>'], call: ['stock.read'] }
+  carder: { serve: ['carder.>'] }
 members:
   alice: [buyer]
   boss: [all, finance]
@@ -53,6 +55,7 @@ members:
   loop: [loop]
   evil: [evil, finance]
   crony: [crony]
+  carder: [carder]
 rules:
   - name: no-gold
     match: { capability: ['pay.rule'] }

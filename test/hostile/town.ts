@@ -110,11 +110,17 @@ export async function openTown(mesh: TestMesh): Promise<Town> {
   ]);
   await serve('loop', [
     ['loop.a', {}, (body: { n: number }, ctx: TaskContext) => ctx.call('loop.a', body)],
-    ['loop.deep', {}, (body: { n: number }) => body],
+    ...Array.from({ length: 20 }, (_, i): Serve => [
+      `loop.d${i + 1}`,
+      {},
+      (body: { n: number }, ctx) => (i < 19 ? ctx.call(`loop.d${i + 2}`, body) : body),
+    ]),
   ]);
   await serve('evil', [
     ['evil.hold', {}, hold],
     ['evil.out', { output: { type: 'object', required: ['n'] } }, (body: object) => body],
+    ['evil.deaf', {}, (_: unknown, ctx: TaskContext) => new Promise((resolve) => void holds.set(ctx.callId, resolve))],
+    ['evil.wait', { output: { type: 'object', required: ['n'] } }, hold],
     ['evil.echo', {}, (body: unknown) => body],
   ]);
   await serve('crony', [['crony.hold', {}, hold]]);

@@ -379,14 +379,7 @@ export const streams: Attack[] = [
         return asked || events.length > 0;
       }),
     control: async (w) => (await answerTo(w.raw('control'), '$SYS.REQ.ACCOUNT.PING.CONNZ', '{}', {}, 2_000)) !== undefined,
-    naive: {
-      where: 'where everybody is in the system account',
-      attempt: async (w) => {
-        const { url } = w.mesh;
-        void url;
-        return (await answerTo((await w.open()).raw('evil'), '$SYS.REQ.ACCOUNT.PING.CONNZ', '{}', {}, 2_000)) !== undefined;
-      },
-    },
+    naive: 'open broker',
   },
   {
     id: 'answer-for-services',

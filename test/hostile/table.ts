@@ -1,13 +1,29 @@
 /**
- * All attacks, by what they are about.
+ * All attacks, with the file that each stands in.
  */
 import type { Attack } from './attack.js';
-import { names } from './attacks/names.js';
 import { calls } from './attacks/calls.js';
 import { grants } from './attacks/grants.js';
 import { inputs } from './attacks/inputs.js';
-import { tasks } from './attacks/tasks.js';
+import { names } from './attacks/names.js';
 import { replies } from './attacks/replies.js';
 import { streams } from './attacks/streams.js';
+import { tasks } from './attacks/tasks.js';
 
-export const attacks: readonly Attack[] = [...names, ...streams, ...replies, ...calls, ...inputs, ...tasks, ...grants];
+/** By file, in the order in which they run. */
+export const files: Readonly<Record<string, readonly Attack[]>> = {
+  names,
+  streams,
+  replies,
+  calls,
+  inputs,
+  tasks,
+  grants,
+};
+
+export const attacks: readonly Attack[] = Object.values(files).flat();
+
+/** Those whose id fits; without a pattern all. */
+export function chosen(pattern: string | undefined): readonly Attack[] {
+  return pattern === undefined ? attacks : attacks.filter(({ id }) => new RegExp(pattern).test(id));
+}

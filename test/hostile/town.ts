@@ -119,7 +119,11 @@ export async function openTown(mesh: TestMesh): Promise<Town> {
   await serve('evil', [
     ['evil.hold', {}, hold],
     ['evil.out', { output: { type: 'object', required: ['n'] } }, (body: object) => body],
-    ['evil.deaf', {}, (_: unknown, ctx: TaskContext) => new Promise((resolve) => void holds.set(ctx.callId, resolve))],
+    [
+      'evil.deaf',
+      {},
+      (_: unknown, ctx: TaskContext) => new Promise((resolve) => void holds.set(ctx.callId, resolve)),
+    ],
     ['evil.wait', { output: { type: 'object', required: ['n'] } }, hold],
     ['evil.echo', {}, (body: unknown) => body],
   ]);

@@ -15,7 +15,10 @@ export interface Widening {
 }
 
 /** Let these users do more, on a server that runs. */
-export async function widen(mesh: TestMesh, { users, publish = [], subscribe = [] }: Widening): Promise<void> {
+export async function widen(
+  mesh: TestMesh,
+  { users, publish = [], subscribe = [] }: Widening,
+): Promise<void> {
   const blocks = readUsers(mesh.dir).map((user) =>
     users(user) ? add(add(snippetFor(user), 'publish', publish), 'subscribe', subscribe) : snippetFor(user),
   );

@@ -13,7 +13,13 @@ import { newCallId } from '../../../src/agent/index.js';
 import { fresh, told, until, type World } from '../world.js';
 
 /** Did this call run, when this user makes it? */
-async function runs(w: World, who: string, capability: string, more: object = {}, options: object = {}): Promise<boolean> {
+async function runs(
+  w: World,
+  who: string,
+  capability: string,
+  more: object = {},
+  options: object = {},
+): Promise<boolean> {
   const n = w.town.next();
   const { code } = await told(w.sdk(who).call(capability, { n, ...more }, options));
   w.note(`${who} ${capability}: ${code}`);
@@ -33,10 +39,31 @@ const codeOf = async (w: World, who: string, capability: string): Promise<string
 const policy = compilePolicy(POLICY.replace('{{corp}}', createUserKey().publicKey), 'p');
 
 const SMUGGLED = [
-  'Nats-Rollup', 'Nats-TTL', 'Nats-Msg-Id', 'Nats-Expected-Stream', 'Nats-Expected-Last-Sequence', 'Nats-Incr',
-  'Nats-Batch-Id', 'Nats-Batch-Sequence', 'Nats-Schedule', 'Nats-Schedule-Target', 'Nats-Stream', 'Nats-Sequence',
-  'Nats-Subject', 'Nats-Time-Stamp', 'Nats-Request-Info', 'Nats-Service-Error-Code', 'Nats-Marker-Reason',
-  'Mesh-Key', 'Mesh-Attempt', 'Mesh-Status', 'Mesh-Outcome', 'Mesh-Record', 'Mesh-From', 'Mesh-Instance', 'Mesh-Usage',
+  'Nats-Rollup',
+  'Nats-TTL',
+  'Nats-Msg-Id',
+  'Nats-Expected-Stream',
+  'Nats-Expected-Last-Sequence',
+  'Nats-Incr',
+  'Nats-Batch-Id',
+  'Nats-Batch-Sequence',
+  'Nats-Schedule',
+  'Nats-Schedule-Target',
+  'Nats-Stream',
+  'Nats-Sequence',
+  'Nats-Subject',
+  'Nats-Time-Stamp',
+  'Nats-Request-Info',
+  'Nats-Service-Error-Code',
+  'Nats-Marker-Reason',
+  'Mesh-Key',
+  'Mesh-Attempt',
+  'Mesh-Status',
+  'Mesh-Outcome',
+  'Mesh-Record',
+  'Mesh-From',
+  'Mesh-Instance',
+  'Mesh-Usage',
 ];
 
 /** Headers of a task of mallory's, made with these lines. */
@@ -60,13 +87,22 @@ export const calls: Attack[] = [
     attack: 'Call a capability that no role and no rule gives.',
     mechanism: 'Default deny: what nothing in the policy allows is refused before it is resolved',
     enforcedBy: 'gateway',
-    attempt: (w) => anyOf([['mallory', 'pay.label'], ['clerk', 'pay.out'], ['eve', 'pay.out']] as const, ([who, what]) => runs(w, who, what)),
+    attempt: (w) =>
+      anyOf(
+        [
+          ['mallory', 'pay.label'],
+          ['clerk', 'pay.out'],
+          ['eve', 'pay.out'],
+        ] as const,
+        ([who, what]) => runs(w, who, what),
+      ),
     control: (w) => runs(w, 'alice', 'pay.label'),
   },
   {
     id: 'probe-the-catalogue',
     position: 'caller',
-    attack: 'Learn which capabilities exist from the errors of calls that are refused anyway, or from hints of near names.',
+    attack:
+      'Learn which capabilities exist from the errors of calls that are refused anyway, or from hints of near names.',
     mechanism: 'The guard granted stands before all that knows the catalogue, so both are told the same',
     enforcedBy: 'gateway',
     attempt: async (w) => {
@@ -75,17 +111,21 @@ export const calls: Attack[] = [
       const strip = (text: string | undefined) => (text ?? '').replaceAll(/pay\.(label|nothing)/g, 'pay.x');
       return there.code !== not.code || strip(there.error?.message) !== strip(not.error?.message);
     },
-    control: async (w) => (await codeOf(w, 'boss', 'pay.nothing')) === 'capability_unknown' && (await codeOf(w, 'boss', 'pay.label')) === 'completed',
+    control: async (w) =>
+      (await codeOf(w, 'boss', 'pay.nothing')) === 'capability_unknown' &&
+      (await codeOf(w, 'boss', 'pay.label')) === 'completed',
     naive: {
       where: 'where the catalogue is asked first',
-      attempt: async (w) => (await codeOf(w, 'boss', 'pay.label')) !== (await codeOf(w, 'boss', 'pay.nothing')),
+      attempt: async (w) =>
+        (await codeOf(w, 'boss', 'pay.label')) !== (await codeOf(w, 'boss', 'pay.nothing')),
     },
   },
   {
     id: 'confused-deputy',
     position: 'caller',
     attack: 'Let a strong agent do what one may not do oneself.',
-    mechanism: 'Everybody in the chain must be allowed: authority is the intersection, not that of the last speaker',
+    mechanism:
+      'Everybody in the chain must be allowed: authority is the intersection, not that of the last speaker',
     enforcedBy: 'gateway',
     attempt: (w) => viaShop(w, 'eve', 'pay.out'),
     control: (w) => viaShop(w, 'alice', 'pay.out'),
@@ -126,7 +166,14 @@ export const calls: Attack[] = [
       const n = w.town.next();
       const id = fresh();
       const claims = JSON.stringify({ acc: 'MESH', user: 'boss', from: 'boss' });
-      const lines = { 'Mesh-Call': id, 'Nats-Request-Info': claims, 'Mesh-From': 'boss', 'Mesh-Chain': 'boss', 'X-Forwarded-User': 'boss', Authorization: 'Bearer boss' };
+      const lines = {
+        'Mesh-Call': id,
+        'Nats-Request-Info': claims,
+        'Mesh-From': 'boss',
+        'Mesh-Chain': 'boss',
+        'X-Forwarded-User': 'boss',
+        Authorization: 'Bearer boss',
+      };
       await answerTo(w.raw('mallory'), 'mesh.v1.ask.mallory.pay.label', JSON.stringify({ n }), lines, 3_000);
       const [decision] = await until(() => w.books.decided(id).length > 0 && w.books.decided(id));
       return w.town.ran(n) > 0 || decision?.from !== 'mallory';
@@ -136,7 +183,9 @@ export const calls: Attack[] = [
       where: 'where a service believes a header',
       attempt: async (w) => {
         const naive = await w.naive();
-        const serve = naive.other.subscribe('who', { callback: (_, m) => void m.respond(m.headers?.get('Mesh-From') ?? '') });
+        const serve = naive.other.subscribe('who', {
+          callback: (_, m) => void m.respond(m.headers?.get('Mesh-From') ?? ''),
+        });
         const reply = await answerTo(naive.attacker, 'who', '', { 'Mesh-From': 'boss' });
         serve.unsubscribe();
         return reply?.string() === 'boss';
@@ -146,11 +195,18 @@ export const calls: Attack[] = [
   {
     id: 'smuggle-headers',
     position: 'caller',
-    attack: 'Send headers that mean something to the server or to an agent, in any case, and hope that they are passed on.',
+    attack:
+      'Send headers that mean something to the server or to an agent, in any case, and hope that they are passed on.',
     mechanism: 'The headers of a task are written anew from an allow-list; nothing is copied',
     enforcedBy: 'gateway',
     attempt: async (w) => {
-      const planted = Object.fromEntries(SMUGGLED.flatMap((name) => [[name, 'planted'], [name.toLowerCase(), 'planted'], [name.toUpperCase(), 'planted']]));
+      const planted = Object.fromEntries(
+        SMUGGLED.flatMap((name) => [
+          [name, 'planted'],
+          [name.toLowerCase(), 'planted'],
+          [name.toUpperCase(), 'planted'],
+        ]),
+      );
       return (await taskLines(w, planted)).includes('planted');
     },
     control: async (w) => (await taskLines(w, { 'Mesh-Labels': 'team=red' })).includes('"team":"red"'),
@@ -158,7 +214,9 @@ export const calls: Attack[] = [
       where: 'where headers are passed on',
       attempt: async (w) => {
         const naive = await w.naive();
-        const pass = naive.other.subscribe('in', { callback: (_, m) => naive.other.publish('out', m.data, { headers: m.headers as never }) });
+        const pass = naive.other.subscribe('in', {
+          callback: (_, m) => naive.other.publish('out', m.data, { headers: m.headers as never }),
+        });
         await naive.other.flush();
         const got = await heard(naive.other, 'out', undefined, async () => {
           await say(naive.attacker, 'in', '', { 'Nats-Rollup': 'all' });
@@ -176,22 +234,39 @@ export const calls: Attack[] = [
     mechanism: 'Values that are passed on are held against a grammar of printable characters',
     enforcedBy: 'gateway',
     attempt: (w) =>
-      anyOf(['Mesh-Intent', 'Mesh-Context', 'Mesh-Labels', 'Content-Type', 'tracestate', 'traceparent'], async (name) => {
-        const id = fresh();
-        const block = `NATS/1.0\r\nMesh-Call: ${id}\r\n${name}: application/json\nMesh-Key: planted\nMesh-Ticket: planted\r\n\r\n`;
-        const got = await heard(w.mesh.operator, 'mesh.v1.task.*.*.>', undefined, async () => {
-          const options = { headers: rawHeaders(Buffer.from(block)), timeout: 1_000 };
-          const asked = w.raw('mallory').request('mesh.v1.ask.mallory.evil.echo', '{}', options);
-          await asked.catch(() => undefined);
-        });
-        return got.some((m) => m.headers?.get('Mesh-Key') === 'planted' || (m.headers?.get('Mesh-Ticket') ?? '').includes('planted'));
-      }),
-    control: async (w) => (await answerTo(w.raw('mallory'), 'mesh.v1.ask.mallory.evil.echo', '{"a":1}', { 'Mesh-Intent': 'x' }, 3_000))?.string() === '{"a":1}',
+      anyOf(
+        ['Mesh-Intent', 'Mesh-Context', 'Mesh-Labels', 'Content-Type', 'tracestate', 'traceparent'],
+        async (name) => {
+          const id = fresh();
+          const block = `NATS/1.0\r\nMesh-Call: ${id}\r\n${name}: application/json\nMesh-Key: planted\nMesh-Ticket: planted\r\n\r\n`;
+          const got = await heard(w.mesh.operator, 'mesh.v1.task.*.*.>', undefined, async () => {
+            const options = { headers: rawHeaders(Buffer.from(block)), timeout: 1_000 };
+            const asked = w.raw('mallory').request('mesh.v1.ask.mallory.evil.echo', '{}', options);
+            await asked.catch(() => undefined);
+          });
+          return got.some(
+            (m) =>
+              m.headers?.get('Mesh-Key') === 'planted' ||
+              (m.headers?.get('Mesh-Ticket') ?? '').includes('planted'),
+          );
+        },
+      ),
+    control: async (w) =>
+      (
+        await answerTo(
+          w.raw('mallory'),
+          'mesh.v1.ask.mallory.evil.echo',
+          '{"a":1}',
+          { 'Mesh-Intent': 'x' },
+          3_000,
+        )
+      )?.string() === '{"a":1}',
   },
   {
     id: 'take-anothers-id',
     position: 'caller',
-    attack: 'Call first under the id that somebody else is about to use, so that their call is taken for a repetition.',
+    attack:
+      'Call first under the id that somebody else is about to use, so that their call is taken for a repetition.',
     mechanism: 'A call is (from, id): the same id under two names is two calls',
     enforcedBy: 'gateway',
     attempt: async (w) => {
@@ -206,7 +281,14 @@ export const calls: Attack[] = [
       where: 'in a register by id alone',
       attempt: async (w) => {
         const naive = await w.naive();
-        await naive.stream({ name: 'BYID', subjects: ['byid.*'], max_msgs_per_subject: 1, discard: 'new', discard_new_per_subject: true, storage: 'memory' });
+        await naive.stream({
+          name: 'BYID',
+          subjects: ['byid.*'],
+          max_msgs_per_subject: 1,
+          discard: 'new',
+          discard_new_per_subject: true,
+          storage: 'memory',
+        });
         await say(naive.attacker, 'byid.1', 'mine');
         const ack = await naive.other.request('byid.1', 'hers', { timeout: 1_000 });
         return ack.string().includes('error');
@@ -216,8 +298,10 @@ export const calls: Attack[] = [
   {
     id: 'same-id-other-bytes',
     position: 'caller',
-    attack: 'Send an id again with another body or capability, and let it run under the decision of the first.',
-    mechanism: 'The digest of capability and body stands in the decision; other bytes under the id are refused',
+    attack:
+      'Send an id again with another body or capability, and let it run under the decision of the first.',
+    mechanism:
+      'The digest of capability and body stands in the decision; other bytes under the id are refused',
     enforcedBy: 'gateway',
     attempt: async (w) => {
       const id = fresh();
@@ -226,7 +310,13 @@ export const calls: Attack[] = [
       const raw = w.raw('alice');
       for (const what of ['pay.out', 'pay.label']) {
         await say(raw, `mesh.v1.call.alice.${what}`, JSON.stringify({ n: second }), { 'Mesh-Call': id });
-        await answerTo(raw, `mesh.v1.ask.alice.${what}`, JSON.stringify({ n: second }), { 'Mesh-Call': id }, 2_000);
+        await answerTo(
+          raw,
+          `mesh.v1.ask.alice.${what}`,
+          JSON.stringify({ n: second }),
+          { 'Mesh-Call': id },
+          2_000,
+        );
       }
       await w.settle();
       return w.town.ran(second) > 0 || w.town.ran(first) !== 1;
@@ -237,7 +327,8 @@ export const calls: Attack[] = [
     id: 'replay-a-call',
     position: 'stolen',
     attack: 'Publish the very bytes of a call again and again.',
-    mechanism: 'One decision for each call: the register and the window of decisions make a repetition the same call',
+    mechanism:
+      'One decision for each call: the register and the window of decisions make a repetition the same call',
     enforcedBy: 'gateway',
     attempt: async (w) => {
       const id = fresh();
@@ -269,18 +360,31 @@ export const calls: Attack[] = [
     id: 'ids-of-another-time',
     position: 'former',
     attack: 'Replay a call whose outcome is long forgotten, or reserve an id in the future.',
-    mechanism: 'An id carries its birth: older than the life of its call, or ahead of the clock, it is refused',
+    mechanism:
+      'An id carries its birth: older than the life of its call, or ahead of the clock, it is refused',
     enforcedBy: 'gateway',
     attempt: (w) =>
       anyOf([-limits.lifeMs - 60_000, -86_400_000, 3_600_000], async (age) => {
         const n = w.town.next();
         const id = newCallId(Date.now() + age);
-        await answerTo(w.raw('alice'), 'mesh.v1.ask.alice.pay.out', JSON.stringify({ n }), { 'Mesh-Call': id }, 3_000);
+        await answerTo(
+          w.raw('alice'),
+          'mesh.v1.ask.alice.pay.out',
+          JSON.stringify({ n }),
+          { 'Mesh-Call': id },
+          3_000,
+        );
         return w.town.ran(n) > 0;
       }),
     control: async (w) => {
       const n = w.town.next();
-      await answerTo(w.raw('alice'), 'mesh.v1.ask.alice.pay.out', JSON.stringify({ n }), { 'Mesh-Call': fresh() }, 3_000);
+      await answerTo(
+        w.raw('alice'),
+        'mesh.v1.ask.alice.pay.out',
+        JSON.stringify({ n }),
+        { 'Mesh-Call': fresh() },
+        3_000,
+      );
       return w.town.ran(n) === 1;
     },
   },
@@ -291,14 +395,35 @@ export const calls: Attack[] = [
     mechanism: 'Names have one grammar, checked before any subject is made of them',
     enforcedBy: 'gateway',
     attempt: async (w) => {
-      const asked = await anyOf(['pay.*', 'pay.>', '*', '>', 'pаy.out', 'PAY.OUT', `pay.${'x'.repeat(65)}`, 'a.b.c.d.e.f.g.h.i', '$JS.API'], async (what) => {
-        const n = w.town.next();
-        await answerTo(w.raw('boss'), `mesh.v1.ask.boss.${what}`, JSON.stringify({ n }), { 'Mesh-Call': fresh() }, 1_000);
-        return w.town.ran(n) > 0;
-      });
+      const asked = await anyOf(
+        [
+          'pay.*',
+          'pay.>',
+          '*',
+          '>',
+          'pаy.out',
+          'PAY.OUT',
+          `pay.${'x'.repeat(65)}`,
+          'a.b.c.d.e.f.g.h.i',
+          '$JS.API',
+        ],
+        async (what) => {
+          const n = w.town.next();
+          await answerTo(
+            w.raw('boss'),
+            `mesh.v1.ask.boss.${what}`,
+            JSON.stringify({ n }),
+            { 'Mesh-Call': fresh() },
+            1_000,
+          );
+          return w.town.ran(n) > 0;
+        },
+      );
       const card = JSON.stringify({ concurrency: 1, capabilities: [{ name: 'evil.x', version: '1.0' }] });
       const joined = await anyOf(['*', '>', 'A', 'x'.repeat(65)], async (instance) => {
-        const reply = await answerTo(w.raw('evil'), `mesh.v1.hello.evil.${instance}`, card, { 'Mesh-Instance': instance });
+        const reply = await answerTo(w.raw('evil'), `mesh.v1.hello.evil.${instance}`, card, {
+          'Mesh-Instance': instance,
+        });
         return reply !== undefined && codeIn(reply) === '';
       });
       const call = fresh();
@@ -354,14 +479,37 @@ export const calls: Attack[] = [
     mechanism: 'A deadline is one integer within the life of the call, or the call is refused',
     enforcedBy: 'gateway',
     attempt: (w) =>
-      anyOf([String(Date.now() + 172_800_000), '1e99', '0x7fffffffffff', '-1', 'NaN', String(Date.now() - 60_000), '9'.repeat(400)], async (deadline) => {
-        const n = w.town.next();
-        await answerTo(w.raw('alice'), 'mesh.v1.ask.alice.pay.out', JSON.stringify({ n }), { 'Mesh-Call': fresh(), [header.deadline]: deadline }, 2_000);
-        return w.town.ran(n) > 0;
-      }),
+      anyOf(
+        [
+          String(Date.now() + 172_800_000),
+          '1e99',
+          '0x7fffffffffff',
+          '-1',
+          'NaN',
+          String(Date.now() - 60_000),
+          '9'.repeat(400),
+        ],
+        async (deadline) => {
+          const n = w.town.next();
+          await answerTo(
+            w.raw('alice'),
+            'mesh.v1.ask.alice.pay.out',
+            JSON.stringify({ n }),
+            { 'Mesh-Call': fresh(), [header.deadline]: deadline },
+            2_000,
+          );
+          return w.town.ran(n) > 0;
+        },
+      ),
     control: async (w) => {
       const n = w.town.next();
-      await answerTo(w.raw('alice'), 'mesh.v1.ask.alice.pay.out', JSON.stringify({ n }), { 'Mesh-Call': fresh(), [header.deadline]: String(Date.now() + 20_000) }, 2_000);
+      await answerTo(
+        w.raw('alice'),
+        'mesh.v1.ask.alice.pay.out',
+        JSON.stringify({ n }),
+        { 'Mesh-Call': fresh(), [header.deadline]: String(Date.now() + 20_000) },
+        2_000,
+      );
       return w.town.ran(n) === 1;
     },
   },

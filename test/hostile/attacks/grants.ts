@@ -1,12 +1,13 @@
 /**
  * Grants: stolen, forged, spliced, widened with valid signatures, old, and more than they say.
  */
-import { linkDigest } from '../../../src/domain/grants/chain.js';
 import type { Claims } from '../../../src/domain/grants/claims.js';
 import { createUserKey, privateKeyOf } from '../../../src/fabric/keys.js';
 import { scan } from '../../../src/fabric/reader.js';
 import { claimsFor, signNext, signRaw, type Member } from '../../support/grants.js';
+import { createHmac } from 'node:crypto';
 import { anyOf, allOf, type Attack } from '../attack.js';
+import { believesAlg, signedByAnybody } from '../naive-jwt.js';
 import { answerTo } from '../wire.js';
 import { fresh, told, until, type World } from '../world.js';
 
@@ -18,12 +19,25 @@ function grantFor(w: World, name: string, more: Partial<Claims> = {}, issuer = w
 
 /** A link from clerk to temp behind a grant of clerk's: honest, unless `more` says otherwise. */
 function delegated(w: World, before: string, more: Partial<Claims> = {}, by = w.member('clerk')): string {
-  const good = { iss: 'clerk', sub: 'boss', can: ['stock.>'], actions: ['read' as const, 'write' as const], depth: 2 };
+  const good = {
+    iss: 'clerk',
+    sub: 'boss',
+    can: ['stock.>'],
+    actions: ['read' as const, 'write' as const],
+    depth: 2,
+  };
   return signNext(by, before, claimsFor(w.member('temp'), { ...good, ...more }));
 }
 
 /** Does a call with this grant run? */
-async function works(w: World, who: string, grant: string, capability = 'stock.set', more: object = {}, options: object = {}): Promise<boolean> {
+async function works(
+  w: World,
+  who: string,
+  grant: string,
+  capability = 'stock.set',
+  more: object = {},
+  options: object = {},
+): Promise<boolean> {
   const n = w.town.next();
   const { code } = await told(w.sdk(who).call(capability, { n, ...more }, { grant, ...options }));
   w.note(`${who}: ${code}`);
@@ -37,10 +51,21 @@ const admin = async (w: World, what: string, body: object): Promise<void> => {
   await answerTo(w.mesh.operator, `mesh.v1.admin.operator.${what}`, JSON.stringify(body), {}, 5_000);
 };
 const idOf = (grant: string, link = 0): string =>
-  (JSON.parse(Buffer.from(grant.split('~')[link]?.split('.')[1] ?? '', 'base64url').toString()) as Claims).jti;
+  (JSON.parse(Buffer.from(grant.split('~')[link]?.split('.')[1] ?? '', 'base64url').toString()) as Claims)
+    .jti;
 
-/** A verifier that looks at signatures alone: every link is signed by whom the one before names. */
-const naivelySigned = (grant: string): boolean => grant.split('~').every((link) => link.split('.').length === 3);
+/** A grant that says it is unsigned, and one that is signed with the public key as a secret. */
+function swapped(w: World): { unsigned: string; hmac: string } {
+  const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
+  const kid = w.member('mesh').publicKey;
+  const head = (alg: string) => part({ alg, typ: 'mesh-grant+jwt', kid });
+  const claims = part(
+    claimsFor(w.member('clerk'), { iss: 'mesh', sub: 'boss', can: ['stock.>'], actions: ['write'] }),
+  );
+  const text = `${head('HS256')}.${claims}`;
+  const mac = createHmac('sha256', kid).update(text).digest('base64url');
+  return { unsigned: `${head('none')}.${claims}.`, hmac: `${text}.${mac}` };
+}
 
 const now = (): number => Math.floor(Date.now() / 1_000);
 
@@ -49,11 +74,15 @@ export const grants: Attack[] = [
     id: 'use-anothers-grant',
     position: 'stolen',
     attack: 'Present the text of a grant that was made for somebody else.',
-    mechanism: 'A grant is bound to its holder, by name and key, and counts only from the connection of that member',
+    mechanism:
+      'A grant is bound to its holder, by name and key, and counts only from the connection of that member',
     enforcedBy: 'gateway',
     attempt: (w) => works(w, 'temp', grantFor(w, 'clerk')),
     control: honest,
-    naive: { where: 'where a grant is a bearer token', attempt: (w) => Promise.resolve(naivelySigned(grantFor(w, 'clerk'))) },
+    naive: {
+      where: 'where a grant is a bearer token',
+      attempt: (w) => Promise.resolve(signedByAnybody(grantFor(w, 'clerk'))),
+    },
   },
   {
     id: 'cut-off-the-last-link',
@@ -70,44 +99,59 @@ export const grants: Attack[] = [
   {
     id: 'issue-grants-oneself',
     position: 'caller',
-    attack: 'Sign a grant with a key of one’s own, under the name of an issuer, or of an issuer that is none.',
-    mechanism: 'Issuers stand in the policy by name and key; the key of a link is found by its exact kid, never in the token',
+    attack:
+      'Sign a grant with a key of one’s own, under the name of an issuer, or of an issuer that is none.',
+    mechanism:
+      'Issuers stand in the policy by name and key; the key of a link is found by its exact kid, never in the token',
     enforcedBy: 'gateway',
     attempt: (w) => {
       const own = createUserKey();
       const fake: Member = { name: 'mesh', ...own, key: privateKeyOf(own.seed, 'own') };
-      const issued = (iss: string, head: object = {}) => signRaw(fake, claimsFor(w.member('clerk'), { iss, sub: 'boss', can: ['stock.>'], actions: ['write'] }), { ...head });
-      const byClerk = signRaw(w.member('clerk'), claimsFor(w.member('clerk'), { iss: 'mesh', sub: 'boss', can: ['>'], actions: ['write'] }));
-      return anyOf([issued('mesh'), issued('mesh', { kid: w.member('mesh').publicKey }), issued('nobody'), issued('boss'), issued('mesh', { jwk: { kty: 'OKP', crv: 'Ed25519', x: 'x' } }), byClerk], (grant) => works(w, 'clerk', grant));
+      const issued = (iss: string, head: object = {}) =>
+        signRaw(
+          fake,
+          claimsFor(w.member('clerk'), { iss, sub: 'boss', can: ['stock.>'], actions: ['write'] }),
+          { ...head },
+        );
+      const byClerk = signRaw(
+        w.member('clerk'),
+        claimsFor(w.member('clerk'), { iss: 'mesh', sub: 'boss', can: ['>'], actions: ['write'] }),
+      );
+      return anyOf(
+        [
+          issued('mesh'),
+          issued('mesh', { kid: w.member('mesh').publicKey }),
+          issued('nobody'),
+          issued('boss'),
+          issued('mesh', { jwk: { kty: 'OKP', crv: 'Ed25519', x: 'x' } }),
+          byClerk,
+        ],
+        (grant) => works(w, 'clerk', grant),
+      );
     },
-    control: (w) => allOf([w.member('mesh'), w.corp], (issuer) => works(w, 'clerk', grantFor(w, 'clerk', {}, issuer))),
+    control: (w) =>
+      allOf([w.member('mesh'), w.corp], (issuer) => works(w, 'clerk', grantFor(w, 'clerk', {}, issuer))),
   },
   {
     id: 'swap-the-algorithm',
     position: 'caller',
-    attack: 'Say in the header of a grant that it is unsigned, or signed with HMAC and the public key as the secret.',
+    attack:
+      'Say in the header of a grant that it is unsigned, or signed with HMAC and the public key as the secret.',
     mechanism: 'Grants know one algorithm; what the header says is compared, never followed',
     enforcedBy: 'gateway',
-    attempt: async (w) => {
-      const { createHmac } = await import('node:crypto');
-      const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
-      const kid = w.member('mesh').publicKey;
-      const claims = part(claimsFor(w.member('clerk'), { iss: 'mesh', sub: 'boss', can: ['stock.>'], actions: ['write'] }));
-      const unsigned = `${part({ alg: 'none', typ: 'mesh-grant+jwt', kid })}.${claims}.`;
-      const head = part({ alg: 'HS256', typ: 'mesh-grant+jwt', kid });
-      const hmac = `${head}.${claims}.${createHmac('sha256', kid).update(`${head}.${claims}`).digest('base64url')}`;
-      return anyOf([unsigned, hmac, grantFor(w, 'clerk').replace(/\.[^.]+$/, '.')], (grant) => works(w, 'clerk', grant));
+    attempt: (w) => {
+      const { unsigned, hmac } = swapped(w);
+      return anyOf([unsigned, hmac, grantFor(w, 'clerk').replace(/\.[^.]+$/, '.')], (grant) =>
+        works(w, 'clerk', grant),
+      );
     },
     control: honest,
     naive: {
       where: 'with a verifier that believes alg',
-      attempt: () => {
-        const verify = (token: string): boolean => {
-          const { alg } = JSON.parse(Buffer.from(token.split('.')[0] ?? '', 'base64url').toString()) as { alg: string };
-          return alg === 'none';
-        };
-        return Promise.resolve(verify(`${Buffer.from('{"alg":"none"}').toString('base64url')}.e30.`));
-      },
+      attempt: (w) =>
+        allOf(Object.values(swapped(w)), (token) =>
+          Promise.resolve(believesAlg(token, w.member('mesh').publicKey)),
+        ),
     },
   },
   {
@@ -122,7 +166,13 @@ export const grants: Attack[] = [
       const claims = JSON.parse(Buffer.from(body, 'base64url').toString()) as Claims;
       const wider = Buffer.from(JSON.stringify({ ...claims, can: ['>'] })).toString('base64url');
       const flipped = (signature.startsWith('A') ? 'B' : 'A') + signature.slice(1);
-      return anyOf([`${head}.${wider}.${signature}`, `${head}.${Buffer.from(JSON.stringify({ ...claims, can: ['stock.>'] })).toString('base64url')}.${flipped}`], (text) => works(w, 'clerk', text));
+      return anyOf(
+        [
+          `${head}.${wider}.${signature}`,
+          `${head}.${Buffer.from(JSON.stringify({ ...claims, can: ['stock.>'] })).toString('base64url')}.${flipped}`,
+        ],
+        (text) => works(w, 'clerk', text),
+      );
     },
     control: honest,
   },
@@ -134,7 +184,12 @@ export const grants: Attack[] = [
     enforcedBy: 'gateway',
     attempt: (w) =>
       anyOf(
-        [{ iat: now() - 600, exp: now() - 1 }, { nbf: now() + 600 }, { exp: undefined as never }, { exp: now() + 40 * 86_400 }],
+        [
+          { iat: now() - 600, exp: now() - 1 },
+          { nbf: now() + 600 },
+          { exp: undefined as never },
+          { exp: now() + 40 * 86_400 },
+        ],
         (more) => works(w, 'clerk', grantFor(w, 'clerk', more)),
       ),
     control: honest,
@@ -142,7 +197,8 @@ export const grants: Attack[] = [
   {
     id: 'widen-a-delegation',
     position: 'pair',
-    attack: 'Sign a delegation that says more than its grant: capabilities, actions, arguments, labels, budget, deadline, expiry, start, depth, root, principal.',
+    attack:
+      'Sign a delegation that says more than its grant: capabilities, actions, arguments, labels, budget, deadline, expiry, start, depth, root, principal.',
     mechanism: 'Every link is held against the one before in each dimension; wider in one is no grant',
     enforcedBy: 'gateway',
     attempt: (w) => {
@@ -157,7 +213,16 @@ export const grants: Attack[] = [
         depth: 1,
         root: true,
       });
-      const same: Partial<Claims> = { can: ['stock.set'], args: [{ at: '/n', min: 0 }], labels: { team: ['a'] }, budget: { usd: 5 }, deadline: Date.now() + 50_000, nbf: now() - 10, depth: 0, exp: now() + 3_000 };
+      const same: Partial<Claims> = {
+        can: ['stock.set'],
+        args: [{ at: '/n', min: 0 }],
+        labels: { team: ['a'] },
+        budget: { usd: 5 },
+        deadline: Date.now() + 50_000,
+        nbf: now() - 10,
+        depth: 0,
+        exp: now() + 3_000,
+      };
       const wider: Partial<Claims>[] = [
         { can: ['stock.>'] },
         { can: ['*.set'] },
@@ -173,15 +238,31 @@ export const grants: Attack[] = [
         { depth: 1 },
         { sub: 'alice' },
       ];
-      return anyOf(wider, (more) => works(w, 'temp', delegated(w, before, { ...same, ...more }), 'stock.set', {}, { labels: { team: 'a' } }));
+      return anyOf(wider, (more) =>
+        works(
+          w,
+          'temp',
+          delegated(w, before, { ...same, ...more }),
+          'stock.set',
+          {},
+          { labels: { team: 'a' } },
+        ),
+      );
     },
     control: (w) => {
       const before = grantFor(w, 'clerk', { can: ['stock.>'], args: [{ at: '/n', min: 0 }], depth: 1 });
-      return works(w, 'temp', delegated(w, before, { can: ['stock.set'], args: [{ at: '/n', min: 1 }], depth: 0 }));
+      return works(
+        w,
+        'temp',
+        delegated(w, before, { can: ['stock.set'], args: [{ at: '/n', min: 1 }], depth: 0 }),
+      );
     },
     naive: {
       where: 'where only signatures are checked',
-      attempt: (w) => Promise.resolve(naivelySigned(delegated(w, grantFor(w, 'clerk', { can: ['stock.read'] }), { can: ['>'] }))),
+      attempt: (w) =>
+        Promise.resolve(
+          signedByAnybody(delegated(w, grantFor(w, 'clerk', { can: ['stock.read'] }), { can: ['>'] })),
+        ),
     },
   },
   {
@@ -195,12 +276,24 @@ export const grants: Attack[] = [
       const large = grantFor(w, 'clerk', { can: ['stock.>'] });
       const [, link = ''] = delegated(w, small, { can: ['stock.read'] }).split('~');
       const [first = '', second = ''] = delegated(w, large).split('~');
-      return anyOf([`${large}~${link}`, `${second}~${first}`, `${first}~${second}~${second}`, second, `${first}~${first}`], (grant) => works(w, 'temp', grant));
+      return anyOf(
+        [
+          `${large}~${link}`,
+          `${second}~${first}`,
+          `${first}~${second}~${second}`,
+          second,
+          `${first}~${first}`,
+        ],
+        (grant) => works(w, 'temp', grant),
+      );
     },
     control: honestPair,
     naive: {
       where: 'where links are checked one by one',
-      attempt: (w) => Promise.resolve(linkDigest(grantFor(w, 'clerk')) !== linkDigest(grantFor(w, 'clerk', { can: ['>'] })) && naivelySigned(`${grantFor(w, 'clerk')}~${grantFor(w, 'temp')}`)),
+      attempt: (w) => {
+        const small = delegated(w, grantFor(w, 'clerk', { can: ['stock.read'] }), { can: ['stock.read'] });
+        return Promise.resolve(signedByAnybody(`${grantFor(w, 'clerk')}~${small.split('~')[1] ?? ''}`));
+      },
     },
   },
   {
@@ -210,17 +303,25 @@ export const grants: Attack[] = [
     mechanism: 'A link is signed with the key that cnf of the link before names',
     enforcedBy: 'gateway',
     attempt: (w) =>
-      anyOf([w.member('temp'), w.member('mallory')], (by) => works(w, 'temp', delegated(w, grantFor(w, 'clerk'), { iss: by.name }, by))),
+      anyOf([w.member('temp'), w.member('mallory')], (by) =>
+        works(w, 'temp', delegated(w, grantFor(w, 'clerk'), { iss: by.name }, by)),
+      ),
     control: honestPair,
   },
   {
     id: 'unknown-claims',
     position: 'caller',
-    attack: 'Put claims and critical headers into a grant that this version does not know, so that a limit is passed over.',
+    attack:
+      'Put claims and critical headers into a grant that this version does not know, so that a limit is passed over.',
     mechanism: 'A claim or a header that is not known is refused, not ignored',
     enforcedBy: 'gateway',
     attempt: async (w) => {
-      const odd = claimsFor(w.member('clerk'), { iss: 'mesh', sub: 'boss', can: ['stock.>'], actions: ['write'] });
+      const odd = claimsFor(w.member('clerk'), {
+        iss: 'mesh',
+        sub: 'boss',
+        can: ['stock.>'],
+        actions: ['write'],
+      });
       return anyOf(
         [
           signRaw(w.member('mesh'), { ...odd, only: 'on mondays' }),
@@ -240,18 +341,33 @@ export const grants: Attack[] = [
     enforcedBy: 'gateway',
     attempt: (w) => {
       const long = Array.from({ length: 100 }, () => grantFor(w, 'clerk')).join('~');
-      return anyOf([long.slice(0, 15_000), 'x'.repeat(12_000), grantFor(w, 'clerk', { can: Array.from({ length: 500 }, (_, i) => `stock.${i}`) })], (grant) => works(w, 'clerk', grant));
+      return anyOf(
+        [
+          long.slice(0, 15_000),
+          'x'.repeat(12_000),
+          grantFor(w, 'clerk', { can: Array.from({ length: 500 }, (_, i) => `stock.${i}`) }),
+        ],
+        (grant) => works(w, 'clerk', grant),
+      );
     },
     control: honest,
   },
   {
     id: 'exceed-a-grant',
     position: 'caller',
-    attack: 'Do more than the grant says: another capability, another action, other arguments, without its labels.',
+    attack:
+      'Do more than the grant says: another capability, another action, other arguments, without its labels.',
     mechanism: 'A call must be covered by the last link in every dimension',
     enforcedBy: 'gateway',
     attempt: async (w) => {
-      const limited = grantFor(w, 'clerk', { can: ['stock.set'], args: [{ at: '/n', min: 0 }, { at: '/to', oneOf: ['a'] }], labels: { team: ['a'] } });
+      const limited = grantFor(w, 'clerk', {
+        can: ['stock.set'],
+        args: [
+          { at: '/n', min: 0 },
+          { at: '/to', oneOf: ['a'] },
+        ],
+        labels: { team: ['a'] },
+      });
       const labels = { team: 'a' };
       return (
         (await works(w, 'clerk', grantFor(w, 'clerk'), 'pay.out')) ||
@@ -261,7 +377,19 @@ export const grants: Attack[] = [
         (await works(w, 'clerk', limited, 'stock.set', { to: 'a' }))
       );
     },
-    control: (w) => works(w, 'clerk', grantFor(w, 'clerk', { can: ['stock.set'], args: [{ at: '/to', oneOf: ['a'] }], labels: { team: ['a'] } }), 'stock.set', { to: 'a' }, { labels: { team: 'a' } }),
+    control: (w) =>
+      works(
+        w,
+        'clerk',
+        grantFor(w, 'clerk', {
+          can: ['stock.set'],
+          args: [{ at: '/to', oneOf: ['a'] }],
+          labels: { team: ['a'] },
+        }),
+        'stock.set',
+        { to: 'a' },
+        { labels: { team: 'a' } },
+      ),
   },
   {
     id: 'hide-the-arguments',
@@ -270,11 +398,19 @@ export const grants: Attack[] = [
     mechanism: 'A body that cannot be read when it is decided satisfies no constraint',
     enforcedBy: 'gateway',
     attempt: async (w) => {
-      const limited = grantFor(w, 'clerk', { can: ['body.blob', 'stock.set'], actions: ['read', 'write', 'execute'], args: [{ at: '/n', max: 0 }] });
+      const limited = grantFor(w, 'clerk', {
+        can: ['body.blob', 'stock.set'],
+        actions: ['read', 'write', 'execute'],
+        args: [{ at: '/n', max: 0 }],
+      });
       const before = w.town.runs.length;
       await told(w.sdk('clerk').call('body.blob', Buffer.from('{"n":5000}'), { grant: limited }));
-      await told(w.sdk('clerk').call('stock.set', { n: 5_000, pad: 'x'.repeat(1_100_000) }, { grant: limited }));
-      return w.town.runs.slice(before).some(({ capability }) => capability === 'body.blob' || capability === 'stock.set');
+      await told(
+        w.sdk('clerk').call('stock.set', { n: 5_000, pad: 'x'.repeat(1_100_000) }, { grant: limited }),
+      );
+      return w.town.runs
+        .slice(before)
+        .some(({ capability }) => capability === 'body.blob' || capability === 'stock.set');
     },
     control: (w) => works(w, 'clerk', grantFor(w, 'clerk', { args: [{ at: '/n', min: 0 }] })),
   },
@@ -296,7 +432,9 @@ export const grants: Attack[] = [
     attempt: async (w) => {
       const strong = grantFor(w, 'clerk', { can: ['>'], actions: ['read', 'write', 'execute'] });
       const n = w.town.next();
-      await told(w.sdk('clerk').call('shop.via', { capability: 'evil.echo', body: { n } }, { grant: strong }));
+      await told(
+        w.sdk('clerk').call('shop.via', { capability: 'evil.echo', body: { n } }, { grant: strong }),
+      );
       return w.town.ran(n) > 0;
     },
     control: async (w) => {
@@ -310,7 +448,8 @@ export const grants: Attack[] = [
     id: 'work-past-the-grant',
     position: 'former',
     attack: 'Begin something long under a grant and go on after the deadline that it sets.',
-    mechanism: 'The deadline of a grant shortens that of every call under it, and its tasks are stopped there',
+    mechanism:
+      'The deadline of a grant shortens that of every call under it, and its tasks are stopped there',
     enforcedBy: 'gateway',
     attempt: async (w) => {
       const call = fresh();
@@ -343,7 +482,10 @@ export const grants: Attack[] = [
       return !before || (await works(w, 'clerk', grant));
     },
     control: honest,
-    naive: { where: 'with a verifier that keeps no list', attempt: (w) => Promise.resolve(naivelySigned(grantFor(w, 'clerk'))) },
+    naive: {
+      where: 'with a verifier that keeps no list',
+      attempt: (w) => Promise.resolve(signedByAnybody(grantFor(w, 'clerk'))),
+    },
   },
   {
     id: 'derive-before-it-falls',
@@ -408,14 +550,22 @@ export const grants: Attack[] = [
     mechanism: 'A revocation of a holder has an instant: what was issued to it before counts no more',
     enforcedBy: 'gateway',
     attempt: async (w) => {
-      const old = signRaw(w.member('mesh'), claimsFor(w.member('temp'), { iss: 'mesh', sub: 'boss', can: ['stock.>'], actions: ['write'], iat: now() - 5 }));
+      const old = signRaw(
+        w.member('mesh'),
+        claimsFor(w.member('temp'), {
+          iss: 'mesh',
+          sub: 'boss',
+          can: ['stock.>'],
+          actions: ['write'],
+          iat: now() - 5,
+        }),
+      );
       const before = await works(w, 'temp', old);
       await admin(w, 'revoke', { holder: 'temp' });
       await until(async () => !(await works(w, 'temp', old)), 1_000).catch(() => undefined);
       return !before || (await works(w, 'temp', old));
     },
-    control: async (w) =>
-      until(() => works(w, 'temp', grantFor(w, 'temp', { iat: now() + 1 })), 3_000), // one that was made later
+    control: async (w) => until(() => works(w, 'temp', grantFor(w, 'temp', { iat: now() + 1 })), 3_000), // one that was made later
   },
 ];
 

@@ -11,15 +11,29 @@ import { fresh, type World } from '../world.js';
 type Body = string | Uint8Array;
 
 /** Did the handler of victim run on this body? `who` may call it. */
-async function taken(w: World, capability: string, body: Body, lines: Record<string, string> = {}, who = 'mallory'): Promise<boolean> {
+async function taken(
+  w: World,
+  capability: string,
+  body: Body,
+  lines: Record<string, string> = {},
+  who = 'mallory',
+): Promise<boolean> {
   const before = w.town.runs.length;
-  const reply = await answerTo(w.raw(who), `mesh.v1.ask.${who}.${capability}`, body, { 'Mesh-Call': fresh(), ...lines }, 4_000);
+  const reply = await answerTo(
+    w.raw(who),
+    `mesh.v1.ask.${who}.${capability}`,
+    body,
+    { 'Mesh-Call': fresh(), ...lines },
+    4_000,
+  );
   w.note(`${capability}: ${codeIn(reply)}`);
   return w.town.runs.slice(before).some((run) => run.capability === capability);
 }
 
-const any = (capability: string, bodies: readonly Body[], lines: Record<string, string> = {}) => (w: World) =>
-  anyOf(bodies, (body) => taken(w, capability, body, lines));
+const any =
+  (capability: string, bodies: readonly Body[], lines: Record<string, string> = {}) =>
+  (w: World) =>
+    anyOf(bodies, (body) => taken(w, capability, body, lines));
 
 /** Which of two readers sees what: the first value of a key, or the last. */
 const firstOf = (json: string, key: string): number => Number(new RegExp(`"${key}":(\\d+)`).exec(json)?.[1]);
@@ -45,14 +59,26 @@ async function stalls(w: World, act: () => Promise<unknown>): Promise<boolean> {
 /** Present a card; true when it was taken. */
 async function certified(w: World, card: unknown, who = 'evil'): Promise<boolean> {
   const body = typeof card === 'string' ? card : JSON.stringify(card);
-  const reply = await answerTo(w.raw(who), `mesh.v1.hello.${who}.i-card`, body, { 'Mesh-Instance': 'i-card' }, 5_000);
+  const reply = await answerTo(
+    w.raw(who),
+    `mesh.v1.hello.${who}.i-card`,
+    body,
+    { 'Mesh-Instance': 'i-card' },
+    5_000,
+  );
   w.note(`card: ${codeIn(reply)}`);
   return reply !== undefined && codeIn(reply) === '';
 }
 
-const cardWith = (input: unknown, name = 'evil.card') => ({ concurrency: 1, capabilities: [{ name, version: '1.0', input }] });
+const cardWith = (input: unknown, name = 'evil.card') => ({
+  concurrency: 1,
+  capabilities: [{ name, version: '1.0', input }],
+});
 const doubling = Object.fromEntries(
-  Array.from({ length: 30 }, (_, i) => [`a${i}`, { anyOf: [{ $ref: `#/$defs/a${i + 1}` }, { $ref: `#/$defs/a${i + 1}` }] }]),
+  Array.from({ length: 30 }, (_, i) => [
+    `a${i}`,
+    { anyOf: [{ $ref: `#/$defs/a${i + 1}` }, { $ref: `#/$defs/a${i + 1}` }] },
+  ]),
 );
 
 /** A card of carder's is fine with a plain schema, so that what is refused is refused for its schema. */
@@ -69,7 +95,10 @@ export const inputs: Attack[] = [
     control: (w) => taken(w, 'pay.rule', '{"amount":5,"currency":"EUR"}'),
     naive: {
       where: 'where two parsers disagree',
-      attempt: () => Promise.resolve(firstOf(SPLIT, 'amount') === 5 && (JSON.parse(SPLIT) as { amount: number }).amount === 5000),
+      attempt: () =>
+        Promise.resolve(
+          firstOf(SPLIT, 'amount') === 5 && (JSON.parse(SPLIT) as { amount: number }).amount === 5000,
+        ),
     },
   },
   {
@@ -78,18 +107,31 @@ export const inputs: Attack[] = [
     attack: 'Send numbers that one reader rounds and another does not: 2^53+1, 1e400, 30 digits.',
     mechanism: 'Numbers that JSON readers disagree on are refused',
     enforcedBy: 'gateway',
-    attempt: any('pay.rule', ['9007199254740993', '1e400', '-1e400', '123456789012345678901234567890'].map((n) => `{"amount":1,"currency":"EUR","x":${n}}`)),
+    attempt: any(
+      'pay.rule',
+      ['9007199254740993', '1e400', '-1e400', '123456789012345678901234567890'].map(
+        (n) => `{"amount":1,"currency":"EUR","x":${n}}`,
+      ),
+    ),
     control: (w) => taken(w, 'pay.rule', '{"amount":1,"currency":"EUR","x":9007199254740991}'),
-    naive: { where: 'with a plain parser', attempt: () => Promise.resolve(JSON.parse('9007199254740993') === 9007199254740992) },
+    naive: {
+      where: 'with a plain parser',
+      attempt: () => Promise.resolve(JSON.parse('9007199254740993') === 9007199254740992),
+    },
   },
   {
     id: 'pollute-the-prototype',
     position: 'caller',
-    attack: 'Send __proto__, plainly, deep inside and in escapes, and so give every object of the reader a property.',
+    attack:
+      'Send __proto__, plainly, deep inside and in escapes, and so give every object of the reader a property.',
     mechanism: '__proto__ is refused as a key before a value is made',
     enforcedBy: 'gateway',
     attempt: async (w) =>
-      (await any('body.blob', ['{"__proto__":{"owned":1}}', '{"a":[{"__proto__":{"owned":1}}]}', '{"\\u005f_proto__":{"owned":1}}'])(w)) ||
+      (await any('body.blob', [
+        '{"__proto__":{"owned":1}}',
+        '{"a":[{"__proto__":{"owned":1}}]}',
+        '{"\\u005f_proto__":{"owned":1}}',
+      ])(w)) ||
       (await any('evil.echo', ['{"__proto__":{"owned":1}}', '{"\\u005f_proto__":{"owned":1}}'])(w)) ||
       ({} as { owned?: number }).owned === 1,
     control: (w) => taken(w, 'evil.echo', '{"proto":{"owned":1}}'),
@@ -115,20 +157,38 @@ export const inputs: Attack[] = [
   {
     id: 'not-quite-json',
     position: 'caller',
-    attack: 'Send what lenient readers take: comments, bytes behind the value, a byte order mark, bad UTF-8, NaN.',
+    attack:
+      'Send what lenient readers take: comments, bytes behind the value, a byte order mark, bad UTF-8, NaN.',
     mechanism: 'One strict decoder: UTF-8, one JSON value, nothing else',
     enforcedBy: 'gateway',
-    attempt: any('evil.echo', ['{"a":1} x', '{}{}', '{"a":1 /* x */}', '[1,2,]', "{'a':1}", '{"a":NaN}', bytes(0xef, 0xbb, 0xbf, 0x7b, 0x7d), bytes(0x22, 0xff, 0xfe, 0x22), '"a\u0001b"']),
+    attempt: any('evil.echo', [
+      '{"a":1} x',
+      '{}{}',
+      '{"a":1 /* x */}',
+      '[1,2,]',
+      "{'a':1}",
+      '{"a":NaN}',
+      bytes(0xef, 0xbb, 0xbf, 0x7b, 0x7d),
+      bytes(0x22, 0xff, 0xfe, 0x22),
+      '"a\u0001b"',
+    ]),
     control: (w) => taken(w, 'evil.echo', '{"a":1}'),
   },
   {
     id: 'json-bombs',
     position: 'caller',
-    attack: 'Send a body that is small on the wire and large to read: deep nests, open brackets, tens of thousands of values.',
+    attack:
+      'Send a body that is small on the wire and large to read: deep nests, open brackets, tens of thousands of values.',
     mechanism: 'Depth, values and bytes are counted before anything is parsed',
     enforcedBy: 'gateway',
     attempt: async (w) => {
-      const bombs = [nest('[', ']', 100_000), '['.repeat(400_000), nest('{"a":', '}', 50_000), JSON.stringify(Array.from({ length: 60_000 }, () => 0)), `"${'x'.repeat(1_000_001)}"`];
+      const bombs = [
+        nest('[', ']', 100_000),
+        '['.repeat(400_000),
+        nest('{"a":', '}', 50_000),
+        JSON.stringify(Array.from({ length: 60_000 }, () => 0)),
+        `"${'x'.repeat(1_000_001)}"`,
+      ];
       let ran = false;
       const stalled = await stalls(w, async () => (ran = await any('evil.echo', bombs)(w)));
       return ran || stalled;
@@ -151,20 +211,36 @@ export const inputs: Attack[] = [
     id: 'msgpack-lies',
     position: 'caller',
     attack: 'Announce arrays and maps of four billion entries, extension types and deep nests in msgpack.',
-    mechanism: 'msgpack is walked within the same bounds before it is decoded, and carries only what JSON carries',
+    mechanism:
+      'msgpack is walked within the same bounds before it is decoded, and carries only what JSON carries',
     enforcedBy: 'gateway',
     attempt: (w) =>
-      any('evil.echo', [bytes(0xdd, 0xff, 0xff, 0xff, 0xff), bytes(0xdf, 0xff, 0xff, 0xff, 0xff), bytes(0xc6, 0xff, 0xff, 0xff, 0xff), bytes(0xd4, 0x01, 0x00), bytes(0xc7, 0x05, 0x01, 1, 2, 3, 4, 5), Uint8Array.from({ length: 50_000 }, () => 0x91), bytes(0x82, 0xa1, 0x61, 1, 0xa1, 0x61, 2)], MSGPACK)(w),
+      any(
+        'evil.echo',
+        [
+          bytes(0xdd, 0xff, 0xff, 0xff, 0xff),
+          bytes(0xdf, 0xff, 0xff, 0xff, 0xff),
+          bytes(0xc6, 0xff, 0xff, 0xff, 0xff),
+          bytes(0xd4, 0x01, 0x00),
+          bytes(0xc7, 0x05, 0x01, 1, 2, 3, 4, 5),
+          Uint8Array.from({ length: 50_000 }, () => 0x91),
+          bytes(0x82, 0xa1, 0x61, 1, 0xa1, 0x61, 2),
+        ],
+        MSGPACK,
+      )(w),
     control: (w) => taken(w, 'evil.echo', bytes(0x81, 0xa1, 0x61, 0x01), MSGPACK),
   },
   {
     id: 'mislabelled-body',
     position: 'caller',
-    attack: 'Call bytes JSON, or JSON bytes, so that rules and schemas read nothing and the agent reads something.',
+    attack:
+      'Call bytes JSON, or JSON bytes, so that rules and schemas read nothing and the agent reads something.',
     mechanism: 'A body is read as what it is called, and only what the card takes is given out',
     enforcedBy: 'gateway',
     attempt: async (w) =>
-      (await taken(w, 'pay.rule', '{"amount":5000,"currency":"EUR"}', { 'Content-Type': 'application/octet-stream' })) ||
+      (await taken(w, 'pay.rule', '{"amount":5000,"currency":"EUR"}', {
+        'Content-Type': 'application/octet-stream',
+      })) ||
       (await taken(w, 'pay.rule', '{"amount":5000,"currency":"EUR"}', { 'Content-Type': 'text/plain' })) ||
       (await taken(w, 'pay.rule', '{"amount":5000,"currency":"EUR"}', MSGPACK)),
     control: (w) => taken(w, 'body.blob', '{"amount":5000}', { 'Content-Type': 'application/octet-stream' }),
@@ -175,11 +251,21 @@ export const inputs: Attack[] = [
     attack: 'Send arguments on which a rule that refuses cannot be judged: another type, a missing field.',
     mechanism: 'A rule that cannot be judged is a no',
     enforcedBy: 'gateway',
-    attempt: any('pay.rule', ['{"amount":"5000","currency":"EUR"}', '{"amount":[5000],"currency":"EUR"}', '{"amount":5000}', '{"currency":"EUR"}', 'null', '[]']),
+    attempt: any('pay.rule', [
+      '{"amount":"5000","currency":"EUR"}',
+      '{"amount":[5000],"currency":"EUR"}',
+      '{"amount":5000}',
+      '{"currency":"EUR"}',
+      'null',
+      '[]',
+    ]),
     control: (w) => taken(w, 'pay.rule', '{"amount":5,"currency":"EUR"}'),
     naive: {
       where: 'where an error is not a match',
-      attempt: () => Promise.resolve(!(Number.NaN >= 1000)), // a comparison that fails quietly lets it pass
+      attempt: () => {
+        const refuses = (args: { amount?: number }): boolean => (args.amount ?? Number.NaN) >= 1000;
+        return Promise.resolve(!refuses(JSON.parse('{"currency":"EUR"}') as object)); // it lets pass what it cannot judge
+      },
     },
   },
   {
@@ -189,7 +275,11 @@ export const inputs: Attack[] = [
     mechanism: 'All conditions of a call share a budget of steps; when it is spent, the answer is no',
     enforcedBy: 'gateway',
     attempt: async (w) => {
-      const body = JSON.stringify({ amount: 5, currency: 'EUR', list: Array.from({ length: 20_000 }, (_, i) => i / 100_000) });
+      const body = JSON.stringify({
+        amount: 5,
+        currency: 'EUR',
+        list: Array.from({ length: 20_000 }, (_, i) => i / 100_000),
+      });
       let ran = false;
       const stalled = await stalls(w, async () => (ran = await taken(w, 'pay.rule', body)));
       return ran || stalled;
@@ -202,7 +292,14 @@ export const inputs: Attack[] = [
     attack: 'Send fields, types and depths that the card of the capability does not take.',
     mechanism: 'A body is held against the schema of the card before anybody is chosen',
     enforcedBy: 'gateway',
-    attempt: any('strict.body', ['{"amount":1,"admin":true}', '{"amount":"1"}', '{}', '{"amount":1.5}', '[]', 'null']),
+    attempt: any('strict.body', [
+      '{"amount":1,"admin":true}',
+      '{"amount":"1"}',
+      '{}',
+      '{"amount":1.5}',
+      '[]',
+      'null',
+    ]),
     control: (w) => taken(w, 'strict.body', '{"amount":1}'),
   },
   {
@@ -214,7 +311,7 @@ export const inputs: Attack[] = [
     attempt: (w) => stalls(w, () => taken(w, 'strict.linear', JSON.stringify(`${'a'.repeat(5_000)}!`))),
     control: (w) => taken(w, 'strict.linear', JSON.stringify('a'.repeat(500))),
     naive: {
-      where: "with the engine of the language",
+      where: 'with the engine of the language',
       attempt: () => {
         const cost = (n: number): number => {
           const began = performance.now();
@@ -237,11 +334,15 @@ export const inputs: Attack[] = [
       const server = createServer((_, response) => void (asked++, response.end('{}')));
       await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
       const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/evil.json`;
-      const took = await anyOf([{ $ref: url }, { $ref: 'file:///etc/passwd' }, { $schema: url, $id: url, $ref: `${url}#/a` }], (input) => certified(w, cardWith(input)));
+      const took = await anyOf(
+        [{ $ref: url }, { $ref: 'file:///etc/passwd' }, { $schema: url, $id: url, $ref: `${url}#/a` }],
+        (input) => certified(w, cardWith(input)),
+      );
       await new Promise((done) => server.close(done));
       return took || asked > 0;
     },
-    control: (w) => certified(w, cardWith({ $ref: '#/$defs/a', $defs: { a: { type: 'object' } } }, 'carder.x'), 'carder'),
+    control: (w) =>
+      certified(w, cardWith({ $ref: '#/$defs/a', $defs: { a: { type: 'object' } } }, 'carder.x'), 'carder'),
   },
   {
     id: 'card-that-explodes',
@@ -295,13 +396,16 @@ export const inputs: Attack[] = [
     enforcedBy: 'control',
     attempt: async (w) => {
       const boast = { version: '1.0', cost: 0, proficiency: 1, description: 'I do everything' };
-      const took = await anyOf(['pay.out', 'stock.read', 'admin'], (name) => certified(w, { concurrency: 1_000, capabilities: [{ ...boast, name }] }));
+      const took = await anyOf(['pay.out', 'stock.read', 'admin'], (name) =>
+        certified(w, { concurrency: 1_000, capabilities: [{ ...boast, name }] }),
+      );
       const served = new Set<string>();
       for (let i = 0; i < 10; i++) {
         served.add((await w.sdk('alice').callForOutcome('pay.out', { n: 0 })).agent ?? '');
       }
       return took || served.has('evil');
     },
-    control: (w) => certified(w, { concurrency: 1, capabilities: [{ name: 'carder.x', version: '1.0' }] }, 'carder'),
+    control: (w) =>
+      certified(w, { concurrency: 1, capabilities: [{ name: 'carder.x', version: '1.0' }] }, 'carder'),
   },
 ];

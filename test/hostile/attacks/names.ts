@@ -12,7 +12,8 @@ const ownedBy = (role: 'caller' | 'agent') =>
   rows.filter(([, row]) => row.self !== undefined && row.says.includes(role));
 /** Subjects that no member speaks on. */
 const meshOnly = rows.filter(
-  ([, row]) => row.says.length > 0 && row.ingress !== true && !row.says.some((r) => r === 'caller' || r === 'agent'),
+  ([, row]) =>
+    row.says.length > 0 && row.ingress !== true && !row.says.some((r) => r === 'caller' || r === 'agent'),
 );
 
 /** A subject of this pattern: `me` in its own place, and something plausible in all others. */
@@ -91,7 +92,8 @@ export const names: Attack[] = [
   {
     id: 'speak-as-another',
     position: 'caller',
-    attack: 'Publish a call, an ask, a cancel, a recall, an upload, a vote … under the name of another member.',
+    attack:
+      'Publish a call, an ask, a cancel, a recall, an upload, a vote … under the name of another member.',
     mechanism: 'The own name is a token of every subject that a member may publish on',
     enforcedBy: 'broker',
     attempt: (w) =>
@@ -108,7 +110,8 @@ export const names: Attack[] = [
     id: 'be-another-agent',
     position: 'agent',
     attack: 'Send results, cards, beats, leaves and numbers of another agent.',
-    mechanism: 'What tells of an agent (result, progress, hello, beat, bye, stats) carries its name, and only it may publish there',
+    mechanism:
+      'What tells of an agent (result, progress, hello, beat, bye, stats) carries its name, and only it may publish there',
     enforcedBy: 'broker',
     attempt: (w) =>
       anyOf(ownedBy('agent'), ([, row]) =>
@@ -123,7 +126,8 @@ export const names: Attack[] = [
   {
     id: 'speak-for-the-mesh',
     position: 'agent',
-    attack: 'Publish what only gateways, control and operators say: tasks (with the right token), stops, adoptions, wakes, replays, commands.',
+    attack:
+      'Publish what only gateways, control and operators say: tasks (with the right token), stops, adoptions, wakes, replays, commands.',
     mechanism: 'Roles have allow-lists: no member may publish a word of the mesh itself',
     enforcedBy: 'broker',
     attempt: (w) =>
@@ -141,8 +145,10 @@ export const names: Attack[] = [
   {
     id: 'command-under-own-name',
     position: 'operator',
-    attack: 'As a viewer or a caller, send operator commands under the own name: revoke, register, push a policy.',
-    mechanism: 'Commands belong to the role operator; another role has no such subject, not even under its own name',
+    attack:
+      'As a viewer or a caller, send operator commands under the own name: revoke, register, push a policy.',
+    mechanism:
+      'Commands belong to the role operator; another role has no such subject, not even under its own name',
     enforcedBy: 'broker',
     attempt: (w) =>
       anyOf(['vera', 'mallory', 'evil'], (who) =>
@@ -158,17 +164,21 @@ export const names: Attack[] = [
     mechanism: 'No agent has a subject at the approval service',
     enforcedBy: 'broker',
     attempt: async (w) => (await answerTo(w.raw('evil'), 'mesh.v1.approval.evil.ls', '{}')) !== undefined,
-    control: async (w) => (await answerTo(w.raw('ann'), 'mesh.v1.approval.ann.ls', '{}', {}, 2_000)) !== undefined,
+    control: async (w) =>
+      (await answerTo(w.raw('ann'), 'mesh.v1.approval.ann.ls', '{}', {}, 2_000)) !== undefined,
     naive: 'open broker',
   },
   {
     id: 'listen-in',
     position: 'agent',
-    attack: 'Subscribe to what others are told, exactly, by wildcards, and by wildcards that overlap what one may hear.',
-    mechanism: 'Subscriptions are allow-lists of exact subjects below the own name; nothing is allowed widely and denied again',
+    attack:
+      'Subscribe to what others are told, exactly, by wildcards, and by wildcards that overlap what one may hear.',
+    mechanism:
+      'Subscriptions are allow-lists of exact subjects below the own name; nothing is allowed widely and denied again',
     enforcedBy: 'broker',
     attempt: (w) => anyOf(['evil', 'mallory'], (who) => anyOf(sounds(w), hears(w, who))),
-    control: (w) => allOf(sounds(w), (one) => hears(w, one.hearer)({ ...one, subject: one.rightly ?? one.subject })),
+    control: (w) =>
+      allOf(sounds(w), (one) => hears(w, one.hearer)({ ...one, subject: one.rightly ?? one.subject })),
     naive: 'open broker',
   },
   {
@@ -178,8 +188,15 @@ export const names: Attack[] = [
     mechanism: 'Inboxes lie below _INBOX.{name}, and each user may subscribe to its own only',
     enforcedBy: 'broker',
     attempt: (w) =>
-      anyOf(['_INBOX.>', '_INBOX.alice.>', '_INBOX.*.x.*', '_INBOX.gateway.>', '_INBOX.control.>'], (subject) =>
-        listensIn(w.raw('mallory'), subject, (m) => say(w.raw('gateway'), `${subject.includes('gateway') ? '_INBOX.gateway' : subject.includes('control') ? '_INBOX.control' : '_INBOX.alice'}.x.${m}`)),
+      anyOf(
+        ['_INBOX.>', '_INBOX.alice.>', '_INBOX.*.x.*', '_INBOX.gateway.>', '_INBOX.control.>'],
+        (subject) =>
+          listensIn(w.raw('mallory'), subject, (m) =>
+            say(
+              w.raw('gateway'),
+              `${subject.includes('gateway') ? '_INBOX.gateway' : subject.includes('control') ? '_INBOX.control' : '_INBOX.alice'}.x.${m}`,
+            ),
+          ),
       ),
     control: (w) =>
       listensIn(w.raw('alice'), '_INBOX.alice.>', (m) => say(w.raw('gateway'), `_INBOX.alice.x.${m}`)),
@@ -188,21 +205,33 @@ export const names: Attack[] = [
   {
     id: 'take-tasks-twice',
     position: 'agent',
-    attack: 'Hear the own tasks without the queue, or in a queue of an own name, so that two instances do one task.',
+    attack:
+      'Hear the own tasks without the queue, or in a queue of an own name, so that two instances do one task.',
     mechanism: 'The right to hear tasks is bound to one queue group',
     enforcedBy: 'broker',
     attempt: (w) =>
       anyOf([undefined, 'other'], (queue) =>
-        listensIn(w.raw('evil'), 'mesh.v1.task.evil.>', (m) => say(w.raw('gateway'), `mesh.v1.task.evil.x.${m}`), queue),
+        listensIn(
+          w.raw('evil'),
+          'mesh.v1.task.evil.>',
+          (m) => say(w.raw('gateway'), `mesh.v1.task.evil.x.${m}`),
+          queue,
+        ),
       ),
     control: (w) =>
-      listensIn(w.raw('evil'), 'mesh.v1.task.evil.>', (m) => say(w.raw('gateway'), `mesh.v1.task.evil.x.${m}`), 'mesh'),
+      listensIn(
+        w.raw('evil'),
+        'mesh.v1.task.evil.>',
+        (m) => say(w.raw('gateway'), `mesh.v1.task.evil.x.${m}`),
+        'mesh',
+      ),
     naive: 'open broker',
   },
   {
     id: 'join-the-gateways',
     position: 'agent',
-    attack: 'Join the queue groups of gateways and control, and take asks, recalls and hellos before they are judged.',
+    attack:
+      'Join the queue groups of gateways and control, and take asks, recalls and hellos before they are judged.',
     mechanism: 'Members have no subscription on what gateways and control serve, in no queue group',
     enforcedBy: 'broker',
     attempt: (w) =>
@@ -213,7 +242,7 @@ export const names: Attack[] = [
           ['mesh.v1.recall.*.*', 'gateway', 'alice', 'mesh.v1.recall.alice.'],
         ] as const,
         async ([subject, queue, speaker, to]) =>
-          (await anyOf(['evil', 'mallory'], (who) => steals(w, who, subject, queue, speaker, to))) ,
+          await anyOf(['evil', 'mallory'], (who) => steals(w, who, subject, queue, speaker, to)),
       ),
     control: (w) => steals(w, 'gateway', 'mesh.v1.ask.*.>', 'gateway', 'alice', 'mesh.v1.ask.alice.pay.'),
     naive: 'open broker',
@@ -222,7 +251,8 @@ export const names: Attack[] = [
     id: 'answer-elsewhere',
     position: 'pair',
     attack: 'Get a request delivered whose reply subject is a subject of a third party, and answer it there.',
-    mechanism: 'No user may publish to a reply subject only because a request named it (allow_responses is not used)',
+    mechanism:
+      'No user may publish to a reply subject only because a request named it (allow_responses is not used)',
     enforcedBy: 'broker',
     attempt: async (w) => {
       // Crony cannot even send it; the mesh itself is made to, as the worst case.
@@ -268,7 +298,8 @@ export const names: Attack[] = [
       const found = await w.sdk('eve').find('>');
       return found.capabilities.some(({ name }) => name.startsWith('held.') || name.startsWith('evil.'));
     },
-    control: async (w) => (await w.sdk('boss').find('>')).capabilities.some(({ name }) => name === 'held.one'),
+    control: async (w) =>
+      (await w.sdk('boss').find('>')).capabilities.some(({ name }) => name === 'held.one'),
   },
 ];
 

@@ -30,15 +30,17 @@ async function injected(w: World, replies: readonly string[]): Promise<boolean> 
 }
 
 /** Where nobody checks: a stream whose acknowledgement lands on a subject that somebody serves. */
-const naiveAck = (name: string) => async (w: World): Promise<boolean> => {
-  const naive = await w.naive();
-  await naive.stream({ name, subjects: [`${name}.in`], storage: 'memory' });
-  const got = await heard(naive.other, `${name}.task`, undefined, async () => {
-    await say(naive.attacker, `${name}.in`, '{}', {}, `${name}.task`);
-    await settled(naive.attacker);
-  });
-  return got.length === 1;
-};
+const naiveAck =
+  (name: string) =>
+  async (w: World): Promise<boolean> => {
+    const naive = await w.naive();
+    await naive.stream({ name, subjects: [`${name}.in`], storage: 'memory' });
+    const got = await heard(naive.other, `${name}.task`, undefined, async () => {
+      await say(naive.attacker, `${name}.in`, '{}', {}, `${name}.task`);
+      await settled(naive.attacker);
+    });
+    return got.length === 1;
+  };
 
 /** A call that waits; does it still complete after this? */
 async function stillCompletes(w: World, act: (call: string) => Promise<void>): Promise<boolean> {
@@ -53,16 +55,20 @@ async function stillCompletes(w: World, act: (call: string) => Promise<void>): P
 }
 
 /** Requests to services of the mesh whose answer shall go elsewhere. */
-const diverted = (services: readonly (readonly [who: string, subject: string, body: string])[]) => (w: World) =>
-  anyOf(services, ([who, subject, body]) =>
-    anyOf(['_INBOX.alice.planted', 'mesh.v1.call.alice.pay.diverted', `_INBOX.${who}x.y`], async (reply) => {
-      const got = await heard(w.mesh.operator, reply, undefined, async () => {
-        await say(w.raw(who), subject, body, { 'Mesh-Instance': 'i1' }, reply);
-        await w.settle();
-      });
-      return got.length > 0;
-    }),
-  );
+const diverted =
+  (services: readonly (readonly [who: string, subject: string, body: string])[]) => (w: World) =>
+    anyOf(services, ([who, subject, body]) =>
+      anyOf(
+        ['_INBOX.alice.planted', 'mesh.v1.call.alice.pay.diverted', `_INBOX.${who}x.y`],
+        async (reply) => {
+          const got = await heard(w.mesh.operator, reply, undefined, async () => {
+            await say(w.raw(who), subject, body, { 'Mesh-Instance': 'i1' }, reply);
+            await w.settle();
+          });
+          return got.length > 0;
+        },
+      ),
+    );
 
 const naiveService = async (w: World): Promise<boolean> => {
   const naive = await w.naive();
@@ -100,7 +106,8 @@ export const replies: Attack[] = [
     id: 'ack-as-call',
     position: 'caller',
     attack: "Make the server write into another caller's calls.",
-    mechanism: 'What lies in CALLS without a Mesh-Call header is refused under its sequence and never executed',
+    mechanism:
+      'What lies in CALLS without a Mesh-Call header is refused under its sequence and never executed',
     enforcedBy: 'gateway',
     attempt: (w) => injected(w, ['mesh.v1.call.alice.pay.out', 'mesh.v1.ask.alice.pay.out']),
     control: (w) => acknowledged(w, 'mallory'),
@@ -110,7 +117,8 @@ export const replies: Attack[] = [
     id: 'ack-as-outcome',
     position: 'caller',
     attack: 'Make the server write onto the outcome, and the partial outputs, that another caller waits for.',
-    mechanism: 'A caller believes an outcome only with the mark of the register (Nats-Stream), which the server sets',
+    mechanism:
+      'A caller believes an outcome only with the mark of the register (Nats-Stream), which the server sets',
     enforcedBy: 'agent',
     attempt: async (w) =>
       !(await stillCompletes(w, async (call) => {
@@ -126,7 +134,8 @@ export const replies: Attack[] = [
     attack: "Make the server write onto the cancel of another's call.",
     mechanism: 'A cancel counts only with the id in its header, which an acknowledgement does not have',
     enforcedBy: 'gateway',
-    attempt: async (w) => !(await stillCompletes(w, (call) => inject(w, 'mallory', `mesh.v1.cancel.alice.${call}`))),
+    attempt: async (w) =>
+      !(await stillCompletes(w, (call) => inject(w, 'mallory', `mesh.v1.cancel.alice.${call}`))),
     control: async (w) => {
       const call = fresh();
       const pending = told(w.sdk('alice').call('pay.hold', {}, { id: call }));
@@ -146,13 +155,17 @@ export const replies: Attack[] = [
       await inject(w, 'evil', `mesh.v1.bye.victim.${w.sdk('victim').instance}`);
       await inject(w, 'evil', `mesh.v1.beat.victim.ghost`);
       await settled(w.raw('evil'), w.raw('gateway'));
-      return (await told(w.sdk('alice').call('pay.out', { n: 0 }, { timeoutMs: 2_000 }))).status !== 'completed';
+      return (
+        (await told(w.sdk('alice').call('pay.out', { n: 0 }, { timeoutMs: 2_000 }))).status !== 'completed'
+      );
     },
     control: async (w) => {
       const leaver = await w.mesh.connect('bank2');
       await leaver.serve('pay.leave', () => 'here');
       const before = await told(w.sdk('alice').call('pay.leave'));
-      await say(w.raw('bank2'), `mesh.v1.bye.bank2.${leaver.instance}`, '', { 'Mesh-Instance': leaver.instance });
+      await say(w.raw('bank2'), `mesh.v1.bye.bank2.${leaver.instance}`, '', {
+        'Mesh-Instance': leaver.instance,
+      });
       await settled(w.raw('bank2'), w.raw('gateway'));
       const after = await told(w.sdk('alice').call('pay.leave', {}, { timeoutMs: 300 }));
       await leaver.close(0);
@@ -164,7 +177,7 @@ export const replies: Attack[] = [
     id: 'ask-answered-elsewhere',
     position: 'caller',
     attack: "Let gateways answer asks, recalls and fetches into another's inbox or calls.",
-    mechanism: "A gateway answers only below the inbox of whoever the subject says asked",
+    mechanism: 'A gateway answers only below the inbox of whoever the subject says asked',
     enforcedBy: 'gateway',
     attempt: diverted([
       ['mallory', 'mesh.v1.ask.mallory.pay.out', '{}'],

@@ -36,8 +36,10 @@ const REQUESTS: readonly (readonly [subject: string, body: string])[] = [
   ['STREAM.DELETE.SCRATCH', ''],
 ];
 
-const asks = (w: World, who: string) => ([subject, body]: readonly [string, string]) =>
-  answerTo(w.raw(who), `$JS.API.${subject}`, body, {}, 300).then((msg) => msg !== undefined);
+const asks =
+  (w: World, who: string) =>
+  ([subject, body]: readonly [string, string]) =>
+    answerTo(w.raw(who), `$JS.API.${subject}`, body, {}, 300).then((msg) => msg !== undefined);
 
 /** Answers for whoever may ask; a lone server has no meta leader and no account to purge. */
 const answered = REQUESTS.filter(([subject]) => !/META|LEADER|ACCOUNT|SNAPSHOT/.test(subject));
@@ -70,7 +72,10 @@ async function writes(w: World, who: string, word: (typeof words)[number], prefi
 /** A call of mallory's with these headers; true when it was stored in CALLS. */
 async function accepted(w: World, lines: Record<string, string>): Promise<boolean> {
   const id = fresh();
-  const ack = await answerTo(w.raw('mallory'), 'mesh.v1.call.mallory.pay.nothing', '{}', { 'Mesh-Call': id, ...lines });
+  const ack = await answerTo(w.raw('mallory'), 'mesh.v1.call.mallory.pay.nothing', '{}', {
+    'Mesh-Call': id,
+    ...lines,
+  });
   return ack?.string().includes('"seq"') === true && !ack.string().includes('"error"');
 }
 
@@ -95,7 +100,8 @@ export const streams: Attack[] = [
     id: 'push-consumer',
     position: 'agent',
     attack: "Make a consumer that delivers stored messages to another agent's task subject.",
-    mechanism: 'Nobody but control and operators can make consumers, so the server delivers nowhere on the wish of a member',
+    mechanism:
+      'Nobody but control and operators can make consumers, so the server delivers nowhere on the wish of a member',
     enforcedBy: 'broker',
     attempt: async (w) => {
       const to = `mesh.v1.task.victim.${w.secrets.victimToken}.pay.out`;
@@ -130,7 +136,9 @@ export const streams: Attack[] = [
         }
       });
       // An acknowledgement is a publish like any other: whoever listens there would have heard it.
-      const heardAck = await heard(w.raw('control'), '$JS.EVENT.ADVISORY.>', undefined, () => settled(w.raw('evil')));
+      const heardAck = await heard(w.raw('control'), '$JS.EVENT.ADVISORY.>', undefined, () =>
+        settled(w.raw('evil')),
+      );
       return got.length + heardAck.filter((m) => m.subject.includes('TERMINATED')).length > 0;
     },
     control: async (w) => {
@@ -143,14 +151,21 @@ export const streams: Attack[] = [
       where: 'on a work queue whose workers may acknowledge',
       attempt: async (w) => {
         const naive = await w.naive();
-        await naive.stream({ name: 'QUEUE', subjects: ['queue.x'], retention: 'workqueue', storage: 'memory' });
+        await naive.stream({
+          name: 'QUEUE',
+          subjects: ['queue.x'],
+          retention: 'workqueue',
+          storage: 'memory',
+        });
         await naive.api('CONSUMER.CREATE.QUEUE.worker', {
           stream_name: 'QUEUE',
           config: { name: 'worker', durable_name: 'worker', ack_policy: 'explicit' },
         });
         await say(naive.other, 'queue.x', 'work');
         const next = '$JS.API.CONSUMER.MSG.NEXT.QUEUE.worker';
-        const got = await heard(naive.other, 'worker.inbox', undefined, () => say(naive.other, next, '{"batch":1}', {}, 'worker.inbox'));
+        const got = await heard(naive.other, 'worker.inbox', undefined, () =>
+          say(naive.other, next, '{"batch":1}', {}, 'worker.inbox'),
+        );
         w.note(`delivered: ${got.length}`);
         await say(naive.attacker, '$JS.ACK.QUEUE.worker.1.1.1.1.0', '+TERM');
         return until(async () => (await naive.count('QUEUE')) === 0, 2_000).catch(() => false);
@@ -160,12 +175,19 @@ export const streams: Attack[] = [
   {
     id: 'write-the-registry',
     position: 'agent',
-    attack: 'Write cards, leases, keys, grants and the policy straight into their buckets, and wipe one with a rollup.',
+    attack:
+      'Write cards, leases, keys, grants and the policy straight into their buckets, and wipe one with a rollup.',
     mechanism: 'Members write to no bucket: cards and leases are written by control, after it judged them',
     enforcedBy: 'broker',
     attempt: (w) =>
       anyOf(
-        ['mesh_registry.card.ghost', 'mesh_keys.ring', 'mesh_policy.live', 'mesh_grants.holder.evil', 'mesh_identity.name.ghost'],
+        [
+          'mesh_registry.card.ghost',
+          'mesh_keys.ring',
+          'mesh_policy.live',
+          'mesh_grants.holder.evil',
+          'mesh_identity.name.ghost',
+        ],
         async (key) => {
           const mark = fresh();
           const bucket = `KV_${key.split('.')[0]}`;
@@ -177,13 +199,20 @@ export const streams: Attack[] = [
     control: async (w) => {
       await say(w.raw('control'), '$KV.mesh_state.note.ghost', 'x');
       await settled(w.raw('control'));
-      return (await getLast(w.mesh.operator, 'KV_mesh_state' as never, '$KV.mesh_state.note.ghost')) !== undefined;
+      return (
+        (await getLast(w.mesh.operator, 'KV_mesh_state' as never, '$KV.mesh_state.note.ghost')) !== undefined
+      );
     },
     naive: {
       where: 'in a bucket where each member may write its own key',
       attempt: async (w) => {
         const naive = await w.naive();
-        await naive.stream({ name: 'KV_cards', subjects: ['$KV.cards.>'], allow_rollup_hdrs: true, storage: 'memory' });
+        await naive.stream({
+          name: 'KV_cards',
+          subjects: ['$KV.cards.>'],
+          allow_rollup_hdrs: true,
+          storage: 'memory',
+        });
         await say(naive.other, '$KV.cards.victim', 'card');
         await say(naive.attacker, '$KV.cards.evil', 'card', { 'Nats-Rollup': 'all' });
         return until(async () => (await naive.count('KV_cards')) === 1, 2_000).catch(() => false);
@@ -193,8 +222,10 @@ export const streams: Attack[] = [
   {
     id: 'write-public-names',
     position: 'agent',
-    attack: 'Publish decisions, outcomes, votes, parked and dead records and chunks of bodies under their public names.',
-    mechanism: 'The streams of records capture a secret ingress only; their public names are made by the server (subject transform)',
+    attack:
+      'Publish decisions, outcomes, votes, parked and dead records and chunks of bodies under their public names.',
+    mechanism:
+      'The streams of records capture a secret ingress only; their public names are made by the server (subject transform)',
     enforcedBy: 'broker',
     // Even whoever may publish there changes nothing: the gateway's own connection is tried as well.
     attempt: async (w) => {
@@ -203,7 +234,11 @@ export const streams: Attack[] = [
       );
       return open;
     },
-    control: (w) => allOf(words.filter((word) => word !== 'vote' && word !== 'body'), (word) => writes(w, 'gateway', word, `_k.${w.secrets.ingress}`)),
+    control: (w) =>
+      allOf(
+        words.filter((word) => word !== 'vote' && word !== 'body'),
+        (word) => writes(w, 'gateway', word, `_k.${w.secrets.ingress}`),
+      ),
     naive: {
       where: 'where streams capture the public names',
       attempt: async (w) => {
@@ -221,21 +256,31 @@ export const streams: Attack[] = [
     mechanism: 'Below _k only gateways and control may publish: the secret alone is no right',
     enforcedBy: 'broker',
     attempt: (w) =>
-      anyOf(['evil', 'mallory', 'vera'], (who) => anyOf(words, (word) => writes(w, who, word, `_k.${w.secrets.ingress}`))),
+      anyOf(['evil', 'mallory', 'vera'], (who) =>
+        anyOf(words, (word) => writes(w, who, word, `_k.${w.secrets.ingress}`)),
+      ),
     control: (w) => writes(w, 'gateway', 'settle', `_k.${w.secrets.ingress}`),
     naive: 'open broker',
   },
   {
     id: 'guess-the-ingress',
     position: 'caller',
-    attack: 'Make the server write into the register with a reply subject below the ingress, the secret being guessed.',
-    mechanism: 'The ingress is a subject of 128 random bits, so server-written bytes cannot be steered into a record',
+    attack:
+      'Make the server write into the register with a reply subject below the ingress, the secret being guessed.',
+    mechanism:
+      'The ingress is a subject of 128 random bits, so server-written bytes cannot be steered into a record',
     enforcedBy: 'broker',
     attempt: (w) =>
       anyOf(['x', '*', '>', '0'.repeat(32)], async (guess) => {
         const id = fresh();
         const reply = `_k.${guess}.settle.alice.${id}`;
-        await say(w.raw('mallory'), 'mesh.v1.call.mallory.pay.nothing', '{}', { 'Mesh-Call': fresh() }, reply);
+        await say(
+          w.raw('mallory'),
+          'mesh.v1.call.mallory.pay.nothing',
+          '{}',
+          { 'Mesh-Call': fresh() },
+          reply,
+        );
         await settled(w.raw('mallory'), w.raw('control'));
         return w.stored('OUTCOMES', `mesh.v1.settle.alice.${id}`);
       }),
@@ -270,10 +315,17 @@ export const streams: Attack[] = [
       where: 'in a stream that keeps the last message of a subject',
       attempt: async (w) => {
         const naive = await w.naive();
-        await naive.stream({ name: 'LAST', subjects: ['last.*'], max_msgs_per_subject: 1, storage: 'memory' });
+        await naive.stream({
+          name: 'LAST',
+          subjects: ['last.*'],
+          max_msgs_per_subject: 1,
+          storage: 'memory',
+        });
         await say(naive.other, 'last.a', 'true');
         await say(naive.attacker, 'last.a', 'stolen');
-        const { message } = await naive.api<{ message: { data: string } }>('STREAM.MSG.GET.LAST', { last_by_subj: 'last.a' });
+        const { message } = await naive.api<{ message: { data: string } }>('STREAM.MSG.GET.LAST', {
+          last_by_subj: 'last.a',
+        });
         return Buffer.from(message.data, 'base64').toString() === 'stolen';
       },
     },
@@ -285,16 +337,27 @@ export const streams: Attack[] = [
     mechanism: 'CALLS allows no rollup and no time to live: such a message is not stored',
     enforcedBy: 'broker',
     attempt: (w) =>
-      anyOf([{ 'Nats-Rollup': 'all' }, { 'Nats-Rollup': 'sub' }, { 'Nats-TTL': '1s' }, { 'nats-rollup': 'all' }], async (lines) => {
-        const { config } = await stateOf(w, 'CALLS');
-        return (await accepted(w, lines as Record<string, string>)) && (config['allow_rollup_hdrs'] === true || config['allow_msg_ttl'] === true);
-      }),
+      anyOf(
+        [{ 'Nats-Rollup': 'all' }, { 'Nats-Rollup': 'sub' }, { 'Nats-TTL': '1s' }, { 'nats-rollup': 'all' }],
+        async (lines) => {
+          const { config } = await stateOf(w, 'CALLS');
+          return (
+            (await accepted(w, lines as Record<string, string>)) &&
+            (config['allow_rollup_hdrs'] === true || config['allow_msg_ttl'] === true)
+          );
+        },
+      ),
     control: (w) => accepted(w, {}),
     naive: {
       where: 'in a stream that allows rollups',
       attempt: async (w) => {
         const naive = await w.naive();
-        await naive.stream({ name: 'ROLLS', subjects: ['rolls.*'], allow_rollup_hdrs: true, storage: 'memory' });
+        await naive.stream({
+          name: 'ROLLS',
+          subjects: ['rolls.*'],
+          allow_rollup_hdrs: true,
+          storage: 'memory',
+        });
         await say(naive.other, 'rolls.alice', 'hers');
         await say(naive.other, 'rolls.alice', 'hers too');
         await say(naive.attacker, 'rolls.mallory', 'mine', { 'Nats-Rollup': 'all' });
@@ -311,7 +374,10 @@ export const streams: Attack[] = [
     attempt: async (w) => {
       const target = 'mesh.v1.call.alice.pay.scheduled';
       const got = await heard(w.mesh.operator, target, undefined, async () => {
-        await accepted(w, { 'Nats-Schedule': `@at ${new Date(Date.now() + 100).toISOString()}`, 'Nats-Schedule-Target': target });
+        await accepted(w, {
+          'Nats-Schedule': `@at ${new Date(Date.now() + 100).toISOString()}`,
+          'Nats-Schedule-Target': target,
+        });
         await w.settle();
       });
       const { config } = await stateOf(w, 'CALLS');
@@ -322,11 +388,22 @@ export const streams: Attack[] = [
       where: 'in a stream that allows schedules',
       attempt: async (w) => {
         const naive = await w.naive();
-        await naive.stream({ name: 'SCHED', subjects: ['sched.>', 'target.>'], allow_msg_schedules: true, allow_msg_ttl: true, storage: 'memory' });
+        await naive.stream({
+          name: 'SCHED',
+          subjects: ['sched.>', 'target.>'],
+          allow_msg_schedules: true,
+          allow_msg_ttl: true,
+          storage: 'memory',
+        });
         const at = new Date(Date.now() + 100).toISOString();
-        await say(naive.attacker, 'sched.mallory', '{}', { 'Nats-Schedule': `@at ${at}`, 'Nats-Schedule-Target': 'target.alice' });
+        await say(naive.attacker, 'sched.mallory', '{}', {
+          'Nats-Schedule': `@at ${at}`,
+          'Nats-Schedule-Target': 'target.alice',
+        });
         return until(async () => {
-          const { message } = await naive.api<{ message?: object }>('STREAM.MSG.GET.SCHED', { last_by_subj: 'target.alice' });
+          const { message } = await naive.api<{ message?: object }>('STREAM.MSG.GET.SCHED', {
+            last_by_subj: 'target.alice',
+          });
           return message !== undefined;
         }, 4_000).catch(() => false);
       },
@@ -335,16 +412,26 @@ export const streams: Attack[] = [
   {
     id: 'poison-the-dedup',
     position: 'caller',
-    attack: "Publish first under the message id that another's call will have, so that it is dropped as a duplicate.",
+    attack:
+      "Publish first under the message id that another's call will have, so that it is dropped as a duplicate.",
     mechanism: 'Calls carry no Nats-Msg-Id, and those of decisions are made by gateways behind the ingress',
     enforcedBy: 'broker',
     attempt: async (w) => {
       const id = fresh();
       const n = w.town.next();
       for (const guess of [id, `alice.${id}`, `alice.${id}.1`]) {
-        await say(w.raw('mallory'), 'mesh.v1.call.mallory.pay.nothing', '{}', { 'Mesh-Call': fresh(), 'Nats-Msg-Id': guess });
+        await say(w.raw('mallory'), 'mesh.v1.call.mallory.pay.nothing', '{}', {
+          'Mesh-Call': fresh(),
+          'Nats-Msg-Id': guess,
+        });
       }
-      const told = await w.sdk('alice').call('pay.out', { n }, { id }).then(() => true, () => false);
+      const told = await w
+        .sdk('alice')
+        .call('pay.out', { n }, { id })
+        .then(
+          () => true,
+          () => false,
+        );
       return !told || w.town.ran(n) !== 1;
     },
     control: async (w) => {
@@ -358,7 +445,10 @@ export const streams: Attack[] = [
         const naive = await w.naive();
         await naive.stream({ name: 'DEDUP', subjects: ['dedup.*'], storage: 'memory' });
         await say(naive.attacker, 'dedup.mallory', 'nonsense', { 'Nats-Msg-Id': 'order-1' });
-        const ack = await naive.other.request('dedup.alice', 'hers', { timeout: 1_000, headers: linesOf({ 'Nats-Msg-Id': 'order-1' }) });
+        const ack = await naive.other.request('dedup.alice', 'hers', {
+          timeout: 1_000,
+          headers: linesOf({ 'Nats-Msg-Id': 'order-1' }),
+        });
         return /"duplicate": ?true/.test(ack.string());
       },
     },
@@ -367,18 +457,30 @@ export const streams: Attack[] = [
     id: 'system-account',
     position: 'agent',
     attack: 'Ask the system account: servers, connections, users; kick somebody; listen to its events.',
-    mechanism: 'The system account is another account; only control imports the one service that cuts a connection',
+    mechanism:
+      'The system account is another account; only control imports the one service that cuts a connection',
     enforcedBy: 'broker',
     attempt: (w) =>
       anyOf(['evil', 'mallory', 'vera'], async (who) => {
         const asked = await anyOf(
-          ['$SYS.REQ.SERVER.PING', '$SYS.REQ.SERVER.PING.CONNZ', '$SYS.REQ.ACCOUNT.PING.CONNZ', '$SYS.REQ.ACCOUNT.MESH.CONNZ', '$SYS.REQ.USER.INFO', '$SYS.REQ.SERVER.X.KICK', '$SYS.REQ.SERVER.X.RELOAD'],
+          [
+            '$SYS.REQ.SERVER.PING',
+            '$SYS.REQ.SERVER.PING.CONNZ',
+            '$SYS.REQ.ACCOUNT.PING.CONNZ',
+            '$SYS.REQ.ACCOUNT.MESH.CONNZ',
+            '$SYS.REQ.USER.INFO',
+            '$SYS.REQ.SERVER.X.KICK',
+            '$SYS.REQ.SERVER.X.RELOAD',
+          ],
           async (subject) => (await answerTo(w.raw(who), subject, '{}', {}, 200)) !== undefined,
         );
-        const events = await heard(w.raw(who), '$SYS.>', undefined, async () => void (await w.mesh.broker('temp').then((nc) => nc.close())));
+        const events = await heard(w.raw(who), '$SYS.>', undefined, () =>
+          w.mesh.broker('temp').then((nc) => nc.close()),
+        );
         return asked || events.length > 0;
       }),
-    control: async (w) => (await answerTo(w.raw('control'), '$SYS.REQ.ACCOUNT.PING.CONNZ', '{}', {}, 2_000)) !== undefined,
+    control: async (w) =>
+      (await answerTo(w.raw('control'), '$SYS.REQ.ACCOUNT.PING.CONNZ', '{}', {}, 2_000)) !== undefined,
     naive: 'open broker',
   },
   {
@@ -388,7 +490,12 @@ export const streams: Attack[] = [
     mechanism: 'Agents have no right on $SRV: control answers for all, from what it knows itself',
     enforcedBy: 'broker',
     attempt: async (w) => {
-      const fake = await heard(w.raw('evil'), '$SRV.>', undefined, async () => void (await answerTo(w.mesh.operator, '$SRV.PING', '', {}, 500)));
+      const fake = await heard(
+        w.raw('evil'),
+        '$SRV.>',
+        undefined,
+        async () => void (await answerTo(w.mesh.operator, '$SRV.PING', '', {}, 500)),
+      );
       return fake.length > 0 || (await answerTo(w.raw('evil'), '$SRV.PING', '')) !== undefined;
     },
     control: async (w) => (await answerTo(w.mesh.operator, '$SRV.PING', '', {}, 2_000)) !== undefined,
@@ -397,17 +504,28 @@ export const streams: Attack[] = [
   {
     id: 'trace-to-others',
     position: 'caller',
-    attack: 'Let the server send its message trace to the tasks, the calls or the inbox of another (Nats-Trace-Dest).',
+    attack:
+      'Let the server send its message trace to the tasks, the calls or the inbox of another (Nats-Trace-Dest).',
     mechanism: 'The server sends a trace only where the sender may publish itself',
     enforcedBy: 'broker',
     attempt: (w) =>
-      anyOf(['mesh.v1.call.alice.pay.traced', '_INBOX.alice.trace', `mesh.v1.task.victim.${w.secrets.victimToken}.pay.out`], async (dest) => {
-        const got = await heard(w.mesh.operator, dest, undefined, async () => {
-          await say(w.raw('mallory'), 'mesh.v1.call.mallory.pay.nothing', '{}', { 'Mesh-Call': fresh(), 'Nats-Trace-Dest': dest });
-          await w.settle();
-        });
-        return got.some((m) => m.string().includes('"server"'));
-      }),
+      anyOf(
+        [
+          'mesh.v1.call.alice.pay.traced',
+          '_INBOX.alice.trace',
+          `mesh.v1.task.victim.${w.secrets.victimToken}.pay.out`,
+        ],
+        async (dest) => {
+          const got = await heard(w.mesh.operator, dest, undefined, async () => {
+            await say(w.raw('mallory'), 'mesh.v1.call.mallory.pay.nothing', '{}', {
+              'Mesh-Call': fresh(),
+              'Nats-Trace-Dest': dest,
+            });
+            await w.settle();
+          });
+          return got.some((m) => m.string().includes('"server"'));
+        },
+      ),
     control: (w) => accepted(w, {}),
     naive: 'open broker',
   },

@@ -25,7 +25,13 @@ async function during<T>(
 }
 
 /** A child call of `who` with this ticket; did it run? */
-async function child(w: World, who: string, ticket: string | undefined, capability = 'pay.out', more: Record<string, string> = {}): Promise<boolean> {
+async function child(
+  w: World,
+  who: string,
+  ticket: string | undefined,
+  capability = 'pay.out',
+  more: Record<string, string> = {},
+): Promise<boolean> {
   const n = w.town.next();
   const lines = { 'Mesh-Call': fresh(), ...(ticket === undefined ? {} : { 'Mesh-Ticket': ticket }), ...more };
   await answerTo(w.raw(who), `mesh.v1.ask.${who}.${capability}`, JSON.stringify({ n }), lines, 3_000);
@@ -41,8 +47,13 @@ const changed = (ticket: string, more: Partial<Ticket>): string =>
   `${JSON.stringify({ ...payloadOf(ticket), ...more })}.${macOf(ticket)}`;
 
 /** Publish a result as `who`, at the reply subject of a task, perhaps under another name. */
-const result = (w: World, who: string, reply: string, value: object, lines: Record<string, string> = {}): Promise<void> =>
-  say(w.raw(who), reply, JSON.stringify(value), lines);
+const result = (
+  w: World,
+  who: string,
+  reply: string,
+  value: object,
+  lines: Record<string, string> = {},
+): Promise<void> => say(w.raw(who), reply, JSON.stringify(value), lines);
 
 /** What the register holds of a call of alice's. */
 const registered = async (w: World, call: string) => {
@@ -63,7 +74,8 @@ export const tasks: Attack[] = [
   {
     id: 'forge-a-ticket',
     position: 'agent',
-    attack: 'Change a ticket that one has: another agent, another chain, a later deadline, other grants; or make one up.',
+    attack:
+      'Change a ticket that one has: another agent, another chain, a later deadline, other grants; or make one up.',
     mechanism: 'A ticket has a mac over all its bytes, with a key that only gateways and control can read',
     enforcedBy: 'gateway',
     attempt: async (w) =>
@@ -88,7 +100,9 @@ export const tasks: Attack[] = [
     naive: {
       where: 'where a ticket is read and not checked',
       attempt: async (w) => {
-        const { got } = await during(w, 'evil.hold', ({ ticket }) => Promise.resolve(payloadOf(changed(ticket, { chain: ['boss'] })).chain[0]));
+        const { got } = await during(w, 'evil.hold', ({ ticket }) =>
+          Promise.resolve(payloadOf(changed(ticket, { chain: ['boss'] })).chain[0]),
+        );
         return got === 'boss';
       },
     },
@@ -103,7 +117,12 @@ export const tasks: Attack[] = [
     control: ownChild,
     naive: {
       where: 'where a ticket is a bearer token',
-      attempt: async (w) => (await during(w, 'crony.hold', ({ ticket }) => child(w, 'crony', ticket, 'pay.out').then(() => payloadOf(ticket).agent !== 'evil'))).got,
+      attempt: async (w) =>
+        (
+          await during(w, 'crony.hold', ({ ticket }) =>
+            child(w, 'crony', ticket, 'pay.out').then(() => payloadOf(ticket).agent !== 'evil'),
+          )
+        ).got,
     },
   },
   {
@@ -148,7 +167,11 @@ export const tasks: Attack[] = [
     attempt: async (w) => {
       const { got } = await during(w, 'evil.hold', async ({ ticket }) => {
         const call = fresh();
-        const lines = { 'Mesh-Call': call, 'Mesh-Ticket': ticket, 'Mesh-Deadline': String(Date.now() + 500_000) };
+        const lines = {
+          'Mesh-Call': call,
+          'Mesh-Ticket': ticket,
+          'Mesh-Deadline': String(Date.now() + 500_000),
+        };
         const asked = answerTo(w.raw('evil'), 'mesh.v1.ask.evil.crony.hold', '{}', lines, 5_000);
         const given = payloadOf((await w.town.task(call)).ticket).deadline;
         await w.town.release(call);
@@ -182,19 +205,37 @@ export const tasks: Attack[] = [
       );
       return got;
     },
-    control: async (w) => (await during(w, 'evil.hold', ({ ticket }) => Promise.resolve(payloadOf(ticket).labels?.['tenant']), { labels: { tenant: 'north' } })).got === 'north',
+    control: async (w) =>
+      (
+        await during(w, 'evil.hold', ({ ticket }) => Promise.resolve(payloadOf(ticket).labels?.['tenant']), {
+          labels: { tenant: 'north' },
+        })
+      ).got === 'north',
   },
   {
     id: 'answer-for-another',
     position: 'pair',
-    attack: "Answer a task of another agent under the own name, with the number and the mac that it was given.",
-    mechanism: 'The mac of a result covers the decision, and a result counts only from the agent that the decision names',
+    attack:
+      'Answer a task of another agent under the own name, with the number and the mac that it was given.',
+    mechanism:
+      'The mac of a result covers the decision, and a result counts only from the agent that the decision names',
     enforcedBy: 'gateway',
     attempt: async (w) => {
       const { end } = await during(w, 'pay.hold', async ({ reply }) => {
         await result(w, 'evil', reply.replace('.result.victim.', '.result.evil.'), { stolen: true });
-        await result(w, 'evil', reply.replace('.result.victim.', '.result.evil.').replace(/\.[^.]+\.(\d+\.[0-9a-f]+)$/, '.any.$1'), { stolen: true });
-        await result(w, 'evil', reply.replace('.result.victim.', '.progress.evil.'), { stolen: true }, { 'Mesh-Part': '1' });
+        await result(
+          w,
+          'evil',
+          reply.replace('.result.victim.', '.result.evil.').replace(/\.[^.]+\.(\d+\.[0-9a-f]+)$/, '.any.$1'),
+          { stolen: true },
+        );
+        await result(
+          w,
+          'evil',
+          reply.replace('.result.victim.', '.progress.evil.'),
+          { stolen: true },
+          { 'Mesh-Part': '1' },
+        );
         await settled(w.raw('evil'), w.raw('gateway'));
       });
       return JSON.stringify(end.value) !== '{"held":true}';
@@ -217,7 +258,13 @@ export const tasks: Attack[] = [
       const { end } = await during(w, 'evil.hold', async ({ reply }) => {
         const [seq = '1', mac = ''] = reply.split('.').slice(-2);
         const stem = reply.split('.').slice(0, -2).join('.');
-        for (const guess of ['0'.repeat(32), mac.toUpperCase(), mac.slice(1), `${mac}0`, mac.split('').toReversed().join('')]) {
+        for (const guess of [
+          '0'.repeat(32),
+          mac.toUpperCase(),
+          mac.slice(1),
+          `${mac}0`,
+          mac.split('').toReversed().join(''),
+        ]) {
           await result(w, 'evil', `${stem}.${seq}.${guess}`, { guessed: true });
         }
         for (let n = Math.max(1, Number(seq) - 20); n <= Number(seq) + 5; n++) {
@@ -237,7 +284,8 @@ export const tasks: Attack[] = [
     id: 'answer-twice',
     position: 'agent',
     attack: 'Answer again with something else after the outcome stands.',
-    mechanism: 'The first valid result is the outcome; what comes later is told that it was taken, and changes nothing',
+    mechanism:
+      'The first valid result is the outcome; what comes later is told that it was taken, and changes nothing',
     enforcedBy: 'gateway',
     attempt: async (w) => {
       const { call, got } = await during(w, 'evil.hold', async (task) => {
@@ -280,35 +328,52 @@ export const tasks: Attack[] = [
     id: 'result-beyond-the-card',
     position: 'agent',
     attack: 'Answer with what the own card does not promise: other types, prototype keys, bytes, a bomb.',
-    mechanism: 'Results are read with the same bounds as calls and held against the output schema of the card',
+    mechanism:
+      'Results are read with the same bounds as calls and held against the output schema of the card',
     enforcedBy: 'gateway',
     attempt: (w) =>
-      anyOf(['{"m":1}', '{"n":1,"__proto__":{"x":1}}', '[', '{"n":1,"n":2}', '['.repeat(50_000)], async (body) => {
-        const call = fresh();
-        const pending = told(w.sdk('alice').call('evil.wait', {}, { id: call }));
-        const { reply } = await w.town.task(call);
-        await say(w.raw('evil'), reply, body);
-        await settled(w.raw('evil'), w.raw('gateway'));
-        await w.town.release(call, { n: 1 });
-        return (await pending).status === 'completed';
-      }),
+      anyOf(
+        ['{"m":1}', '{"n":1,"__proto__":{"x":1}}', '[', '{"n":1,"n":2}', '['.repeat(50_000)],
+        async (body) => {
+          const call = fresh();
+          const pending = told(w.sdk('alice').call('evil.wait', {}, { id: call }));
+          const { reply } = await w.town.task(call);
+          await say(w.raw('evil'), reply, body);
+          await settled(w.raw('evil'), w.raw('gateway'));
+          await w.town.release(call, { n: 1 });
+          return (await pending).status === 'completed';
+        },
+      ),
     control: async (w) => (await told(w.sdk('alice').call('evil.out', { n: 1 }))).status === 'completed',
   },
   {
     id: 'result-with-a-mark',
     position: 'agent',
-    attack: 'Put the records of a gateway on a result: Mesh-Outcome, Nats-Stream, another agent, another status.',
-    mechanism: 'The record of an outcome is made by the gateway; of the headers of a result only a few are read',
+    attack:
+      'Put the records of a gateway on a result: Mesh-Outcome, Nats-Stream, another agent, another status.',
+    mechanism:
+      'The record of an outcome is made by the gateway; of the headers of a result only a few are read',
     enforcedBy: 'gateway',
     attempt: async (w) => {
       const record = { status: 'completed', agent: 'victim', from: 'boss', seq: 1 };
-      const lines = { 'Mesh-Outcome': JSON.stringify(record), 'Nats-Stream': 'OUTCOMES', 'Nats-Msg-Id': 'x', 'Nats-Rollup': 'all', 'Nats-TTL': '1', 'Mesh-Agent': 'victim' };
-      const { call } = await during(w, 'evil.hold', ({ reply }) => result(w, 'evil', reply, { marked: true }, lines));
+      const lines = {
+        'Mesh-Outcome': JSON.stringify(record),
+        'Nats-Stream': 'OUTCOMES',
+        'Nats-Msg-Id': 'x',
+        'Nats-Rollup': 'all',
+        'Nats-TTL': '1',
+        'Mesh-Agent': 'victim',
+      };
+      const { call } = await during(w, 'evil.hold', ({ reply }) =>
+        result(w, 'evil', reply, { marked: true }, lines),
+      );
       const { record: kept } = await registered(w, call);
       return kept?.agent !== 'evil' || kept.call !== call;
     },
     control: async (w) => {
-      const { call } = await during(w, 'evil.hold', ({ reply }) => result(w, 'evil', reply, { marked: true }, { 'Mesh-Status': 'failed' }));
+      const { call } = await during(w, 'evil.hold', ({ reply }) =>
+        result(w, 'evil', reply, { marked: true }, { 'Mesh-Status': 'failed' }),
+      );
       return (await registered(w, call)).record?.status === 'failed'; // what an agent may say is read
     },
   },
@@ -324,7 +389,9 @@ export const tasks: Attack[] = [
       where: 'with a plain responder',
       attempt: async (w) => {
         const naive = await w.naive();
-        const got = await heard(naive.other, 'plain.task', undefined, () => say(naive.attacker, 'plain.task', '', { 'Mesh-Deadline': '1' }));
+        const got = await heard(naive.other, 'plain.task', undefined, () =>
+          say(naive.attacker, 'plain.task', '', { 'Mesh-Deadline': '1' }),
+        );
         return got.length === 1;
       },
     },
@@ -356,8 +423,20 @@ export const tasks: Attack[] = [
 /** A task of its own making, as a gateway could send it, with a deadline so many ms from now. Did it run? */
 async function resend(w: World, ms: number): Promise<boolean> {
   const n = w.town.next();
-  const ticket: Partial<Ticket> = { agent: 'victim', from: 'alice', call: fresh(), attempt: 1, deadline: Date.now() + ms, root: 'alice.x', chain: ['alice'] };
-  const lines = { 'Mesh-Ticket': `${JSON.stringify(ticket)}.x`, 'Mesh-Key': fresh(), 'Mesh-Deadline': String(ticket.deadline) };
+  const ticket: Partial<Ticket> = {
+    agent: 'victim',
+    from: 'alice',
+    call: fresh(),
+    attempt: 1,
+    deadline: Date.now() + ms,
+    root: 'alice.x',
+    chain: ['alice'],
+  };
+  const lines = {
+    'Mesh-Ticket': `${JSON.stringify(ticket)}.x`,
+    'Mesh-Key': fresh(),
+    'Mesh-Deadline': String(ticket.deadline),
+  };
   const to = `mesh.v1.task.victim.${w.secrets.victimToken}.pay.out`;
   await say(w.raw('gateway'), to, JSON.stringify({ n }), lines, `_INBOX.gateway.${fresh()}`);
   await w.settle();

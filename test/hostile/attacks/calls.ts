@@ -289,7 +289,7 @@ export const calls: Attack[] = [
           discard_new_per_subject: true,
           storage: 'memory',
         });
-        await say(naive.attacker, 'byid.1', 'mine');
+        await answerTo(naive.attacker, 'byid.1', 'mine');
         const ack = await naive.other.request('byid.1', 'hers', { timeout: 1_000 });
         return ack.string().includes('error');
       },

@@ -4,7 +4,7 @@
 import type { NatsConnection } from '../../../src/fabric/connection.js';
 import { anyOf, type Attack } from '../attack.js';
 import { answerTo, heard, say, settled } from '../wire.js';
-import { fresh, told, type World } from '../world.js';
+import { fresh, told, until, type World } from '../world.js';
 
 /** A call of this user that is stored, so that the acknowledgement of the server goes to `reply`. */
 const inject = (w: World, who: string, reply: string): Promise<void> =>
@@ -13,7 +13,18 @@ const inject = (w: World, who: string, reply: string): Promise<void> =>
 /** The acknowledgement arrives where the sender asked for it: the injection itself is real. */
 async function acknowledged(w: World, who: string): Promise<boolean> {
   const at = `_INBOX.${who}.${fresh()}`;
-  return (await heard(w.raw(who), at, undefined, () => inject(w, who, at))).length === 1;
+  return arrives(w.raw(who), at, () => inject(w, who, at));
+}
+
+/** Something arrives here soon after this. */
+async function arrives(nc: NatsConnection, subject: string, act: () => Promise<void>): Promise<boolean> {
+  let count = 0;
+  const sub = nc.subscribe(subject, { callback: (err) => void (count += Number(err === null)) });
+  await nc.flush();
+  await act();
+  await until(() => count > 0, 2_000).catch(() => undefined);
+  sub.unsubscribe();
+  return count === 1;
 }
 
 const ranOnAcks = (w: World): number =>
@@ -35,11 +46,9 @@ const naiveAck =
   async (w: World): Promise<boolean> => {
     const naive = await w.naive();
     await naive.stream({ name, subjects: [`${name}.in`], storage: 'memory' });
-    const got = await heard(naive.other, `${name}.task`, undefined, async () => {
-      await say(naive.attacker, `${name}.in`, '{}', {}, `${name}.task`);
-      await settled(naive.attacker);
-    });
-    return got.length === 1;
+    return arrives(naive.other, `${name}.task`, () =>
+      say(naive.attacker, `${name}.in`, '{}', {}, `${name}.task`),
+    );
   };
 
 /** A call that waits; does it still complete after this? */

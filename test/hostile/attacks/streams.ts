@@ -64,8 +64,9 @@ const tails: Readonly<Record<(typeof words)[number], (id: string) => string>> = 
 
 async function writes(w: World, who: string, word: (typeof words)[number], prefix: string): Promise<boolean> {
   const tail = tails[word](fresh());
-  await say(w.raw(who), `${prefix}.${word}.${tail}`, '{}', { 'Mesh-Record': '{}', 'Mesh-Outcome': '{}' });
-  await settled(w.raw(who), w.raw('control'));
+  // As a request, so that an acknowledgement is waited for where there is one.
+  const lines = { 'Mesh-Record': '{}', 'Mesh-Outcome': '{}' };
+  await answerTo(w.raw(who), `${prefix}.${word}.${tail}`, '{}', lines, 1_000);
   return w.stored(streamOf[word], `mesh.v1.${word}.${tail}`);
 }
 
@@ -191,14 +192,12 @@ export const streams: Attack[] = [
         async (key) => {
           const mark = fresh();
           const bucket = `KV_${key.split('.')[0]}`;
-          await say(w.raw('evil'), `$KV.${key}.planted`, mark, { 'Nats-Rollup': 'sub' });
-          await settled(w.raw('evil'));
+          await answerTo(w.raw('evil'), `$KV.${key}.planted`, mark, { 'Nats-Rollup': 'sub' });
           return (await getLast(w.mesh.operator, bucket as never, `$KV.${key}.planted`)) !== undefined;
         },
       ),
     control: async (w) => {
-      await say(w.raw('control'), '$KV.mesh_state.note.ghost', 'x');
-      await settled(w.raw('control'));
+      await answerTo(w.raw('control'), '$KV.mesh_state.note.ghost', 'x', {}, 2_000);
       return (
         (await getLast(w.mesh.operator, 'KV_mesh_state' as never, '$KV.mesh_state.note.ghost')) !== undefined
       );
@@ -244,7 +243,7 @@ export const streams: Attack[] = [
       attempt: async (w) => {
         const naive = await w.naive();
         await naive.stream({ name: 'RECORDS', subjects: ['mesh.v1.settle.*.*'], storage: 'memory' });
-        await say(naive.attacker, 'mesh.v1.settle.alice.x', '{"status":"completed"}');
+        await answerTo(naive.attacker, 'mesh.v1.settle.alice.x', '{"status":"completed"}');
         return (await naive.count('RECORDS')) === 1;
       },
     },
@@ -306,8 +305,7 @@ export const streams: Attack[] = [
       const { call } = await w.sdk('alice').callForOutcome('pay.out', { n: 0 });
       const at = `settle.alice.${call}`;
       const before = await getLast(w.mesh.operator, 'OUTCOMES', `mesh.v1.${at}`);
-      await say(w.raw('gateway'), `_k.${w.secrets.ingress}.${at}`, '"stolen"', { 'Mesh-Outcome': '{}' });
-      await settled(w.raw('gateway'));
+      await answerTo(w.raw('gateway'), `_k.${w.secrets.ingress}.${at}`, '"stolen"', { 'Mesh-Outcome': '{}' });
       return (await getLast(w.mesh.operator, 'OUTCOMES', `mesh.v1.${at}`))?.seq !== before?.seq;
     },
     control: (w) => writes(w, 'gateway', 'settle', `_k.${w.secrets.ingress}`),
@@ -321,8 +319,8 @@ export const streams: Attack[] = [
           max_msgs_per_subject: 1,
           storage: 'memory',
         });
-        await say(naive.other, 'last.a', 'true');
-        await say(naive.attacker, 'last.a', 'stolen');
+        await answerTo(naive.other, 'last.a', 'true');
+        await answerTo(naive.attacker, 'last.a', 'stolen');
         const { message } = await naive.api<{ message: { data: string } }>('STREAM.MSG.GET.LAST', {
           last_by_subj: 'last.a',
         });
@@ -444,7 +442,7 @@ export const streams: Attack[] = [
       attempt: async (w) => {
         const naive = await w.naive();
         await naive.stream({ name: 'DEDUP', subjects: ['dedup.*'], storage: 'memory' });
-        await say(naive.attacker, 'dedup.mallory', 'nonsense', { 'Nats-Msg-Id': 'order-1' });
+        await answerTo(naive.attacker, 'dedup.mallory', 'nonsense', { 'Nats-Msg-Id': 'order-1' });
         const ack = await naive.other.request('dedup.alice', 'hers', {
           timeout: 1_000,
           headers: linesOf({ 'Nats-Msg-Id': 'order-1' }),

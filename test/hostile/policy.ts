@@ -34,7 +34,7 @@ roles:
   finance: {}
   legal: {}
   bank: { serve: ['pay.>', 'strict.>', 'body.>', 'held.>'], call: ['stock.read'] }
-  shop: { serve: ['shop.>', 'stock.>'], call: ['pay.>', 'stock.>'] }
+  shop: { serve: ['shop.>', 'stock.>'], call: ['pay.>', 'stock.>', 'held.>'] }
   loop: { serve: ['loop.>'], call: ['loop.>'] }
   evil: { serve: ['evil.>'], call: ['pay.out', 'crony.>'] }
   crony: { serve: ['crony.>'], call: ['stock.read'] }
@@ -77,7 +77,7 @@ rules:
     match: { capability: ['pay.label'], from: [eve] }
     effect: deny
   - name: large
-    match: { capability: ['held.one'] }
+    match: { capability: ['held.one', 'held.card'] }
     effect: hold
     approvers: [finance]
   - name: two

@@ -2,6 +2,7 @@
  * All attacks, with the file that each stands in.
  */
 import type { Attack } from './attack.js';
+import { approvals } from './attacks/approvals.js';
 import { calls } from './attacks/calls.js';
 import { grants } from './attacks/grants.js';
 import { inputs } from './attacks/inputs.js';
@@ -19,6 +20,7 @@ export const files: Readonly<Record<string, readonly Attack[]>> = {
   inputs,
   tasks,
   grants,
+  approvals,
 };
 
 export const attacks: readonly Attack[] = Object.values(files).flat();

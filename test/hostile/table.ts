@@ -3,8 +3,11 @@
  */
 import type { Attack } from './attack.js';
 import { approvals } from './attacks/approvals.js';
+import { bodies } from './attacks/bodies.js';
 import { calls } from './attacks/calls.js';
+import { doors } from './attacks/doors.js';
 import { grants } from './attacks/grants.js';
+import { identity } from './attacks/identity.js';
 import { inputs } from './attacks/inputs.js';
 import { names } from './attacks/names.js';
 import { replies } from './attacks/replies.js';
@@ -19,8 +22,11 @@ export const files: Readonly<Record<string, readonly Attack[]>> = {
   calls,
   inputs,
   tasks,
+  bodies,
   grants,
   approvals,
+  identity,
+  doors,
 };
 
 export const attacks: readonly Attack[] = Object.values(files).flat();

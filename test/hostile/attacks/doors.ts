@@ -4,6 +4,7 @@
 import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { createUserKey } from '../../../src/fabric/keys.js';
+import { readSecrets } from '../../../src/fabric/keyring.js';
 import { anyOf, type Attack } from '../attack.js';
 import { connectLine, openSocket } from '../raw-socket.js';
 import { heard } from '../wire.js';
@@ -258,7 +259,7 @@ export const doors: Attack[] = [
     id: 'read-the-logs',
     position: 'reader',
     attack:
-      'Read seeds, tokens, grants and the ingress out of the logs of the server, control, identity and gateways.',
+      'Read seeds, tokens and the ingress out of the logs of the server, control, identity and gateways.',
     mechanism: 'Logs are written from facts that are named, and what is secret is not among them',
     enforcedBy: 'host',
     attempt: async (w) => {
@@ -268,14 +269,10 @@ export const doors: Attack[] = [
       const seeds = ['me', 'worker', 'gateway', 'control', 'operator', 'identity'].map(
         (name) => l.mesh.credentials(name).seed,
       );
-      const logs = [
-        ...l.lines,
-        readFileSync(l.mesh.server.logFile, 'latin1'),
-        readFileSync(w.mesh.server.logFile, 'latin1'),
-      ].join('\n');
-      return [...secretsOf(w), ...seeds, token, token.split('.')[2] ?? token].some((secret) =>
-        logs.includes(secret),
-      );
+      // In the mesh with logins nobody else has used these secrets: the server logs the subjects that it refuses.
+      const { ingress } = await readSecrets(l.mesh.operator);
+      const logs = [...l.lines, readFileSync(l.mesh.server.logFile, 'latin1')].join('\n');
+      return [...seeds, ingress, token, token.split('.')[2] ?? token].some((secret) => logs.includes(secret));
     },
     control: async (w) => {
       const l = await w.login();

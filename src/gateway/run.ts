@@ -38,6 +38,7 @@ import { serveReplays } from './replay.js';
 import { Results } from './results.js';
 import { followGrants } from './revoked.js';
 import { Settler } from './settle.js';
+import { followShadow } from './shadow.js';
 import { showGateway } from './shown.js';
 import { Sight, type SightOptions } from './sight.js';
 import { Taken } from './taken.js';
@@ -97,6 +98,7 @@ export async function runGateway(options: GatewayOptions): Promise<RunningGatewa
   const peers = new Peers(core, open, decider, waiting, (msg) => results.take(msg));
 
   const stopPolicy = await followPolicy(core);
+  const stopShadow = await followShadow(core);
   const stopPresence = await watchPresence(core, {
     gone: (instances) => attempts.gone(instances),
     free: () => waiting.poke(),
@@ -138,6 +140,7 @@ export async function runGateway(options: GatewayOptions): Promise<RunningGatewa
       stopPresence();
       stopGrants();
       stopPolicy();
+      stopShadow();
       open.wheel.stop();
       core.pub.close();
       await tracing?.flush();

@@ -18,14 +18,16 @@ import type { Verdict } from './verdict.js';
 /** Refusals that are the word of the policy. */
 const CODES = [
   ...['root_denied', 'not_granted', 'grant_exceeded', 'policy_denied', 'policy_unmet', 'policy_error'],
+  ...['guard_denied', 'guard_unanswered'],
 ];
 
 /**
  * What the live policy said. Undefined where it was not asked: another guard refused the call or nobody is free for it,
- * or it was compared before, when it was held for what it has now.
+ * it was compared before, when it was held for what it has now, or it is a review.
  */
 export function liveSaid(draft: Draft, verdict: ChainVerdict): Said | undefined {
-  if (draft.approved !== undefined || draft.replay !== undefined) {
+  const { approved, answers, replay, review } = draft;
+  if ([approved, answers, replay, review].some((one) => one !== undefined)) {
     return undefined;
   }
   const ours = verdict.verdict !== 'deny' || CODES.includes(verdict.error.code);
@@ -92,9 +94,12 @@ function saidIn(verdict: Verdict, rules: readonly string[] = []): Said | undefin
   if (verdict.verdict === 'deny') {
     return { said: 'deny', code: verdict.error.code, rules };
   }
-  if (verdict.why !== 'approval') {
+  if (verdict.why === 'capacity') {
     return undefined;
   }
-  const needs = verdict.approval.rules.map(({ approvers, count }) => `${count} of ${approvers.join(' or ')}`);
+  const needs =
+    verdict.why === 'review'
+      ? verdict.asks.map(({ capability }) => `review by ${capability}`)
+      : verdict.approval.rules.map(({ approvers, count }) => `${count} of ${approvers.join(' or ')}`);
   return { said: 'hold', rules, needs: [...new Set(needs)].join(', ') };
 }

@@ -94,12 +94,22 @@ export class Shadow implements ShadowJudge {
     if (policy !== digest) {
       return; // the live policy has changed meanwhile
     }
-    const said = candidateSaid(draft, this.#core, this.#policy);
+    const said = this.#ask(draft);
     if (said === undefined) {
       this.#counts.unjudged++;
     } else {
       const { who: from, what: capability, id: call } = draft;
       this.#counts.add({ from, capability, call }, live, said, draft.nowMs);
+    }
+  }
+
+  /** Nothing that goes wrong here may reach the gateway. */
+  #ask(draft: Draft): Said | undefined {
+    try {
+      return candidateSaid(draft, this.#core, this.#policy);
+    } catch (err) {
+      this.#core.log.debug({ err: String(err) }, 'the candidate policy could not be asked');
+      return undefined;
     }
   }
 }

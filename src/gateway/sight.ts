@@ -17,7 +17,6 @@ import {
   ownTrace,
   readTrace,
   spanOf,
-  traceIdOf,
   traceOf,
   traceparentOf,
   type Trace,
@@ -110,8 +109,7 @@ export class Sight {
 
   /** The trace that begins with this root. One that is not sampled can be told from the root, and need not be written. */
   #begun(rootCall: string): Trace | undefined {
-    const trace = this.#on ? ownTrace(rootCall, this.#ratio) : undefined;
-    return trace?.sampled === true ? trace : undefined;
+    return this.#on ? ownTrace(rootCall, this.#ratio) : undefined;
   }
 
   /** The outcome of a call is durable. `known`: the capability stands in the registry. */
@@ -144,8 +142,7 @@ export class Sight {
     if (trace !== undefined) {
       return trace.sampled;
     }
-    const id = this.#ratio === 0 ? undefined : traceIdOf(headers.get(header.call) ?? '');
-    return id !== undefined && isSampled(id, this.#ratio);
+    return isSampled(headers.get(header.call) ?? '', this.#ratio);
   }
 
   #spans(tracing: Tracing, call: OpenCall, outcome: OutcomeRecord, epochMs: number, endMs: number): void {

@@ -2,6 +2,7 @@
  * What a gateway looks at before it takes its first call, with its own rights: the server, strangers, what it may do,
  * the streams, the policy, and the files of its folder. What `mesh doctor` shows beside it is judged by the same list.
  */
+import type { PolicyData } from '../domain/policy-data.js';
 import type { Facts } from '../domain/weakness/facts.js';
 import { sentenceOf } from '../domain/weakness/finding.js';
 import { judge } from '../domain/weakness/list.js';
@@ -55,7 +56,7 @@ async function look(nc: NatsConnection, { url, name, dir }: LookOptions): Promis
     tryStrangers(url),
     rightsOf(nc, name, 'gateway'),
     inspectStreams(nc),
-    readStoredPolicy(nc),
+    readStoredPolicy<PolicyData>(nc),
     dir === undefined ? undefined : renderedUsers(dir),
   ]);
   const { version = '', tls_required: tls = false } = nc.info ?? {};
@@ -65,7 +66,7 @@ async function look(nc: NatsConnection, { url, name, dir }: LookOptions): Promis
     strangers,
     rights: [rights],
     streams,
-    policy: stored?.text ?? null,
+    policy: stored?.v === 2 ? stored : null,
     ...(dir === undefined ? {} : { open: openFiles(dir) }),
     ...(rendered === undefined ? {} : { rendered }),
   };

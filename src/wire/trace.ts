@@ -55,10 +55,10 @@ export function traceparentOf(id: string, span: Span, sampled: boolean): string 
   return `00-${id}-${span}-${sampled ? '01' : '00'}`;
 }
 
-/** The trace of a call that brought none: made from the call id of its root. `ratio` (0–1) of them are sampled. */
+/** The trace of a call that brought none, made from the call id of its root; undefined when it is not sampled. */
 export function ownTrace(rootCall: string, ratio: number): Trace | undefined {
-  const id = traceIdOf(rootCall);
-  return id === undefined ? undefined : { id, sampled: isSampled(id, ratio) };
+  const id = isSampled(rootCall, ratio) ? traceIdOf(rootCall) : undefined;
+  return id === undefined ? undefined : { id, sampled: true };
 }
 
 /** The trace id of a call whose record says `trace` (a traceparent), or, where it says none, of its own root. */
@@ -113,9 +113,12 @@ export function spanOf(call: string): Span | undefined {
   return span === NO_SPAN ? undefined : span;
 }
 
-/** Is this trace among the sampled? The same answer everywhere for the same ratio. */
-export function isSampled(id: string, ratio: number): boolean {
-  return Number.parseInt(id.slice(24), 16) < ratio * 0x1_0000_0000;
+/**
+ * Is the trace that this call begins among the sampled, `ratio` (0–1) of all? The same answer everywhere: the last 32 bits
+ * of the id decide, which are chance.
+ */
+export function isSampled(call: string, ratio: number): boolean {
+  return bits(call, call.length - 8, call.length) % 0x1_0000_0000 < ratio * 0x1_0000_0000;
 }
 
 /** Two hex digits. A table is several times as fast as `toString(16)`, and every call needs one. */

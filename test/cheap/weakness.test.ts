@@ -24,7 +24,11 @@ const monitored = {
   listeners: [],
   plain: [],
 };
-const narrow = 'version: 1\nroles:\n  buyer: { call: [pay.out] }\nmembers:\n  me: [buyer]\n';
+const may = (call: string) => ({ roles: { buyer: { call: [call] } }, members: { me: ['buyer'] } });
+const narrow = { digest: 'd', data: may('pay.out') };
+const wide = { digest: 'd', data: may('>') };
+const unclear = { name: 'odd', effect: 'deny', reason: 'r', when: 'nobody.knows(' } as const;
+const broken = { digest: 'd', data: { ...narrow.data, rules: [unclear] } };
 const nowMs = 1_800_000_000_000;
 const loop = { version: '2.14.5', loopback: true, tls: false };
 
@@ -87,8 +91,8 @@ const rows: [check: string, weak: Facts, says: string, good: Facts][] = [
   ['streams', { streams: [{ ...stream, settings: ['allow_rollup_hdrs'] }] }, 'refuse', { streams: [stream] }],
   ['streams', { streams: [{ ...stream, settings: ['max_bytes'] }] }, 'warn', { streams: [stream] }],
   ['policy', { policy: null }, 'refuse', { policy: narrow }],
-  ['policy', { policy: 'version: 1\nroles: [' }, 'refuse', { policy: narrow }],
-  ['policy', { policy: narrow.replace('pay.out', "'>'") }, 'warn', { policy: narrow }],
+  ['policy', { policy: broken }, 'refuse', { policy: narrow }],
+  ['policy', { policy: wide }, 'warn', { policy: narrow }],
   ['files', { open: ['creds/me.json'] }, 'refuse', { open: [] }],
   ['identity', { identity: { answering: 0 } }, 'mend', { identity: { answering: 2 } }],
   ['identity', { identity: { answering: 1 } }, 'warn', { identity: { answering: 3 } }],

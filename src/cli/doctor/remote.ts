@@ -2,6 +2,7 @@
  * What the server and the services say when asked.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { PolicyData } from '../../domain/policy-data.js';
 import type { Facts } from '../../domain/weakness/facts.js';
 import type { Finding } from '../../domain/weakness/finding.js';
 import { connectBroker, type NatsConnection } from '../../fabric/connection.js';
@@ -55,7 +56,7 @@ async function lookWith(nc: NatsConnection, { url, dir }: Context): Promise<Fact
   const [strangers, streams, stored, open, users, identity] = await Promise.all([
     tryStrangers(url),
     inspectStreams(nc),
-    readStoredPolicy(nc),
+    readStoredPolicy<PolicyData>(nc),
     readInvitations(nc),
     lookAtRights(dir, url),
     lookAtIdentity(nc, dir),
@@ -66,7 +67,7 @@ async function lookWith(nc: NatsConnection, { url, dir }: Context): Promise<Fact
     server: { version, loopback: isLoopback(url), tls },
     strangers,
     streams,
-    policy: stored?.text ?? null,
+    policy: stored?.v === 2 ? stored : null,
     invitations: { nowMs: Date.now(), open },
     ...users,
     ...identity,

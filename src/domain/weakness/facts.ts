@@ -1,6 +1,13 @@
 /**
  * What checks judge. Whoever looks fills in what it can see; a check whose facts are missing says nothing.
  */
+import type { PolicyData } from '../policy-data.js';
+
+/** A policy as it stands in its bucket. */
+export interface StoredFacts {
+  readonly data: PolicyData;
+  readonly digest: string;
+}
 
 /** What one stream, consumer or bucket has beside what the table says. */
 export interface StreamFacts {
@@ -74,8 +81,8 @@ export interface Facts {
   readonly rights?: readonly OwnRights[];
   readonly tried?: readonly Tried[];
   readonly streams?: readonly StreamFacts[];
-  /** Text of the policy in force; `null` when there is none. */
-  readonly policy?: string | null;
+  /** The policy in force; `null` when there is none, or none that this version reads. */
+  readonly policy?: StoredFacts | null;
   /** Files and folders that others can read. */
   readonly open?: readonly string[];
   readonly rendered?: { readonly users: number; readonly same: boolean };

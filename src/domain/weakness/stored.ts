@@ -1,10 +1,11 @@
 /**
  * Checks of what is stored: streams and buckets, the policy, keys, enrolment tokens.
  */
-import { compilePolicy } from '../policy.js';
+import { compileData } from '../policy.js';
+import { atOnce } from '../slices.js';
 import { MeshError } from '../../wire/errors.js';
 import { limits } from '../../wire/limits.js';
-import type { Facts, StreamFacts } from './facts.js';
+import type { Facts, StoredFacts, StreamFacts } from './facts.js';
 import type { Said } from './finding.js';
 
 /** Settings that say how much, not what can happen. */
@@ -40,23 +41,23 @@ function isWeak({ missing, settings }: StreamFacts): boolean {
 }
 
 /** There is a policy, it compiles, and it does not let everybody do everything. */
-export function policy({ policy: text }: Facts): Said[] {
-  if (text === undefined) {
+export function policy({ policy: stored }: Facts): Said[] {
+  if (stored === undefined) {
     return [];
   }
-  if (text === null) {
+  if (stored === null) {
     return [{ state: 'refuse', found: 'none', fix: 'start mesh control with a policy, or mesh policy push' }];
   }
   try {
-    return [breadth(text)];
+    return [breadth(stored)];
   } catch (err) {
     const found = err instanceof MeshError ? err.sentence : String(err);
     return [{ state: 'refuse', found, fix: 'mend the file, and check it with mesh policy check' }];
   }
 }
 
-function breadth(text: string): Said {
-  const compiled = compilePolicy(text, 'the policy of the mesh');
+function breadth({ data, digest }: StoredFacts): Said {
+  const compiled = atOnce(compileData(data, digest));
   const wide = [...compiled.members()].filter((name) => {
     const { call, serve } = compiled.rightsOf(name);
     return [...call, ...serve].includes('>');

@@ -2,13 +2,9 @@
  * The bucket `mesh_grants`: written by control, watched by gateways.
  */
 import type { NatsConnection } from '@nats-io/transport-node';
-<<<<<<< HEAD
-import { kvGet, openBucket } from './streams.js';
-=======
-import type { LightPublisher } from './publisher.js';
 import { encodeHeaders, header, HeaderBlock } from '../wire/headers.js';
-import { openBucket } from './streams.js';
->>>>>>> main
+import type { LightPublisher } from './publisher.js';
+import { kvGet, openBucket } from './streams.js';
 import { watchKeys } from './watch.js';
 
 /** A change of what grants are judged by. `publicKey` is undefined when the name is gone. */

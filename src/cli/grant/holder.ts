@@ -41,7 +41,11 @@ async function joinedKey(name: Token, { data, config }: HolderOptions): Promise<
   try {
     const { url, credentials } = contextOf(readSettings(flags, ['data', 'users.operator']), 'operator');
     const nc = await connectBroker({ url, name: credentials.name, seed: credentials.seed });
-    return await holderKey(nc, name).finally(() => nc.close());
+    try {
+      return await holderKey(nc, name);
+    } finally {
+      await nc.close();
+    }
   } catch {
     return undefined;
   }

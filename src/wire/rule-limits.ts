@@ -62,6 +62,33 @@ export const ruleLimits = {
     reason: 'A reason, and an obligation: they stand in the records of each call that they are for.',
   },
   ruleObligations: { value: 8, unit: 'obligations', reason: 'Obligations of one rule.' },
+  shadowWork: {
+    value: 50_000,
+    unit: 'steps',
+    reason: 'A candidate policy may take a tenth of what the live one may: about 2 ms of a gateway.',
+  },
+  shadowPercent: {
+    value: 5,
+    unit: 'percent',
+    reason: 'Part of the time of a gateway that judging by a candidate policy takes at most.',
+  },
+  shadowSliceMs: {
+    value: 1,
+    unit: 'ms',
+    reason: 'Judging by a candidate policy in one go; then calls go on.',
+  },
+  shadowWaiting: {
+    value: 1_024,
+    unit: 'calls',
+    reason: 'Calls that wait for the word of a candidate policy.',
+  },
+  shadowBytes: { value: 8_388_608, unit: 'bytes', reason: 'Bodies of the calls that wait for it.' },
+  shadowRows: {
+    value: 200,
+    unit: 'rows',
+    reason: 'Kinds of differences that are told apart; a page of them.',
+  },
+  shadowExamples: { value: 3, unit: 'calls', reason: 'Examples of each difference.' },
   owners: { value: 64, unit: 'owners', reason: 'Teams with a policy file of their own.' },
   ownerRules: {
     value: 100,

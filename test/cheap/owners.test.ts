@@ -221,6 +221,13 @@ const refusals: readonly (readonly [
   ['a long hold', 'expires: 30min', 'expires: 2h', `${TEAM}:8 rules[0].expires`, /longer.*3600000/],
   ['an endless hold', ', expires: 30min', '', `${TEAM}:8 rules[0]`, /how long/],
   [
+    'a reviewer',
+    'rules:',
+    'rules:\n  - { name: q, effect: ask, ask: { capability: shop.look, before: dispatch } }',
+    `${TEAM}:8 rules[0].ask.capability`,
+    /may not ask shop\.look \(allowed: pay\.>\)/,
+  ],
+  [
     'the role of another owner',
     /rules:[^]*/,
     'rules: [{ name: r, effect: deny, match: { role: [stock-reader] } }]',

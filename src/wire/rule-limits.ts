@@ -82,8 +82,10 @@ export const ruleLimits = {
   askPollMs: {
     value: 100,
     unit: 'ms',
-    reason: 'A review that another gateway decided is looked for in the register this often.',
+    reason:
+      'A review that another gateway decided is looked for in the register after this; each time twice as long.',
   },
+  askPollMaxMs: { value: 1_000, unit: 'ms', reason: 'The longest between two looks for such a review.' },
   askKeepMs: {
     value: 1_000,
     unit: 'ms',

@@ -6,6 +6,7 @@ import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Mesh, MeshError, TaskContext } from '../../src/agent/index.js';
+import type { CallPage } from '../../src/control/views/pages.js';
 import { tail } from '../../src/fabric/reader.js';
 import type { DecisionRecord, OutcomeRecord, ParkedRecord } from '../../src/wire/generated/messages.js';
 import { runGateway } from '../../src/gateway/run.js';
@@ -13,6 +14,7 @@ import { header } from '../../src/wire/headers.js';
 import { limits } from '../../src/wire/limits.js';
 import { newCallId } from '../../src/wire/ulid.js';
 import { person } from '../support/approvals.js';
+import { ask as view } from '../support/views.js';
 import { startTestMesh, until, type TestMesh } from '../support/mesh.js';
 
 const ask = (capability: string, more = '') => `ask: { capability: ${capability}, before: dispatch${more} }`;
@@ -149,6 +151,8 @@ beforeAll(async () => {
     }
     return { text: body.text };
   });
+  const closed = { type: 'object', properties: {}, additionalProperties: false };
+  await bank.serve('report.odd', { output: closed }, () => ({ hidden: 1 }));
   await bank.serve('slow.report', (body) => (ran.push(body), body));
   const shop = await mesh.connect('shop', { concurrency: 100 });
   await shop.serve('shop.order', (body: object, ctx: TaskContext) => ctx.call('pay.transfer', body));
@@ -390,6 +394,21 @@ describe('before the outcome', () => {
     const error = await errorOf(me.call('report.make', { text: 'hidden', fail: true }));
     expect(error.code).toBe('handler_failed');
     expect(JSON.stringify(error.toBody())).not.toContain('hidden');
+    const wrong = await errorOf(me.call('report.odd'));
+    expect(wrong.code).toBe('output_invalid');
+    expect(JSON.stringify(wrong.toBody())).not.toContain('hidden');
+  });
+
+  test('people see the review below the call, and what was said', async () => {
+    const call = await me.send('pay.transfer', { amount: 14, say: { allow: true, reason: 'fine' } });
+    await me.wait(call);
+    const page = await view<CallPage>(mesh.operator, 'view.operator.call', { call });
+    const [root, below] = page.calls.toSorted((a, b) => Number(b.asked ?? 0) - Number(a.asked ?? 0));
+    expect(root?.reviews).toMatchObject([{ rule: 'sanctions', by: 'law', allow: true, reason: 'fine' }]);
+    expect(below).toMatchObject({
+      ...{ from: 'gateway', capability: 'law.review', parent: `me.${call}`, status: 'completed' },
+      review: { of: `me.${call}`, rule: 'sanctions' },
+    });
   });
 });
 

@@ -19,6 +19,8 @@ export type RulesOf = Readonly<Record<Effect, readonly Rule[]>> & {
   readonly any: boolean;
 };
 
+const NONE: readonly Rule[] = [];
+
 /** A rule that could not be judged. */
 export class Unjudged extends Error {
   constructor(
@@ -89,7 +91,7 @@ export class Rules {
         by.forEach((rule) => granting.add(rule));
       }
       const held = hold.filter(applies);
-      const asks = call.review === true ? [] : ask.filter(applies);
+      const asks = call.review === true || ask.length === 0 ? NONE : ask.filter(applies);
       const bound = allow.filter((rule) => rule.obligations !== undefined && applies(rule));
       bound.forEach((rule) => granting.add(rule));
       return held.length > 0

@@ -1,12 +1,13 @@
 /**
- * The policy of the mesh: control follows its file and writes what changed into the bucket that gateways watch, and so
+ * The policy of the mesh: control follows its file and those of its owners, and writes what changed into the bucket that gateways watch, and so
  * does an operator's push. Only what compiles is written.
  */
 import type { NatsConnection } from '../fabric/connection.js';
 import { eventLoop } from '../fabric/event-loop.js';
-import { readText, watchText } from '../fabric/file.js';
+import { readPolicyTexts, watchPolicyTexts, type PolicyTexts } from '../fabric/policy-files.js';
 import { putPolicy, readStoredPolicy, watchPolicy, type StoredPolicy } from '../fabric/policy-store.js';
 import { Newest } from '../domain/newest.js';
+import { ownerFiles } from '../domain/owners/read.js';
 import type { PolicyData } from '../domain/policy-data.js';
 import { readPolicy, type ReadPolicy } from '../domain/policy-read.js';
 import { compileData, policyFrom, type Policy } from '../domain/policy.js';
@@ -26,7 +27,8 @@ type Stored = StoredPolicy<PolicyData>;
  * followed then: a policy that was pushed outlives a restart. Throws config_missing, config_invalid.
  */
 export async function firstPolicy(nc: NatsConnection, file: string): Promise<Policy> {
-  const read = readPolicy(readText(file), file);
+  const { text, files } = readPolicyTexts(file, ownerFiles);
+  const read = readPolicy(text, file, files);
   policyFrom(read);
   const stored = await readStoredPolicy<PolicyData>(nc);
   const stays = stored?.followed === read.digest ? stored : undefined;
@@ -47,9 +49,9 @@ export async function followPolicy(control: Control, file: string): Promise<() =
   const newest = new Newest<Stored>((stored) => replace(control, stored), eventLoop);
   const stopWatch = await watchPolicy<PolicyData>(control.nc, (stored) => newest.offer(stored));
   const writer = new Writer(control);
-  const watched = watchText(file, (text) => {
+  const watched = watchPolicyTexts(file, ownerFiles, ({ text, files }) => {
     try {
-      const read = readPolicy(text, file);
+      const read = readPolicy(text, file, files);
       control.policy = policyFrom(read); // whoever asks control at once is not told the old one
       writer.write(storedOf(read, read.digest));
     } catch (err) {
@@ -65,8 +67,8 @@ export async function followPolicy(control: Control, file: string): Promise<() =
 }
 
 /** An operator's policy. It is in force with a gateway a moment after this. Throws config_invalid. */
-export async function pushPolicy(control: Control, text: string, by: Token): Promise<object> {
-  const read = readPolicy(text, 'the pushed policy');
+export async function pushPolicy(control: Control, { text, files }: PolicyTexts, by: Token): Promise<object> {
+  const read = readPolicy(text, 'the pushed policy', files);
   policyFrom(read);
   const before = await readStoredPolicy(control.nc);
   await putPolicy(control.nc, storedOf(read, before?.followed ?? read.digest, by));

@@ -10,6 +10,10 @@ export interface RoleData {
   readonly call?: readonly string[];
   readonly serve?: readonly string[];
   readonly mayRoot?: boolean;
+  /** The owner whose file defines it; missing: the mesh owner. */
+  readonly owner?: string;
+  /** Patterns of the capabilities that `mayRoot` is bound to; missing: all. */
+  readonly within?: readonly string[];
 }
 
 /** All that a policy says. */

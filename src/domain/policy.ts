@@ -7,6 +7,7 @@ import { matches } from '../wire/names.js';
 import { problemError } from './config/yaml.js';
 import type { Issuers } from './grants/issuers.js';
 import type { PolicyData, RoleData } from './policy-data.js';
+import type { OwnedFiles } from './owners/read.js';
 import { readPolicy, type ReadPolicy } from './policy-read.js';
 import type { RoutingPolicy } from './routing.js';
 import { compileRules } from './rules/compile.js';
@@ -18,7 +19,8 @@ import type { Steps } from './slices.js';
 interface Role {
   readonly call: readonly string[];
   readonly serve: readonly string[];
-  readonly mayRoot: boolean;
+  /** Patterns of the capabilities with which its members may begin a tree of calls. */
+  readonly roots: readonly string[];
 }
 
 const CACHE = 50_000;
@@ -33,6 +35,9 @@ export class Policy {
   readonly issuers: Issuers;
   readonly #members: ReadonlyMap<string, readonly Role[]>;
   readonly #roleNames: ReadonlyMap<string, readonly string[]>;
+  /** Owners of the roles that are not of the mesh owner; empty without owners. */
+  readonly #roleOwners: ReadonlyMap<string, string>;
+  readonly #seen = new Map<string, readonly string[]>();
   readonly #routing: readonly (readonly [pattern: string, policy: RoutingPolicy])[];
   readonly #cache = new Map<string, boolean>();
   readonly #routes = new Map<string, RoutingPolicy>();
@@ -44,11 +49,14 @@ export class Policy {
     issuers: Issuers,
     roleNames: ReadonlyMap<string, readonly string[]> = new Map(),
     rules: readonly Rule[] = [],
+    roleOwners: ReadonlyMap<string, string> = new Map(),
   ) {
     this.issuers = issuers;
     this.digest = digest;
     this.#roleNames = roleNames;
-    this.rules = rules.length === 0 ? undefined : new Rules(rules, (member) => this.rolesOf(member));
+    this.#roleOwners = roleOwners;
+    const seen = (member: string, owner: string | undefined) => this.#rolesSeen(member, owner);
+    this.rules = rules.length === 0 ? undefined : new Rules(rules, seen);
     this.#members = members;
     this.#routing = routing;
   }
@@ -84,9 +92,15 @@ export class Policy {
     return this.#may('serve', member, capability);
   }
 
-  /** May the member start a call of its own (without a ticket)? */
-  mayRoot(member: string): boolean {
-    return this.#members.get(member)?.some((r) => r.mayRoot) ?? false;
+  /** May the member start a call of its own (without a ticket) of this capability? */
+  mayRoot(member: string, capability: string): boolean {
+    const fits = (pattern: string): boolean => pattern === '>' || matches(pattern, capability);
+    return this.#members.get(member)?.some(({ roots }) => roots.some(fits)) ?? false;
+  }
+
+  /** Patterns of the capabilities with which the member may start a call of its own. */
+  rootsOf(member: string): readonly string[] {
+    return (this.#members.get(member) ?? []).flatMap((r) => r.roots);
   }
 
   /** How calls of the capability choose an instance. */
@@ -97,6 +111,20 @@ export class Policy {
       remember(this.#routes, capability, policy);
     }
     return policy;
+  }
+
+  /** A rule sees the roles of the mesh owner and those of its own owner: no file bends what another one says. */
+  #rolesSeen(member: string, owner: string | undefined): readonly string[] {
+    if (this.#roleOwners.size === 0) {
+      return this.rolesOf(member);
+    }
+    const key = `${owner ?? ''} ${member}`;
+    let seen = this.#seen.get(key);
+    if (seen === undefined) {
+      seen = this.rolesOf(member).filter((role) => [undefined, owner].includes(this.#roleOwners.get(role)));
+      remember(this.#seen, key, seen);
+    }
+    return seen;
   }
 
   #may(what: 'call' | 'serve', member: string, capability: string): boolean {
@@ -110,9 +138,9 @@ export class Policy {
   }
 }
 
-/** Compile the text of a policy file. Throws config_invalid with the place of the first error. */
-export function compilePolicy(text: string, file: string): Policy {
-  return policyFrom(readPolicy(text, file));
+/** Compile a policy file with those of its owners. Throws config_invalid with the place of the first error. */
+export function compilePolicy(text: string, file: string, owned: OwnedFiles = {}): Policy {
+  return policyFrom(readPolicy(text, file, owned));
 }
 
 /** The policy that was read. Throws config_invalid with the place of the first problem. */
@@ -154,11 +182,16 @@ function policyOf(data: PolicyData, digest: string, rules: readonly Rule[]): Pol
     new Map(Object.entries(data.issuers ?? {})),
     new Map(Object.entries(data.members ?? {})),
     rules,
+    new Map(
+      Object.entries(data.roles ?? {}).flatMap(([name, { owner }]) =>
+        owner === undefined ? [] : [[name, owner]],
+      ),
+    ),
   );
 }
 
-function roleOf({ call = [], serve = [], mayRoot = false }: RoleData): Role {
-  return { call, serve, mayRoot };
+function roleOf({ call = [], serve = [], mayRoot = false, within = ['>'] }: RoleData): Role {
+  return { call, serve, roots: mayRoot ? within : [] };
 }
 
 /** Remember within a bound: a full cache is emptied, which costs one round of look-ups. */

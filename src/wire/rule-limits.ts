@@ -51,6 +51,11 @@ export const ruleLimits = {
     unit: 'names',
     reason: 'Rules that a decision names, the first in the file first.',
   },
+  ruleNameChars: {
+    value: 64,
+    unit: 'characters',
+    reason: 'The name of a rule, with that of its owner: it stands in decisions.',
+  },
   ruleText: {
     value: 512,
     unit: 'characters',
@@ -90,6 +95,12 @@ export const ruleLimits = {
     value: 1_000,
     unit: 'ms',
     reason: 'The stream is told this often that a taken call still waits for answers; below ackWaitMs.',
+  },
+  owners: { value: 64, unit: 'owners', reason: 'Teams with a policy file of their own.' },
+  ownerRules: {
+    value: 100,
+    unit: 'rules',
+    reason: 'Rules of the file of an owner, unless the mesh owner says otherwise.',
   },
   approvers: { value: 16, unit: 'approvals', reason: 'Approvals that one rule may ask for.' },
 } as const satisfies Record<string, { value: number; unit: string; reason: string }>;

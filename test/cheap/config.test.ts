@@ -81,6 +81,9 @@ function fitting(key: SettingKey): readonly [string, string, string] {
     case 'flag':
       return ['true', 'false', 'true'];
     case 'list':
+      if (key === 'server.accept') {
+        return ['server-version', 'tls', 'files'];
+      }
       return key === 'serve.allowOrigins' ? ['https://one', 'https://two', 'http://three'] : WORDS;
     case 'text':
       return 'secret' in shape ? SEEDS : 'digits' in shape ? ['9464', 'off', '[::1]:9464'] : WORDS;

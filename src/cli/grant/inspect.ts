@@ -8,8 +8,10 @@ import { constraintText } from '../../domain/grants/arguments.js';
 import { GrantBook } from '../../domain/grants/book.js';
 import { readGrant } from '../../domain/grants/chain.js';
 import type { Claims } from '../../domain/grants/claims.js';
+import { ownerFiles } from '../../domain/owners/read.js';
 import { compilePolicy } from '../../domain/policy.js';
 import { places, textIfAny } from '../../fabric/folder.js';
+import { readPolicyTexts } from '../../fabric/policy-files.js';
 import { readIssuer } from '../../fabric/issuer.js';
 import { readUsers } from '../../fabric/users.js';
 import { asMeshError, type MeshError } from '../../wire/errors.js';
@@ -67,7 +69,10 @@ function judge(text: string, last: Claims | undefined, options: InspectOptions):
   const file = pathIn(settings, 'policy') ?? join(dir, places.policy);
   try {
     const written = textIfAny(file);
-    const issuers = written === undefined ? new Map() : compilePolicy(written, file).issuers;
+    const issuers =
+      written === undefined
+        ? new Map()
+        : compilePolicy(written, file, readPolicyTexts(file, ownerFiles).files).issuers;
     const book = new GrantBook(() => issuers);
     book.setIssuer(MESH_ISSUER, readIssuer(dir)?.publicKey);
     readUsers(dir).forEach(({ name, publicKey }) => book.setHolder(name, publicKey));

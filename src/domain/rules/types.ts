@@ -55,6 +55,8 @@ export interface RuleSource {
   readonly expires?: number;
   /** ask: whom. */
   readonly ask?: AskSource;
+  /** The owner whose file it stands in, which begins its name; missing: the mesh owner. */
+  readonly owner?: string;
 }
 
 /** A compiled rule. */

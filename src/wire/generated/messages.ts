@@ -66,6 +66,12 @@ export interface Admin {
    * The text of a policy file (policy).
    */
   policy?: string;
+  /**
+   * Texts of the files of its owners, by their paths as the policy writes them (policy).
+   */
+  files?: {
+    [k: string]: string;
+  };
 }
 
 /**

@@ -84,6 +84,18 @@ export const schemas = {
         maxLength: 393216,
         description: 'The text of a policy file (policy).',
       },
+      files: {
+        type: 'object',
+        propertyNames: {
+          maxLength: 256,
+        },
+        additionalProperties: {
+          type: 'string',
+          maxLength: 393216,
+        },
+        maxProperties: 64,
+        description: 'Texts of the files of its owners, by their paths as the policy writes them (policy).',
+      },
     },
     required: [],
     additionalProperties: false,

@@ -151,8 +151,10 @@ export class Reviewer {
     if (this.#waiting.has(key)) {
       return to.poll();
     }
-    if (this.#admitter.admit(incoming, origin, to.id) === 'held') {
+    const wait = (): void =>
       this.#waiting.add({ key, incoming, origin, capability: ask.capability, sinceMs: Date.now() });
+    if (this.#admitter.admit(incoming, origin, to.id) === 'held') {
+      wait();
     }
   }
 

@@ -115,7 +115,7 @@ export interface Draft extends Incoming {
   chain: string[];
   // the grant that the caller presents, and those in force: the ticket's and this one
   grant: OpenedGrant | undefined;
-  grants: CarriedGrant[] | undefined;
+  grants: readonly CarriedGrant[] | undefined;
   /** Who of the chain no role lists, and whether a grant of theirs covers this call. */
   byGrant: Map<string, boolean> | undefined;
   // deadline

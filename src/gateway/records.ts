@@ -3,6 +3,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { AdmittedCall } from '../chain/verdict.js';
+import type { CarriedGrant } from '../domain/grants/book.js';
 import type { Draft } from '../chain/draft.js';
 import type { DecisionRecord, OutcomeRecord } from '../wire/generated/messages.js';
 import { parseBodyRef } from '../domain/body-ref.js';
@@ -119,7 +120,7 @@ function withReviews(record: DecisionRecord, { reviews, review }: Draft): void {
 /** The grants in force, and where the one comes from that the call itself presented. */
 function withGrants(record: DecisionRecord, { grants, grant }: Draft): void {
   if (grants !== undefined) {
-    record.grants = grants;
+    record.grants = grants as CarriedGrant[];
   }
   if (grant !== undefined) {
     record.proof = grant.proof;

@@ -27,6 +27,7 @@ import { Slots } from './bodies/slots.js';
 import { Cancels } from './cancels.js';
 import type { Core } from './core.js';
 import { Decider } from './decide.js';
+import { serveIntroductions } from './introduce.js';
 import { OpenSet } from './open.js';
 import { park } from './park.js';
 import { serveParts } from './parts.js';
@@ -123,6 +124,7 @@ export async function runGateway(options: GatewayOptions): Promise<RunningGatewa
     serveReplays(core, open, admitter),
     serveRecalls(core, open, waiting),
     serveBodies(core),
+    serveIntroductions(core),
     serveParts({ core, open, attempts, settler }),
     serveCancels({ core, open, waiting, attempts, settler, admitter, cancels }),
   ];

@@ -12,7 +12,7 @@ import { header } from '../wire/headers.js';
 import { limits } from '../wire/limits.js';
 import { birthOf, isCallId } from '../wire/ulid.js';
 import type { Admitter } from './admit.js';
-import { findBody } from './bodies/check.js';
+import { beforehand } from './beforehand.js';
 import type { Core } from './core.js';
 import { deadOfUndecided, writeDead } from './dead.js';
 import { lookUp } from './lookup.js';
@@ -127,10 +127,11 @@ export class Taker {
   }
 
   #admit(incoming: Incoming, origin: Origin, streamSeq: number): void {
-    if (incoming.headers.get(header.bodyRef) === undefined) {
+    const reading = beforehand(this.#core, incoming);
+    if (reading === undefined) {
       return this.#judge(incoming, origin, streamSeq);
     }
-    findBody(this.#core, incoming).then(
+    reading.then(
       (found) => this.#judge(found, origin, streamSeq),
       () => origin.undone(),
     );

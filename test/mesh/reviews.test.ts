@@ -39,14 +39,15 @@ rules:
     match: { capability: ['pay.transfer'] }
     reason: the law wants it
     effect: ask
-    ${ask('law.review', ', timeout: 500ms')}
+    ${ask('law.review', ', timeout: 10s')}
   - name: privacy
     match: { capability: ['pay.transfer'] }
     when: has(args.private)
     effect: ask
-    ${ask('law.privacy', ', timeout: 500ms, send: [labels]')}
+    ${ask('law.privacy', ', timeout: 10s, send: [labels]')}
   - { name: nobody-there, match: { capability: ['pay.nobody'] }, effect: ask, ${ask('law.nobody')} }
-  - { name: itself, match: { capability: ['pay.itself'] }, effect: ask, ${ask('both.review')} }
+  - { name: itself, match: { capability: ['pay.itself'] }, effect: ask, ${ask('both.review', ', timeout: 500ms')} }
+  - { name: quick, match: { capability: ['pay.quick'] }, effect: ask, ${ask('law.review', ', timeout: 300ms')} }
   - { name: patient, match: { capability: ['pay.patient'] }, effect: ask, ${ask('law.slow', ', timeout: 20s')} }
   - name: large
     match: { capability: ['pay.transfer'] }
@@ -56,7 +57,7 @@ rules:
   - name: clean
     match: { capability: ['report.>'] }
     effect: ask
-    ask: { capability: law.output, before: outcome, timeout: 1s }
+    ask: { capability: law.output, before: outcome, timeout: 10s }
   - name: slow
     match: { capability: ['slow.report'] }
     effect: ask
@@ -64,7 +65,7 @@ rules:
   - name: everything
     match: { labels: { watch: all } }
     effect: ask
-    ${ask('law.review', ', timeout: 500ms')}
+    ${ask('law.review', ', timeout: 10s')}
 `;
 
 interface Asked {
@@ -139,7 +140,15 @@ beforeAll(async () => {
   );
   me = await mesh.connect('me');
   const bank = await mesh.connect('bank', { concurrency: 3_000 });
-  for (const name of ['pay.transfer', 'pay.nobody', 'pay.itself', 'pay.look', 'pay.patient', 'pay.free']) {
+  for (const name of [
+    'pay.transfer',
+    'pay.nobody',
+    'pay.itself',
+    'pay.look',
+    'pay.patient',
+    'pay.quick',
+    'pay.free',
+  ]) {
     await bank.serve(name, (body) => (ran.push(body), { paid: true }));
   }
   await bank.serve('both.review', () => ({ allow: true }));
@@ -225,7 +234,6 @@ describe('before dispatch', () => {
   });
 
   test.each([
-    ['silence', { how: 'silent' }],
     ['an error', { how: 'throws' }],
     ['a truth of another kind', { say: true }],
     ['more than was asked', { say: { allow: true, force: true } }],
@@ -237,6 +245,12 @@ describe('before dispatch', () => {
     expect([error.code, error.status]).toEqual(['guard_unanswered', 'refused']);
     expect(error.details['rule']).toBe('sanctions');
     expect(ran.length).toBe(before);
+  });
+
+  test('silence is a no', async () => {
+    const error = await errorOf(me.call('pay.quick', { how: 'silent' }));
+    expect([error.code, error.details['rule']]).toEqual(['guard_unanswered', 'quick']);
+    expect(error.details['why']).toMatch(/no answer within 300 ms|expired|unknown/);
   });
 
   test('nobody offers it; and an agent that does it itself may not say that it may', async () => {

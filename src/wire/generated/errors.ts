@@ -339,6 +339,18 @@ export const errorTable = {
     message: 'link {link} of the grant, {id}, was revoked{fate}',
     help: 'Ask its issuer why. What it did before is in the outcomes of its calls.',
   },
+  grant_unknown: {
+    class: 'authority',
+    retry: 'never',
+    message: 'the mesh keeps no grant with the digest {digest}',
+    help: 'Make a new call with the whole text of the grant in Mesh-Grant, or introduce it again (docs/protocol.md).',
+  },
+  grant_not_kept: {
+    class: 'capacity',
+    retry: 'later',
+    message: 'the mesh keeps {max} grants for {whose} already',
+    help: 'Present the text of the grant with each call; room is made when kept grants are over.',
+  },
   grant_exceeded: {
     class: 'authority',
     retry: 'never',

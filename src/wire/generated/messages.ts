@@ -599,6 +599,10 @@ export interface DecisionRecord {
       [k: string]: string[];
     };
     /**
+     * Set when it was introduced: SHA-256 (base64url) of its text; tickets name it by this.
+     */
+    digest?: string;
+    /**
      * Until when it can be used, in epoch seconds.
      */
     exp: number;
@@ -1605,9 +1609,30 @@ export interface Ticket {
       [k: string]: string[];
     };
     /**
+     * Set when it was introduced: SHA-256 (base64url) of its text; tickets name it by this.
+     */
+    digest?: string;
+    /**
      * Until when it can be used, in epoch seconds.
      */
     exp: number;
+  }[];
+  /**
+   * The same of those grants that the mesh keeps, by their digest.
+   *
+   * @maxItems 4
+   *
+   * Items: A grant that its holder introduced.
+   */
+  introduced?: {
+    /**
+     * Which entry of the chain presented it.
+     */
+    at: number;
+    /**
+     * SHA-256 (base64url) of its text.
+     */
+    digest: string;
   }[];
 }
 

@@ -788,6 +788,12 @@ export const schemas = {
               maxProperties: 16,
               description: 'Labels that a call must have.',
             },
+            digest: {
+              type: 'string',
+              maxLength: 64,
+              description:
+                'Set when it was introduced: SHA-256 (base64url) of its text; tickets name it by this.',
+            },
             exp: {
               type: 'integer',
               minimum: 0,
@@ -2173,6 +2179,12 @@ export const schemas = {
               maxProperties: 16,
               description: 'Labels that a call must have.',
             },
+            digest: {
+              type: 'string',
+              maxLength: 64,
+              description:
+                'Set when it was introduced: SHA-256 (base64url) of its text; tickets name it by this.',
+            },
             exp: {
               type: 'integer',
               minimum: 0,
@@ -2185,6 +2197,30 @@ export const schemas = {
         },
         maxItems: 4,
         description: 'Grants of those in the chain, in its order: each extends what its entry may have done.',
+      },
+      introduced: {
+        type: 'array',
+        items: {
+          type: 'object',
+          description: 'A grant that its holder introduced.',
+          properties: {
+            at: {
+              type: 'integer',
+              minimum: 0,
+              maximum: 16,
+              description: 'Which entry of the chain presented it.',
+            },
+            digest: {
+              type: 'string',
+              maxLength: 64,
+              description: 'SHA-256 (base64url) of its text.',
+            },
+          },
+          required: ['at', 'digest'],
+          additionalProperties: false,
+        },
+        maxItems: 4,
+        description: 'The same of those grants that the mesh keeps, by their digest.',
       },
     },
     required: ['kid', 'epoch', 'seq', 'agent', 'from', 'call', 'attempt', 'deadline', 'root', 'chain'],

@@ -112,7 +112,7 @@ export const buckets = {
   mesh_identity: {
     maxBytes: 32 * MiB,
     markerTtlMs: 60_000,
-    why: 'Keys of users (key.{key}, name.{name}), enrolment tokens by digest, names that are revoked.',
+    why: 'Keys of users (key.{key}, name.{name}), enrolment tokens by digest, names and keys that are revoked (revoked.{name or key}).',
   },
   mesh_policy: {
     maxBytes: 4 * MiB,
@@ -122,7 +122,7 @@ export const buckets = {
   mesh_grants: {
     maxBytes: 64 * MiB,
     markerTtlMs: 60_000,
-    why: 'What grants are judged by: public keys of members (holder.{name}) and issuers (issuer.{name}), and what was revoked (revoked.id.{id}, revoked.holder.{name}). Written by control only.',
+    why: 'What grants are judged by: public keys of members (holder.{name}) and issuers (issuer.{name}), and what was revoked (revoked.id.{id}, revoked.holder.{name}; each until no such grant can be left). Written by control only.',
   },
 } as const satisfies Record<string, BucketRow>;
 
@@ -164,6 +164,11 @@ export const brokerRights = {
       '$JS.API.CONSUMER.INFO.KV_mesh_grants.>',
       '$JS.API.CONSUMER.MSG.NEXT.KV_mesh_grants.>',
       '$JS.API.CONSUMER.DELETE.KV_mesh_grants.>',
+      // Who was put out, and nothing else of that bucket.
+      '$JS.API.CONSUMER.CREATE.KV_mesh_identity.*.$KV.mesh_identity.revoked.*',
+      '$JS.API.CONSUMER.INFO.KV_mesh_identity.>',
+      '$JS.API.CONSUMER.MSG.NEXT.KV_mesh_identity.>',
+      '$JS.API.CONSUMER.DELETE.KV_mesh_identity.>',
       '$JS.FC.>',
       '$KV.mesh_state.suspect.>',
     ],

@@ -27,6 +27,7 @@ export type Command =
   | 'enrol'
   | 'revoke'
   | 'reinstate'
+  | 'member'
   | 'replay'
   | 'discard'
   | 'body'

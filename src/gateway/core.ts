@@ -6,6 +6,7 @@ import type { LightPublisher } from '../fabric/publisher.js';
 import type { KeyRing } from '../wire/keyring.js';
 import type { GrantBook } from '../domain/grants/book.js';
 import type { Policy } from '../domain/policy.js';
+import type { RevokedNames } from '../domain/revoked.js';
 import type { Registry } from '../domain/registry.js';
 import type { Roster } from '../domain/roster.js';
 import type { Router } from '../domain/routing.js';
@@ -27,6 +28,10 @@ export interface Core {
   policy: Policy;
   /** What grants are judged by, and those proven before. */
   readonly grants: GrantBook;
+  /** Who was put out. */
+  readonly revoked: RevokedNames;
+  /** Everything that was revoked before this is known here (monotonic ms). */
+  knowsRevokedMs: () => number;
   readonly registry: Registry;
   readonly roster: Roster;
   readonly router: Router;

@@ -9,6 +9,7 @@ import { cork } from '../fabric/cork.js';
 import { freshInbox } from '../fabric/raw.js';
 import { GrantBook } from '../domain/grants/book.js';
 import { Registry } from '../domain/registry.js';
+import { RevokedNames } from '../domain/revoked.js';
 import { Roster } from '../domain/roster.js';
 import { Router } from '../domain/routing.js';
 import { taskToken } from '../domain/ticket.js';
@@ -22,6 +23,7 @@ import { serveAdoptions } from './adopt.js';
 import { Admitter } from './admit.js';
 import { serveAsks } from './ask.js';
 import { Attempts } from './attempts.js';
+import { followAuthority } from './authority.js';
 import { serveBodies } from './bodies/serve.js';
 import { Slots } from './bodies/slots.js';
 import { Cancels } from './cancels.js';
@@ -36,7 +38,6 @@ import { watchPresence } from './presence.js';
 import { serveCancels, serveRecalls } from './recall.js';
 import { serveReplays } from './replay.js';
 import { Results } from './results.js';
-import { followGrants } from './revoked.js';
 import { Settler } from './settle.js';
 import { showGateway } from './shown.js';
 import { Sight, type SightOptions } from './sight.js';
@@ -94,7 +95,7 @@ export async function runGateway(options: GatewayOptions): Promise<RunningGatewa
     gone: (instances) => attempts.gone(instances),
     free: () => waiting.poke(),
   });
-  const stopGrants = await followGrants({ core, open, attempts, settler });
+  const stopAuthority = await followAuthority({ core, open, attempts, settler, waiting });
   open.wheel.start();
   waiting.start();
   const stopResults = hearResults(core, results);
@@ -128,7 +129,7 @@ export async function runGateway(options: GatewayOptions): Promise<RunningGatewa
       await peers.stop();
       stopResults();
       stopPresence();
-      stopGrants();
+      stopAuthority();
       stopPolicy();
       open.wheel.stop();
       core.pub.close();
@@ -157,6 +158,8 @@ async function startCore(options: GatewayOptions): Promise<{ core: Core; tracing
     ingress: secrets.ingress,
     policy,
     grants: new GrantBook(() => core.policy.issuers),
+    revoked: new RevokedNames(),
+    knowsRevokedMs: () => -Infinity,
     registry,
     roster,
     router: new Router(registry, roster, (capability) => core.policy.routingOf(capability)),

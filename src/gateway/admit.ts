@@ -76,7 +76,10 @@ export class Admitter {
     if (origin.kind === 'call' || origin.kind === 'parked') {
       return 'held';
     }
-    const error = meshError('unavailable', { waitedMs: limits.blindMs, why: 'what was revoked cannot be seen' });
+    const error = meshError('unavailable', {
+      waitedMs: limits.blindMs,
+      why: 'what was revoked cannot be seen',
+    });
     return this.#refuse(draft, fallbackId, 'refused', error, origin);
   }
 

@@ -189,7 +189,11 @@ export class Attempts {
     const entry = this.#core.registry.find(call.record.capability, call.record.major);
     const last = this.#core.roster.get(call.record.agent, call.record.instance ?? '');
     const instance = entry === undefined ? undefined : this.#choose(entry, call.record, now, last);
-    if (instance === undefined || isBlind(this.#core) || (entry?.idempotent !== true && (call.record.dispatches ?? 0) > 0)) {
+    if (
+      instance === undefined ||
+      isBlind(this.#core) ||
+      (entry?.idempotent !== true && (call.record.dispatches ?? 0) > 0)
+    ) {
       return this.#open.wheel.set(call, Math.min(now + limits.backoffMs, call.record.deadline));
     }
     this.#decider.again(call, this.#nextRecord(call, instance), instance, (other) => {

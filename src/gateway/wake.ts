@@ -80,7 +80,11 @@ async function wake(core: Core, open: OpenSet, admitter: Admitter, msg: Msg): Pr
     if (record.why === 'approval') {
       const ended = endHeld(admitter, record, incoming, origin, cancelled === true ? (by ?? '') : undefined);
       const held = { record, incoming };
-      if (!ended && !endFallen(core, admitter, held, origin) && !actOnVotes(core, admitter, held, origin, votes)) {
+      if (
+        !ended &&
+        !endFallen(core, admitter, held, origin) &&
+        !actOnVotes(core, admitter, held, origin, votes)
+      ) {
         resolve('held');
       }
     } else if (cancelled === true) {

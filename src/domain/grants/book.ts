@@ -37,8 +37,7 @@ interface Proven extends OpenedGrant {
 
 /** What was revoked: the id of a link, or all that a holder held until an instant. */
 export type Revocation =
-  | { readonly id: string; readonly atMs: number }
-  | { readonly holder: string; readonly untilMs: number };
+  { readonly id: string; readonly atMs: number } | { readonly holder: string; readonly untilMs: number };
 
 /** The book. */
 export class GrantBook {

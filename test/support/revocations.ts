@@ -38,13 +38,13 @@ export interface Report {
   };
 }
 
-/** How the mesh must be: names `r0` … are members with the role `all`, `stock`, `twin` and `boss` are users. */
+/** How the mesh must be: names `r0` … are members with the role `all`, and so are `stock`, `twin`, `boss`, who are users, and `worker`; `holder` has no role. */
 export function revocationPolicy(count: number): object {
-  const names = ['stock', 'twin', 'boss', ...Array.from({ length: count }, (_, i) => `r${i}`)];
+  const names = ['stock', 'twin', 'boss', 'worker', ...Array.from({ length: count }, (_, i) => `r${i}`)];
   return {
     version: 1,
     roles: { all: { call: ['>'], serve: ['>'], mayRoot: true } },
-    members: Object.fromEntries(names.map((name) => [name, ['all']])),
+    members: { holder: [], ...Object.fromEntries(names.map((name) => [name, ['all']])) },
   };
 }
 
@@ -52,10 +52,14 @@ const EVERY_MS = 40;
 const TASKS = 3;
 
 /** Put `count` names out under load, by turns a caller and an agent. What has not happened in `waitMs` is missing. */
-export async function putOutMany(mesh: TestMesh, count: number, waitMs = 8_000): Promise<Report> {
+export async function putOutMany(
+  mesh: TestMesh,
+  count: number,
+  { first = 0, waitMs = 8_000 }: { readonly first?: number; readonly waitMs?: number } = {},
+): Promise<Report> {
   const rig = await Rig.open(mesh, waitMs);
   const putOut: PutOut[] = [];
-  for (let i = 0; i < count; i++) {
+  for (let i = first; i < first + count; i++) {
     putOut.push(await (i % 2 === 0 ? rig.caller(`r${i}`) : rig.agent(`r${i}`)));
   }
   return await rig.close(putOut);
@@ -100,6 +104,20 @@ export function summary({ putOut, unrelated }: Report): string {
   ].join('; ');
 }
 
+/** A key that has been enrolled under a name. */
+export async function enrolled(
+  url: string,
+  operator: Operator,
+  name: string,
+): Promise<{ seed: string; publicKey: string }> {
+  const token = enrolPrefix + randomBytes(32).toString('base64url');
+  const until = Date.now() + 60_000;
+  await operator.command('enrol', { agent: name, role: 'agent', digest: enrolDigest(token), until });
+  const key = createUserKey();
+  await (await connectBroker({ url, name, seed: key.seed, token: () => token })).close();
+  return key;
+}
+
 function quantile(values: readonly number[], q: number): number {
   const sorted = [...values].sort((a, b) => a - b);
   return Math.round(sorted[Math.max(0, Math.ceil(sorted.length * q) - 1)] ?? Number.NaN);
@@ -111,6 +129,7 @@ class Rig {
   readonly #operator: Operator;
   readonly #control: NatsConnection;
   readonly #boss: Mesh;
+  #agents: readonly Mesh[] = [];
   /** When the mesh let the last call of a name through, or the last task to it. */
   readonly #accepted = new Map<string, number>();
   readonly #wished = new Map<string, number>();
@@ -118,7 +137,7 @@ class Rig {
   readonly #stopTail: () => void;
   #running = 0;
   #over = false;
-  readonly #load: Promise<unknown>[];
+  #load: Promise<unknown>[] = [];
 
   private constructor(parts: {
     waitMs: number;
@@ -136,7 +155,6 @@ class Rig {
     this.#boss = parts.boss;
     this.#stopTail = parts.stopTail;
     this.#accepted = parts.accepted;
-    this.#load = Array.from({ length: 6 }, () => this.#pump());
   }
 
   static async open(mesh: TestMesh, waitMs: number): Promise<Rig> {
@@ -158,6 +176,18 @@ class Rig {
     ]);
     const twin = await mesh.connect('twin', { concurrency: 512 });
     await twin.serve('work.again', { idempotent: true }, () => 'twin');
+    // All gateways have heard of them before anything is counted.
+    for (const what of ['stock.read', 'work.again']) {
+      let known = 0;
+      const again = () =>
+        boss.call(what).then(
+          () => ++known,
+          () => (known = 0),
+        );
+      await until(async () => (await again()) >= 20, waitMs, 0);
+    }
+    rig.#agents = [stock, twin];
+    rig.#load = Array.from({ length: 6 }, () => rig.#pump());
     return rig;
   }
 
@@ -219,7 +249,7 @@ class Rig {
       one.lastAcceptedMs = Math.max(0, (this.#accepted.get(one.name) ?? 0) - wished);
     }
     this.#stopTail();
-    await this.#operator.close();
+    await Promise.all([this.#operator.close(), ...this.#agents.map((one) => one.close(0))]);
     return { putOut, unrelated: this.#unrelated };
   }
 
@@ -257,13 +287,8 @@ class Rig {
   }
 
   async #enrolled(name: string, concurrency = 16): Promise<Mesh> {
-    const token = enrolPrefix + randomBytes(32).toString('base64url');
-    const until = Date.now() + 60_000;
-    await this.#operator.command('enrol', { agent: name, role: 'agent', digest: enrolDigest(token), until });
-    const { seed } = createUserKey();
-    const { url } = this.#mesh;
-    await (await connectBroker({ url, name, seed, token: () => token })).close();
-    return await connect({ url, creds: { name, seed }, concurrency });
+    const { seed } = await enrolled(this.#mesh.url, this.#operator, name);
+    return await connect({ url: this.#mesh.url, creds: { name, seed }, concurrency });
   }
 
   #hang(signal: AbortSignal): Promise<never> {

@@ -14,7 +14,7 @@ import { claimsFor, signRaw } from '../support/grants.js';
 import { startTestMesh, until, type TestMesh } from '../support/mesh.js';
 import { breaches, enrolled, putOutMany, revocationPolicy, summary } from '../support/revocations.js';
 
-const REVOCATIONS = Number(process.env['IDENTITY_REVOCATIONS'] ?? 6);
+const REVOCATIONS = Number(process.env['IDENTITY_REVOCATIONS'] ?? 4);
 const LONG = 600_000;
 
 let mesh: TestMesh;

@@ -14,6 +14,8 @@ export interface BenchOptions {
   readonly json: boolean;
   readonly quick: boolean;
   readonly rounds: number;
+  /** Where the mesh is compared with itself: how often, with fresh processes. */
+  readonly sittings: number;
   /** Length of one measured window. */
   readonly seconds: number;
   /** How long fresh processes run before anything is measured: they compile their code first. */
@@ -46,6 +48,7 @@ interface Given {
   json?: true;
   quick?: true;
   rounds?: number;
+  sittings?: number;
   seconds?: number;
   inFlight?: number[];
   agents?: number[];
@@ -78,6 +81,7 @@ export function readOptions(argv: readonly string[]): BenchOptions {
     .option('--json', 'one JSON object per line on stdout')
     .option('--quick', 'less of everything, under 60 s')
     .option('--rounds <n>', 'rounds of floor and mesh (default 5)', whole)
+    .option('--sittings <n>', 'with --sight or --rules: fresh processes so many times (default 3)', whole)
     .option('--seconds <s>', 'length of one measured window (default 3)', positive)
     .option('--in-flight <list>', 'calls in flight (default 1,64,256)', wholes)
     .option('--agents <list>', 'connections that serve (default 1,10,1000)', wholes)
@@ -104,6 +108,7 @@ function fill(given: Given): BenchOptions {
     json: given.json === true,
     quick,
     rounds: given.rounds ?? (quick ? 2 : 5),
+    sittings: given.sittings ?? (quick ? 1 : 3),
     seconds: given.seconds ?? (quick ? 0.8 : 3),
     warmProcessMs: quick ? 1_000 : 3_000,
     inFlight: given.inFlight ?? (quick ? [1, 256] : [1, 64, 256]),

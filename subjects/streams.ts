@@ -135,7 +135,13 @@ export const brokerRights = {
   agent: { publish: [], subscribe: ['_INBOX.{me}.>'] },
   viewer: { publish: [], subscribe: ['_INBOX.{me}.>'] },
   operator: {
-    publish: ['$JS.API.>', '$JS.ACK.>', '$SYS.REQ.USER.INFO', '$SRV.>'],
+    publish: [
+      '$JS.API.>',
+      '$JS.ACK.>',
+      '$SYS.REQ.USER.INFO',
+      '$SYS.REQ.ACCOUNT.PING.CONNZ', // how many processes of identity answer
+      '$SRV.>',
+    ],
     subscribe: ['_INBOX.>', 'mesh.v1.>', '$JS.EVENT.>'],
   },
   gateway: {
@@ -171,6 +177,7 @@ export const brokerRights = {
       '$JS.API.CONSUMER.DELETE.KV_mesh_identity.>',
       '$JS.FC.>',
       '$KV.mesh_state.suspect.>',
+      '$SYS.REQ.USER.INFO', // it does not start when it may more than this
     ],
     subscribe: ['_INBOX.>'],
   },
@@ -182,6 +189,7 @@ export const brokerRights = {
       '$JS.ACK.>',
       '$JS.FC.>',
       '$KV.>',
+      '$SYS.REQ.USER.INFO',
       '$SYS.REQ.ACCOUNT.PING.CONNZ',
       '$SYS.REQ.SERVER.*.KICK',
     ],
@@ -190,6 +198,7 @@ export const brokerRights = {
   },
   identity: {
     publish: [
+      '$SYS.REQ.USER.INFO',
       '$SYS._INBOX.>', // where the server waits for the answer to its callout
       '$JS.API.STREAM.MSG.GET.KV_mesh_identity',
       '$KV.mesh_identity.key.>',

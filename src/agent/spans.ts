@@ -102,7 +102,7 @@ export class Spans {
         : remoteContext(given.id, given.from, true, task.tracestate);
     }
     const own = ownTrace(id, this.#tracing === undefined ? 1 : this.#ratio);
-    if (own?.sampled !== true) {
+    if (own === undefined) {
       return undefined;
     }
     this.#tracing?.beginWith(own.id);

@@ -7,6 +7,7 @@ import type { Ticket } from '../wire/generated/messages.js';
 import { header, headerText, type HeaderBlock } from '../wire/headers.js';
 import { encodeJson, type Json } from '../wire/json.js';
 import { limits } from '../wire/limits.js';
+import { unsampledParent } from '../wire/trace.js';
 import type { Caller } from './caller.js';
 import type { ParentTask } from './request.js';
 import type { PartsOut } from './parts-out.js';
@@ -190,7 +191,8 @@ class Context implements TaskContext {
   }
 
   get traceparent(): string | undefined {
-    return this.#trace.traceparent;
+    const { root, call } = this.#input.ticket;
+    return this.#trace.traceparent ?? unsampledParent(root, call);
   }
 
   async call<T = Json>(capability: string, body: unknown = null, options: CallOptions = {}): Promise<T> {

@@ -7,8 +7,10 @@ import type { Origin, Settings } from '../domain/config/resolve.js';
 import { limitShapes } from '../domain/config/file-shape.js';
 import { settings as table, type Setting, type SettingKey } from '../domain/config/settings.js';
 import type { Problem } from '../domain/config/yaml.js';
-import { readPolicy } from '../domain/policy.js';
+import { ownerFiles } from '../domain/owners/read.js';
+import { readPolicy } from '../domain/policy-read.js';
 import { places, textIfAny } from '../fabric/folder.js';
+import { readPolicyTexts } from '../fabric/policy-files.js';
 import { limitTable, type LimitName } from '../wire/limits.js';
 import { folderOf, serverOf } from './context.js';
 import { exits, note, paint, safe, say, sayJson, table as columns } from './output.js';
@@ -164,7 +166,11 @@ function check({ json, ...flags }: ConfigOptions): void {
   };
   const problems = [
     ...settings.problems,
-    ...(text === undefined ? (named ? [missing] : []) : readPolicy(text, here(file)).problems),
+    ...(text === undefined
+      ? named
+        ? [missing]
+        : []
+      : readPolicy(text, here(file), readPolicyTexts(file, ownerFiles).files).problems),
   ];
   const fine = problems.length === 0;
   if (json === true) {

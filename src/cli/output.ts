@@ -89,6 +89,8 @@ export function sayError(thrown: unknown, json: boolean): void {
     return;
   }
   note(`${paintError.red(`[${err.code}]`)} ${safe(err.sentence)}`);
+  const findings: unknown = err.details['findings'];
+  (Array.isArray(findings) ? findings : []).forEach((one) => note(`  - ${safe(String(one))}`));
   note(`${paintError.dim('what now:')} ${err.help}`);
   if (err.code === 'internal' && err.cause !== undefined) {
     note(paintError.dim(inspect(err.cause)));

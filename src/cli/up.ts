@@ -25,6 +25,7 @@ const SETTINGS = [
   'identity',
   'server.sync',
   'server.offline',
+  'server.accept',
   'policy',
   ...SIGHT,
 ] as const;
@@ -92,6 +93,7 @@ async function start(options: UpOptions): Promise<RunningMesh> {
       sync: settings.orDefault('server.sync'),
       offline: settings.orDefault('server.offline'),
       args: (nth) => [...sightArgs(settings, nth), ...limitArgs(settings)],
+      accept: settings.value('server.accept') ?? [],
       inheritLogs: true,
       say: note,
       ...(port === undefined ? {} : { port }),
@@ -150,7 +152,9 @@ function report(mesh: RunningMesh): string[] {
     [
       'server',
       mesh.url,
-      server === undefined ? 'not ours' : `nats-server ${server.version}, process ${server.pid}`,
+      server === undefined
+        ? 'not ours'
+        : `nats-server ${server.version} to develop with, process ${server.pid}`,
     ],
     ['control', shownAt(mesh.control), `process ${mesh.control.pid}`],
     ...mesh.gateways.map((one) => ['gateway', shownAt(one), `process ${one.pid}`]),

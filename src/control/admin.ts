@@ -2,6 +2,7 @@
  * What an operator may command. The broker lets nobody else speak here, and not under another name.
  */
 import type { Msg } from '../fabric/connection.js';
+import type { PolicyTexts } from '../fabric/policy-files.js';
 import { compile } from '../domain/validator.js';
 import { meshError } from '../wire/errors.js';
 import { parse, pattern } from '../wire/generated/subjects.js';
@@ -36,7 +37,7 @@ const commands: Readonly<Record<string, Command>> = {
   discard: (control, admin, by) => discard(control, needs(admin, 'from', 'call', 'seq'), by),
   body: (control, admin) => bodyOf(control, needs(admin, 'from', 'call', 'seq')),
   release: (control, admin, by) => wakeNow(control, needs(admin, 'from', 'call'), by, false),
-  policy: (control, admin, by) => pushPolicy(control, needs(admin, 'policy').policy, by),
+  policy: (control, admin, by) => pushPolicy(control, textsOf(admin), by),
   cancel: (control, admin, by) => wakeNow(control, needs(admin, 'from', 'call'), by, true),
   revoke: (control, admin, by) =>
     admin.agent === undefined ? revoke(control, admin, by) : expel(control, admin, by),
@@ -60,6 +61,11 @@ export function serveAdmin(control: Control): () => void {
       return done;
     },
   );
+}
+
+function textsOf(admin: Admin): PolicyTexts {
+  const { policy: text, files = {} } = needs(admin, 'policy');
+  return { text, files };
 }
 
 /** Throws schema_violation, body_*. */

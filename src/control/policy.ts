@@ -1,53 +1,61 @@
 /**
- * The policy of the mesh: control follows its file and writes what changed into the bucket that gateways watch, and so
+ * The policy of the mesh: control follows its file and those of its owners, and writes what changed into the bucket that gateways watch, and so
  * does an operator's push. Only what compiles is written.
  */
-import { readText, watchText } from '../fabric/file.js';
 import type { NatsConnection } from '../fabric/connection.js';
+import { eventLoop } from '../fabric/event-loop.js';
+import { readPolicyTexts, watchPolicyTexts, type PolicyTexts } from '../fabric/policy-files.js';
 import { putPolicy, readStoredPolicy, watchPolicy, type StoredPolicy } from '../fabric/policy-store.js';
 import { Newest } from '../domain/newest.js';
-import { compilePolicy, type Policy } from '../domain/policy.js';
+import { ownerFiles } from '../domain/owners/read.js';
+import type { PolicyData } from '../domain/policy-data.js';
+import { readPolicy, type ReadPolicy } from '../domain/policy-read.js';
+import { compileData, policyFrom, type Policy } from '../domain/policy.js';
+import { inSlices } from '../domain/slices.js';
 import { meshError } from '../wire/errors.js';
+import { limits } from '../wire/limits.js';
 import type { Token } from '../wire/names.js';
 import type { Control } from './core.js';
 
 const PLACE = 'the policy of the mesh';
 const RETRY_MS = 1_000;
 
+type Stored = StoredPolicy<PolicyData>;
+
 /**
  * The policy to begin with. The file replaces what stands in the bucket only if it is another one than control
  * followed then: a policy that was pushed outlives a restart. Throws config_missing, config_invalid.
  */
 export async function firstPolicy(nc: NatsConnection, file: string): Promise<Policy> {
-  const text = readText(file);
-  const policy = compilePolicy(text, file);
-  const stored = await readStoredPolicy(nc);
-  if (stored !== undefined && stored.followed === policy.digest) {
-    return compilePolicy(stored.text, PLACE);
+  const { text, files } = readPolicyTexts(file, ownerFiles);
+  const read = readPolicy(text, file, files);
+  policyFrom(read);
+  const stored = await readStoredPolicy<PolicyData>(nc);
+  const stays = stored?.followed === read.digest ? stored : undefined;
+  if (stays?.v === 2) {
+    return await compileStored(stays);
   }
-  await putPolicy(nc, storedOf(text, policy.digest, policy.digest));
+  const inForce = stays === undefined ? read : readPolicy(stays.text, PLACE);
+  const policy = policyFrom(inForce);
+  await putPolicy(nc, {
+    ...storedOf(inForce, read.digest),
+    ...(stays === undefined ? {} : { by: stays.by }),
+  });
   return policy;
 }
 
 /** Follow file and bucket. Returns how to stop. */
 export async function followPolicy(control: Control, file: string): Promise<() => void> {
-  const newest = new Newest<string>((text) => replace(control, text), {
-    now: () => performance.now(),
-    after: (ms, run) => setTimeout(run, ms).unref(),
-  });
-  const stopWatch = await watchPolicy(control.nc, ({ text, digest }) => {
-    if (digest !== control.policy.digest) {
-      newest.offer(text);
-    }
-  });
+  const newest = new Newest<Stored>((stored) => replace(control, stored), eventLoop);
+  const stopWatch = await watchPolicy<PolicyData>(control.nc, (stored) => newest.offer(stored));
   const writer = new Writer(control);
-  const watched = watchText(file, (text) => {
+  const watched = watchPolicyTexts(file, ownerFiles, ({ text, files }) => {
     try {
-      const policy = compilePolicy(text, file);
-      control.policy = policy; // whoever asks control at once is not told the old one
-      writer.write(storedOf(text, policy.digest, policy.digest));
+      const read = readPolicy(text, file, files);
+      control.policy = policyFrom(read); // whoever asks control at once is not told the old one
+      writer.write(storedOf(read, read.digest));
     } catch (err) {
-      control.log.error({ err: String(err) }, 'the new policy is refused, the old one stays');
+      refused(control, err);
     }
   });
   control.lookAtPolicy = watched.look;
@@ -59,42 +67,68 @@ export async function followPolicy(control: Control, file: string): Promise<() =
 }
 
 /** An operator's policy. It is in force with a gateway a moment after this. Throws config_invalid. */
-export async function pushPolicy(control: Control, text: string, by: Token): Promise<object> {
-  const { digest, rules } = compilePolicy(text, 'the pushed policy');
+export async function pushPolicy(control: Control, { text, files }: PolicyTexts, by: Token): Promise<object> {
+  const read = readPolicy(text, 'the pushed policy', files);
+  policyFrom(read);
   const before = await readStoredPolicy(control.nc);
-  await putPolicy(control.nc, storedOf(text, digest, before?.followed ?? digest, by));
+  await putPolicy(control.nc, storedOf(read, before?.followed ?? read.digest, by));
   return {
-    digest,
-    rules: rules?.list.length ?? 0,
+    digest: read.digest,
+    rules: read.rules.length,
     ...(before === undefined ? {} : { before: before.digest }),
   };
 }
 
-/** The policy in force, as it was written. Throws config_missing. */
-export async function livePolicy(control: Control): Promise<StoredPolicy> {
-  const stored = await readStoredPolicy(control.nc);
-  if (stored === undefined) {
+/** The policy in force, as it is stored. Throws config_missing. */
+export async function livePolicy(control: Control): Promise<Stored> {
+  const stored = await readStoredPolicy<PolicyData>(control.nc);
+  if (stored?.v !== 2) {
     throw meshError('config_missing', { what: PLACE });
   }
   return stored;
 }
 
-function storedOf(text: string, digest: string, followed: string, by?: Token): StoredPolicy {
-  return { v: 1, text, digest, followed, at: Date.now(), ...(by === undefined ? {} : { by }) };
+/** Throws config_invalid when it is larger than one message may be. */
+function storedOf({ data, digest }: ReadPolicy, followed: string, by?: Token): Stored {
+  const stored = {
+    v: 2,
+    data,
+    digest,
+    followed,
+    at: Date.now(),
+    ...(by === undefined ? {} : { by }),
+  } as const;
+  const bytes = Buffer.byteLength(JSON.stringify(stored));
+  if (bytes > limits.policyStoredBytes) {
+    const why = `it takes ${bytes} bytes where it is stored, allowed are ${limits.policyStoredBytes}`;
+    throw meshError('config_invalid', { file: PLACE, where: 'its size', why });
+  }
+  return stored;
 }
 
-function replace(control: Control, text: string): void {
-  try {
-    control.policy = compilePolicy(text, PLACE);
-  } catch (err) {
-    control.log.error({ err: String(err) }, 'the new policy is refused, the old one stays');
+function compileStored({ data, digest }: Stored, before?: Policy): Promise<Policy> {
+  return inSlices(compileData(data, digest, before), eventLoop);
+}
+
+async function replace(control: Control, stored: Stored): Promise<void> {
+  if (stored.digest === control.policy.digest) {
+    return;
   }
+  try {
+    control.policy = await compileStored(stored, control.policy);
+  } catch (err) {
+    refused(control, err);
+  }
+}
+
+function refused(control: Control, err: unknown): void {
+  control.log.error({ err: String(err) }, 'the new policy is refused, the old one stays');
 }
 
 /** Writes what the file says, and tries again while the bucket is out of reach. */
 class Writer {
   readonly #control: Control;
-  #next: StoredPolicy | undefined;
+  #next: Stored | undefined;
   #busy = false;
   #stopped = false;
 
@@ -102,7 +136,7 @@ class Writer {
     this.#control = control;
   }
 
-  write(policy: StoredPolicy): void {
+  write(policy: Stored): void {
     this.#next = policy;
     if (!this.#busy) {
       this.#busy = true;

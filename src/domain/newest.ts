@@ -12,14 +12,14 @@ export interface NewestWorld {
 /** After each value it rests this many times as long as taking it took. */
 const REST = 4;
 
-/** Takes values, the newest first; the ones between are left out. */
+/** Takes values one at a time, the newest first; the ones between are left out. */
 export class Newest<T> {
-  readonly #take: (value: T) => void;
+  readonly #take: (value: T) => void | Promise<void>;
   readonly #world: NewestWorld;
   #waiting: { readonly value: T } | undefined;
   #resting = false;
 
-  constructor(take: (value: T) => void, world: NewestWorld) {
+  constructor(take: (value: T) => void | Promise<void>, world: NewestWorld) {
     this.#take = take;
     this.#world = world;
   }
@@ -32,8 +32,17 @@ export class Newest<T> {
     }
     this.#resting = true;
     const began = this.#world.now();
-    this.#take(value);
-    this.#world.after((this.#world.now() - began) * REST, () => {
+    const rest = (): void => this.#rest((this.#world.now() - began) * REST);
+    const taken = this.#take(value);
+    if (taken === undefined) {
+      rest();
+    } else {
+      taken.then(rest, rest);
+    }
+  }
+
+  #rest(ms: number): void {
+    this.#world.after(ms, () => {
       this.#resting = false;
       const next = this.#waiting;
       this.#waiting = undefined;

@@ -2,23 +2,25 @@
  * Policy: who may call and serve what, from `mesh.policy.yaml`. Default deny: what no role lists is refused, and a
  * member without a role may do nothing (D10).
  */
-import { createHash } from 'node:crypto';
-import { limits } from '../wire/limits.js';
+import { meshError } from '../wire/errors.js';
 import { matches } from '../wire/names.js';
-import { policyShape, type roleShape } from './config/policy-shape.js';
-import type { ValueOf } from './config/shape.js';
-import { problemError, readYaml, type Place, type ReadYaml } from './config/yaml.js';
-import { issuerTroubles, type Issuers } from './grants/issuers.js';
-import { nearNames } from './near.js';
+import { problemError } from './config/yaml.js';
+import type { Issuers } from './grants/issuers.js';
+import type { PolicyData, RoleData } from './policy-data.js';
+import type { OwnedFiles } from './owners/read.js';
+import { readPolicy, type ReadPolicy } from './policy-read.js';
 import type { RoutingPolicy } from './routing.js';
 import { compileRules } from './rules/compile.js';
+import type { Condition } from './rules/condition.js';
 import { Rules } from './rules/rules.js';
 import type { Rule } from './rules/types.js';
+import type { Steps } from './slices.js';
 
 interface Role {
   readonly call: readonly string[];
   readonly serve: readonly string[];
-  readonly mayRoot: boolean;
+  /** Patterns of the capabilities with which its members may begin a tree of calls. */
+  readonly roots: readonly string[];
 }
 
 const CACHE = 50_000;
@@ -33,6 +35,9 @@ export class Policy {
   readonly issuers: Issuers;
   readonly #members: ReadonlyMap<string, readonly Role[]>;
   readonly #roleNames: ReadonlyMap<string, readonly string[]>;
+  /** Owners of the roles that are not of the mesh owner; empty without owners. */
+  readonly #roleOwners: ReadonlyMap<string, string>;
+  readonly #seen = new Map<string, readonly string[]>();
   readonly #routing: readonly (readonly [pattern: string, policy: RoutingPolicy])[];
   readonly #cache = new Map<string, boolean>();
   readonly #routes = new Map<string, RoutingPolicy>();
@@ -44,11 +49,14 @@ export class Policy {
     issuers: Issuers,
     roleNames: ReadonlyMap<string, readonly string[]> = new Map(),
     rules: readonly Rule[] = [],
+    roleOwners: ReadonlyMap<string, string> = new Map(),
   ) {
     this.issuers = issuers;
     this.digest = digest;
     this.#roleNames = roleNames;
-    this.rules = rules.length === 0 ? undefined : new Rules(rules, (member) => this.rolesOf(member));
+    this.#roleOwners = roleOwners;
+    const seen = (member: string, owner: string | undefined) => this.#rolesSeen(member, owner);
+    this.rules = rules.length === 0 ? undefined : new Rules(rules, seen);
     this.#members = members;
     this.#routing = routing;
   }
@@ -84,9 +92,15 @@ export class Policy {
     return this.#may('serve', member, capability);
   }
 
-  /** May the member start a call of its own (without a ticket)? */
-  mayRoot(member: string): boolean {
-    return this.#members.get(member)?.some((r) => r.mayRoot) ?? false;
+  /** May the member start a call of its own (without a ticket) of this capability? */
+  mayRoot(member: string, capability: string): boolean {
+    const fits = (pattern: string): boolean => pattern === '>' || matches(pattern, capability);
+    return this.#members.get(member)?.some(({ roots }) => roots.some(fits)) ?? false;
+  }
+
+  /** Patterns of the capabilities with which the member may start a call of its own. */
+  rootsOf(member: string): readonly string[] {
+    return (this.#members.get(member) ?? []).flatMap((r) => r.roots);
   }
 
   /** How calls of the capability choose an instance. */
@@ -97,6 +111,20 @@ export class Policy {
       remember(this.#routes, capability, policy);
     }
     return policy;
+  }
+
+  /** A rule sees the roles of the mesh owner and those of its own owner: no file bends what another one says. */
+  #rolesSeen(member: string, owner: string | undefined): readonly string[] {
+    if (this.#roleOwners.size === 0) {
+      return this.rolesOf(member);
+    }
+    const key = `${owner ?? ''} ${member}`;
+    let seen = this.#seen.get(key);
+    if (seen === undefined) {
+      seen = this.rolesOf(member).filter((role) => [undefined, owner].includes(this.#roleOwners.get(role)));
+      remember(this.#seen, key, seen);
+    }
+    return seen;
   }
 
   #may(what: 'call' | 'serve', member: string, capability: string): boolean {
@@ -110,78 +138,60 @@ export class Policy {
   }
 }
 
-/** Compile the text of a policy file. Throws config_invalid with the place of the first error. */
-export function compilePolicy(text: string, file: string): Policy {
-  const { value, problems, rules } = readPolicy(text, file);
+/** Compile a policy file with those of its owners. Throws config_invalid with the place of the first error. */
+export function compilePolicy(text: string, file: string, owned: OwnedFiles = {}): Policy {
+  return policyFrom(readPolicy(text, file, owned));
+}
+
+/** The policy that was read. Throws config_invalid with the place of the first problem. */
+export function policyFrom({ data, digest, problems, rules }: ReadPolicy): Policy {
   if (problems.length > 0) {
     throw problemError(problems);
   }
-  const roles = new Map(Object.entries(value.roles ?? {}).map(([name, role]) => [name, roleOf(role)]));
-  const members = Object.entries(value.members ?? {}).map(([name, list]): [string, Role[]] => [
+  return policyOf(data, digest, rules);
+}
+
+/**
+ * Compile what was read and checked before, rule by rule. What stands in the policy `before` as well is taken from
+ * there. Throws config_invalid.
+ */
+export function* compileData(data: PolicyData, digest: string, before?: Policy): Steps<Policy> {
+  const known = new Set(Object.keys(data.roles ?? {}));
+  const report = (where: string, why: string): never => {
+    throw meshError('config_invalid', { file: 'the policy of the mesh', where, why });
+  };
+  const rules = yield* compileRules(data.rules ?? [], known, report, conditionsOf(before));
+  return policyOf(data, digest, rules);
+}
+
+function conditionsOf(policy: Policy | undefined): Map<string, Condition> {
+  const conditions = (policy?.rules?.list ?? []).flatMap(({ condition }) => condition ?? []);
+  return new Map(conditions.map((one) => [one.text, one]));
+}
+
+function policyOf(data: PolicyData, digest: string, rules: readonly Rule[]): Policy {
+  const roles = new Map(Object.entries(data.roles ?? {}).map(([name, role]) => [name, roleOf(role)]));
+  const members = Object.entries(data.members ?? {}).map(([name, list]): [string, Role[]] => [
     name,
     list.flatMap((role) => roles.get(role) ?? []),
   ]);
   return new Policy(
-    createHash('sha256').update(text).digest('base64url').slice(0, 16),
+    digest,
     new Map(members),
-    Object.entries(value.routing ?? {}),
-    new Map(Object.entries(value.issuers ?? {})),
-    new Map(Object.entries(value.members ?? {})),
+    Object.entries(data.routing ?? {}),
+    new Map(Object.entries(data.issuers ?? {})),
+    new Map(Object.entries(data.members ?? {})),
     rules,
+    new Map(
+      Object.entries(data.roles ?? {}).flatMap(([name, { owner }]) =>
+        owner === undefined ? [] : [[name, owner]],
+      ),
+    ),
   );
 }
 
-/** A policy that was read: its rules are compiled. */
-export interface ReadPolicy extends ReadYaml<PolicyFile> {
-  readonly rules: readonly Rule[];
-}
-
-/** Read a policy: everything that is wrong with it. */
-export function readPolicy(text: string, file: string): ReadPolicy {
-  const bytes = Buffer.byteLength(text);
-  const large = bytes > limits.policyBytes;
-  const read = readYaml<PolicyFile>(large ? 'version: 1' : text, file, policyShape);
-  const { roles = {}, members = {}, issuers = {}, rules = [] } = read.value;
-  const foreign = Object.entries(members).flatMap(([name, list]) =>
-    list.flatMap((role, i) => {
-      const near = nearNames(role, Object.keys(roles))[0];
-      const why = `there is no role ${role}${near === undefined ? '' : `; did you mean ${near}?`}`;
-      const where = `members.${name}`;
-      return Object.hasOwn(roles, role) ? [] : [{ file, where, why, ...read.place(`${where}[${i}]`) }];
-    }),
-  );
-  const wrong = issuerTroubles(issuers).map(([name, why]) => {
-    const where = `issuers.${name}`;
-    return { file, where, why, ...read.place(where) };
-  });
-  const problems = [...read.problems, ...foreign, ...wrong];
-  if (large) {
-    const why = `it has ${bytes} bytes, allowed are ${limits.policyBytes}`;
-    problems.push({ file, where: 'its size', why, line: 1, column: 1 });
-  }
-  const compiled = compileRules(rules, new Set(Object.keys(roles)), (where, why) =>
-    problems.push({ file, where, why, ...placeIn(read, where) }),
-  );
-  return { ...read, problems, rules: compiled };
-}
-
-/** Where a key stands, or what holds it. */
-function placeIn(read: ReadYaml<unknown>, where: string): Place {
-  const top = read.place('');
-  for (let path = where; path !== ''; path = path.replace(/(?:^|\.)[^.]*$/, '')) {
-    const place = read.place(path);
-    if (place.line !== top.line || place.column !== top.column) {
-      return place;
-    }
-  }
-  return top;
-}
-
-/** What the file says. */
-type PolicyFile = ValueOf<typeof policyShape>;
-
-function roleOf({ call = [], serve = [], mayRoot = false }: ValueOf<typeof roleShape>): Role {
-  return { call, serve, mayRoot };
+function roleOf({ call = [], serve = [], mayRoot = false, within = ['>'] }: RoleData): Role {
+  return { call, serve, roots: mayRoot ? within : [] };
 }
 
 /** Remember within a bound: a full cache is emptied, which costs one round of look-ups. */

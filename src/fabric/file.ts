@@ -4,7 +4,8 @@
 import { readFileSync, watchFile, unwatchFile } from 'node:fs';
 import { meshError } from '../wire/errors.js';
 
-const CHECK_MS = 500;
+/** How often files are looked at. */
+export const CHECK_MS = 500;
 
 /** The text of a file. Throws config_missing. */
 export function readText(file: string): string {

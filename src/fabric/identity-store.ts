@@ -4,6 +4,7 @@
  */
 import { headers, type NatsConnection } from '@nats-io/transport-node';
 import { meshError } from '../wire/errors.js';
+import { openBucket } from './streams.js';
 
 /** A value with the sequence it was stored under. */
 export interface StoredValue {
@@ -92,4 +93,37 @@ export class IdentityStore {
 
 function away(why: string, cause?: unknown): Error {
   return meshError('unavailable', { waitedMs: WAIT_MS, why }, cause);
+}
+
+/** An enrolment token that nobody has used yet. */
+export interface Invitation {
+  readonly key: string;
+  readonly name: string;
+  /** Epoch ms; missing when it has no end. */
+  readonly untilMs: number | undefined;
+}
+
+/** All of them, for whoever may read the bucket (operators). Bounded by the size of the bucket. */
+export async function readInvitations(nc: NatsConnection): Promise<Invitation[]> {
+  const bucket = await openBucket(nc, 'mesh_identity');
+  const keys: string[] = [];
+  for await (const key of await bucket.keys('enrol.>')) {
+    keys.push(key);
+  }
+  const found: Invitation[] = [];
+  for (const key of keys) {
+    const entry = await bucket.get(key);
+    const value = entry?.operation === 'PUT' ? entry.json<Partial<EnrolmentRecord>>() : undefined;
+    if (value !== undefined && value.usedBy === undefined) {
+      const { name, untilMs } = value;
+      found.push({ key, name: String(name), untilMs: typeof untilMs === 'number' ? untilMs : undefined });
+    }
+  }
+  return found;
+}
+
+interface EnrolmentRecord {
+  readonly name: string;
+  readonly untilMs: number;
+  readonly usedBy: string;
 }

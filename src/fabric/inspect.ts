@@ -10,15 +10,58 @@ import { callsConsumer, streamConfig } from './streams.js';
 export interface StreamFinding {
   /** Name of the stream, consumer or bucket. */
   readonly name: string;
+  readonly missing: boolean;
+  /** Settings that differ; none when it is as the table says. */
+  readonly settings: readonly string[];
   readonly found: string;
   readonly want: string;
-  readonly fine: boolean;
 }
 
 type Config = Readonly<Record<string, unknown>>;
 
+const NANOS = 1_000_000;
 const INGRESS = /^_k\.([0-9a-f]{32})\./;
 const SECRET_WORD = '{secret}';
+
+/** What no stream may have unless the table says so: each lets somebody wipe, redirect, copy or keep out messages. */
+const UNSET: Config = {
+  sealed: false,
+  no_ack: false,
+  deny_delete: false,
+  deny_purge: false,
+  allow_rollup_hdrs: false,
+  allow_msg_ttl: false,
+  allow_msg_schedules: false,
+  allow_msg_counter: false,
+  allow_atomic: false,
+  allow_batched: false,
+  discard_new_per_subject: false,
+  mirror: false,
+  mirror_direct: false,
+  sources: false,
+  republish: false,
+  subject_transform: false,
+  subject_delete_marker_ttl: false,
+  persist_mode: false,
+  max_age: 0,
+  max_msgs: -1,
+  max_consumers: -1,
+  max_msgs_per_subject: -1,
+};
+
+/** The same of the consumer. */
+const UNSET_CONSUMER: Config = {
+  deliver_policy: 'all',
+  replay_policy: 'instant',
+  filter_subject: false,
+  filter_subjects: false,
+  backoff: false,
+  headers_only: false,
+  inactive_threshold: false,
+  mem_storage: false,
+  pause_until: false,
+  priority_policy: false,
+};
 
 /** Compare streams, the consumer and the buckets with the table. Needs a user that may read stream infos. */
 export async function inspectStreams(nc: NatsConnection): Promise<StreamFinding[]> {
@@ -37,23 +80,31 @@ async function inspectStream(jsm: JetStreamManager, name: StreamName): Promise<S
   const secret = INGRESS.exec(String((found?.['subjects'] as string[] | undefined)?.[0]))?.[1];
   // An ingress without a secret of 128 bits would be open to everybody who can count.
   const want = streamConfig(name, secret ?? SECRET_WORD) as unknown as Config;
-  return compare(name, found, want, secret);
+  return compare(name, found, { ...UNSET, ...want }, secret);
 }
 
 async function inspectConsumer(jsm: JetStreamManager): Promise<StreamFinding> {
   const want = callsConsumer();
   const name = want.durable_name;
   const info = await jsm.consumers.info('CALLS', name).catch(() => undefined);
-  return compare(`CALLS/${name}`, info?.config as unknown as Config | undefined, want as unknown as Config);
+  const found = info?.config as unknown as Config | undefined;
+  return compare(`CALLS/${name}`, found, { ...UNSET_CONSUMER, ...(want as unknown as Config) });
 }
 
 async function inspectBucket(jsm: JetStreamManager, name: BucketName): Promise<StreamFinding> {
   const spec = buckets[name];
   const found = await configOf(jsm, `KV_${name}`);
   return compare(`KV ${name}`, found, {
+    ...UNSET,
+    subjects: [`$KV.${name}.>`],
+    retention: 'limits',
+    storage: 'file',
+    discard: 'new',
     max_bytes: spec.maxBytes,
-    allow_msg_ttl: true,
     max_msgs_per_subject: 1,
+    allow_msg_ttl: true,
+    subject_delete_marker_ttl: spec.markerTtlMs * NANOS,
+    allow_rollup_hdrs: true, // whoever may write there is ours
   });
 }
 
@@ -65,14 +116,16 @@ async function configOf(jsm: JetStreamManager, stream: string): Promise<Config |
 /** Every setting of `want` must be found as it is; what the server adds by itself does not matter. */
 function compare(name: string, found: Config | undefined, want: Config, secret?: string): StreamFinding {
   if (found === undefined) {
-    return { name, found: 'missing', want: 'there', fine: false };
+    return { name, missing: true, settings: [], found: 'missing', want: 'there' };
   }
-  const differing = Object.keys(want).filter((key) => !contains(found[key], want[key]));
+  const settings = Object.keys(want).filter((key) => !contains(found[key], want[key]));
   const show = (config: Config): string =>
-    hide(differing.map((key) => `${key} ${JSON.stringify(config[key]) ?? 'unset'}`).join(', '), secret);
-  return differing.length === 0
-    ? { name, found: 'as the table says', want: 'as the table says', fine: true }
-    : { name, found: show(found), want: show(want), fine: false };
+    hide(settings.map((key) => `${key} ${shown(config[key])}`).join(', '), secret);
+  return { name, missing: false, settings, found: show(found), want: show(want) };
+}
+
+function shown(value: unknown): string {
+  return value === undefined || value === false ? 'unset' : JSON.stringify(value);
 }
 
 /** The secret of the ingress is not for the eyes of whoever reads a report. */
@@ -81,6 +134,9 @@ function hide(text: string, secret: string | undefined): string {
 }
 
 function contains(found: unknown, want: unknown): boolean {
+  if (want === false || want === undefined) {
+    return found === undefined || found === false || found === 0 || found === '';
+  }
   if (typeof want !== 'object' || want === null) {
     return found === want;
   }

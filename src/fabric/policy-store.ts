@@ -1,6 +1,6 @@
 /**
- * The policy in its bucket: written by control, watched by gateways and control. What stands there was compiled by
- * whoever wrote it.
+ * The policy in its bucket: written by control, watched by gateways and control. What stands there was read and checked
+ * by whoever wrote it: it is data, not the text of a file.
  */
 import { DeliverPolicy, jetstream } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
@@ -9,10 +9,10 @@ import { kvGet, kvPut } from './streams.js';
 const SUBJECT = '$KV.mesh_policy.live';
 const KEY = 'live';
 
-/** A policy as it is stored. */
-export interface StoredPolicy {
-  readonly v: 1;
-  readonly text: string;
+/** A policy as it is stored; `D` is what it says. */
+export interface StoredPolicy<D = unknown> {
+  readonly v: 2;
+  readonly data: D;
   readonly digest: string;
   /** The operator who pushed it; missing when control took it from its file. */
   readonly by?: string | undefined;
@@ -22,21 +22,29 @@ export interface StoredPolicy {
   readonly followed: string;
 }
 
+/** A policy as version 1 stored it: its text. */
+export interface StoredText extends Omit<StoredPolicy, 'v' | 'data'> {
+  readonly v: 1;
+  readonly text: string;
+}
+
 /** Write the policy (control only). */
 export async function putPolicy(nc: NatsConnection, policy: StoredPolicy): Promise<void> {
   await kvPut(nc, 'mesh_policy', KEY, JSON.stringify(policy));
 }
 
 /** The policy that stands there. */
-export async function readStoredPolicy(nc: NatsConnection): Promise<StoredPolicy | undefined> {
+export async function readStoredPolicy<D>(
+  nc: NatsConnection,
+): Promise<StoredPolicy<D> | StoredText | undefined> {
   const text = await kvGet(nc, 'mesh_policy', KEY).catch(() => undefined);
-  return text === undefined ? undefined : (JSON.parse(text) as StoredPolicy);
+  return text === undefined ? undefined : (JSON.parse(text) as StoredPolicy<D> | StoredText);
 }
 
 /** Be told of the policy that stands there, and of each that replaces it. Survives reconnects. Returns how to stop. */
-export async function watchPolicy(
+export async function watchPolicy<D>(
   nc: NatsConnection,
-  onPolicy: (policy: StoredPolicy) => void,
+  onPolicy: (policy: StoredPolicy<D>) => void,
 ): Promise<() => void> {
   const consumer = await jetstream(nc).consumers.get('KV_mesh_policy', {
     filter_subjects: SUBJECT,
@@ -46,7 +54,7 @@ export async function watchPolicy(
     callback: (m) => {
       // What takes the policy away leaves the last one in force: nothing runs without.
       if (m.headers?.has('KV-Operation') !== true && m.headers?.has('Nats-Marker-Reason') !== true) {
-        onPolicy(m.json<StoredPolicy>());
+        onPolicy(m.json<StoredPolicy<D>>());
       }
     },
   });

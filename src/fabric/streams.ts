@@ -22,12 +22,30 @@ import { limits } from '../wire/limits.js';
 const NANOS = 1_000_000;
 const CAPTURE_ALL = '>';
 
+/** What the table never asks for, so that control also takes back what somebody else has set. */
+const UNSET = {
+  allow_rollup_hdrs: false,
+  no_ack: false,
+  max_age: 0,
+  max_msgs: -1,
+  max_msgs_per_subject: -1,
+  discard_new_per_subject: false,
+  mirror_direct: false,
+  subject_transform: undefined,
+  republish: undefined,
+  sources: undefined,
+};
+
+/** The same of a bucket, where rollups, one message per subject and markers are how it works. */
+const UNSET_BUCKET = { ...UNSET, allow_rollup_hdrs: true, max_msgs_per_subject: 1 };
+
 /** The server's configuration of a stream of the table. Exported for `mesh doctor`, which compares. */
 export function streamConfig(name: StreamName, secret: string): Partial<StreamConfig> & { name: string } {
   const spec: StreamSpec = streams[name];
   const subjects = spec.subjects.map((s) => s.replace('{secret}', secret));
   const source = subjects[0] ?? CAPTURE_ALL;
   return {
+    ...UNSET,
     name,
     description: spec.why,
     subjects,
@@ -44,7 +62,7 @@ export function streamConfig(name: StreamName, secret: string): Partial<StreamCo
     ...(spec.republish === undefined
       ? {}
       : { republish: { src: spec.transformTo ?? source, dest: `${spec.republish}.>` } }),
-  } as Partial<StreamConfig> & { name: string };
+  } as unknown as Partial<StreamConfig> & { name: string };
 }
 
 /** The one consumer of CALLS: all gateways pull from it. */
@@ -84,14 +102,18 @@ async function ensureStream(
 export async function openBucket(nc: NatsConnection, name: BucketName, create = false): Promise<KV> {
   const kvm = new Kvm(nc);
   const spec = buckets[name];
-  return create
-    ? await kvm.create(name, {
-        history: 1,
-        max_bytes: spec.maxBytes,
-        markerTTL: spec.markerTtlMs,
-        storage: 'file',
-      })
-    : await kvm.open(name);
+  if (!create) {
+    return await kvm.open(name);
+  }
+  const bucket = await kvm.create(name, {
+    history: 1,
+    max_bytes: spec.maxBytes,
+    markerTTL: spec.markerTtlMs,
+    storage: 'file',
+  });
+  const jsm = await jetstreamManager(nc, { checkAPI: false });
+  await jsm.streams.update(`KV_${name}`, UNSET_BUCKET as unknown as Partial<StreamConfig>);
+  return bucket;
 }
 
 /** How full a stream is and where it stands. */

@@ -8,7 +8,7 @@ import { permissions, permissionsOf, type Role } from '../wire/generated/permiss
 import { asToken, isToken } from '../wire/names.js';
 import { isSessionRole } from '../wire/session-role.js';
 import { asksIdentity, writeCallout, writeNoCallout } from './callout-conf.js';
-import { folderError, locked, places, prepareFolder, readJson, writeWhole } from './folder.js';
+import { folderError, locked, places, prepareFolder, readJson, textIfAny, writeWhole } from './folder.js';
 import { createUserKey, publicKeyOf } from './keys.js';
 
 /** A user as the server knows it. */
@@ -157,6 +157,21 @@ export function setIdentity(dir: string, asks: boolean): void {
 export function renderUsers(users: readonly User[]): string {
   const blocks = users.map((user) => indent(snippetFor(user)));
   return ['# Rendered from users.json by mesh; do not edit.', 'users: [', ...blocks, ']', ''].join('\n');
+}
+
+/** Is what the server includes what follows from the users? Nothing when the folder holds none. */
+export async function renderedUsers(dir: string): Promise<{ users: number; same: boolean } | undefined> {
+  const look = (): { users: number; same: boolean } => {
+    const users = readUsers(dir);
+    const same = textIfAny(join(dir, places.usersConf)) === renderUsers(usersOfServer(dir, users));
+    return { users: users.length, same };
+  };
+  const first = look();
+  if (first.users === 0 || first.same) {
+    return first.users === 0 ? undefined : first;
+  }
+  // Somebody may be between writing the one and the other.
+  return await locked(join(dir, places.usersLock), look).catch(() => first);
 }
 
 /** The block of one user, for a server that is not ours: it belongs into `users: [ … ]` of the account. */

@@ -1,44 +1,49 @@
 /**
- * The policy of a gateway: read from its bucket before anything else, and replaced between two calls. A new one that
- * does not compile changes nothing, and neither does a bucket that is out of reach.
+ * The policy of a gateway: read from its bucket before anything else, and replaced between two calls. It is compiled in
+ * slices, between calls. A new one that does not compile changes nothing, and neither does a bucket that is out of
+ * reach.
  */
 import type { NatsConnection } from '../fabric/connection.js';
-import { readStoredPolicy, watchPolicy } from '../fabric/policy-store.js';
+import { eventLoop } from '../fabric/event-loop.js';
+import { readStoredPolicy, watchPolicy, type StoredPolicy } from '../fabric/policy-store.js';
 import { Newest } from '../domain/newest.js';
-import { compilePolicy, type Policy } from '../domain/policy.js';
+import type { PolicyData } from '../domain/policy-data.js';
+import { compileData, type Policy } from '../domain/policy.js';
+import { inSlices } from '../domain/slices.js';
 import { meshError } from '../wire/errors.js';
 import type { Core } from './core.js';
 
-/** What a compile error calls the text. */
-const PLACE = 'the policy of the mesh';
+type Stored = StoredPolicy<PolicyData>;
 
-/** The policy to begin with. Throws config_missing when control has written none, config_invalid. */
+/** The policy to begin with. Throws config_missing when control has written none that we read, config_invalid. */
 export async function firstPolicy(nc: NatsConnection): Promise<Policy> {
-  const stored = await readStoredPolicy(nc);
-  if (stored === undefined) {
-    throw meshError('config_missing', { what: 'a policy (control has written none yet)' });
+  const stored = await readStoredPolicy<PolicyData>(nc);
+  if (stored?.v !== 2) {
+    const why = stored === undefined ? 'control has written none yet' : 'control is of an older version';
+    throw meshError('config_missing', { what: `a policy (${why})` });
   }
-  return compilePolicy(stored.text, PLACE);
+  return await compileStored(stored);
 }
 
 /** Follow the policy. Returns how to stop. */
 export function followPolicy(core: Core): Promise<() => void> {
-  const newest = new Newest<string>((text) => replace(core, text), {
-    now: () => performance.now(),
-    after: (ms, run) => setTimeout(run, ms).unref(),
-  });
-  return watchPolicy(core.nc, ({ text, digest }) => {
-    if (digest !== core.policy.digest) {
-      newest.offer(text);
-    }
-  });
+  const newest = new Newest<Stored>((stored) => replace(core, stored), eventLoop);
+  return watchPolicy<PolicyData>(core.nc, (stored) => newest.offer(stored));
 }
 
-function replace(core: Core, text: string): void {
+async function replace(core: Core, stored: Stored): Promise<void> {
+  if (stored.digest === core.policy.digest) {
+    return;
+  }
   try {
-    core.policy = compilePolicy(text, PLACE);
+    core.policy = await compileStored(stored, core.policy);
     core.log.info({ policy: core.policy.digest }, 'policy replaced');
   } catch (err) {
     core.log.error({ err: String(err) }, 'the new policy is refused, the old one stays');
   }
+}
+
+/** Compile it while calls go on. Rejects with config_invalid. */
+export function compileStored({ data, digest }: Stored, before?: Policy): Promise<Policy> {
+  return inSlices(compileData(data, digest, before), eventLoop);
 }

@@ -45,6 +45,7 @@ import { Taken } from './taken.js';
 import { Taker } from './take.js';
 import { serveWakes } from './wake.js';
 import { WaitingRoom } from './waiting.js';
+import { refuseWeakness } from './weakness.js';
 
 /** How to run a gateway. `seed` is the nkey of a user with the role gateway. */
 export interface GatewayOptions {
@@ -53,6 +54,10 @@ export interface GatewayOptions {
   /** Name of the user; it prefixes the inbox. */
   readonly name: string;
   readonly log: Log;
+  /** Data folder, if it has one: its files are looked at, and whether the server was started on it. */
+  readonly dir?: string;
+  /** Checks that need not be fine. */
+  readonly accept?: readonly string[];
   /** What it looks at of the calls that pass it. */
   readonly sight?: SightOptions;
 }
@@ -61,6 +66,8 @@ export interface GatewayOptions {
 export interface RunningGateway {
   /** The name it goes by among gateways; new with every start. */
   readonly gateway: string;
+  /** On what terms it started: a server to develop with, and what the operator accepts. */
+  readonly notes: readonly string[];
   /** What it shows of itself. */
   readonly sight: Sightly;
   /** Take nothing new, give the rest up to `drainMs` to settle, then leave. */
@@ -69,10 +76,10 @@ export interface RunningGateway {
 
 /**
  * Start a gateway. Resolves when it takes calls.
- * Throws config_invalid, config_missing, connection_failed, permission_denied.
+ * Throws config_invalid, config_missing, connection_failed, permission_denied, start_refused.
  */
 export async function runGateway(options: GatewayOptions): Promise<RunningGateway> {
-  const { core, tracing } = await startCore(options);
+  const { core, tracing, notes } = await startCore(options);
   const connected = followConnection(core.nc);
   const taken = new Taken(core);
   const open = new OpenSet((call) => attempts.due(call));
@@ -116,6 +123,7 @@ export async function runGateway(options: GatewayOptions): Promise<RunningGatewa
 
   return {
     gateway: core.name,
+    notes,
     sight: showGateway({ core, open, waiting, decider, taker, tracing, connected }),
     async stop(drainMs = 2_000) {
       taker.stop();
@@ -139,11 +147,14 @@ export async function runGateway(options: GatewayOptions): Promise<RunningGatewa
   };
 }
 
-async function startCore(options: GatewayOptions): Promise<{ core: Core; tracing: Tracing | undefined }> {
+async function startCore(
+  options: GatewayOptions,
+): Promise<{ core: Core; tracing: Tracing | undefined; notes: readonly string[] }> {
   const nc = await connectBroker({ url: options.url, name: options.name, seed: options.seed });
   const secrets = await readSecrets(nc);
   const ring = await ringOf(nc, secrets);
   const policy = await firstPolicy(nc);
+  const notes = await refuseWeakness(nc, options);
   const name = `gw-${randomBytes(5).toString('hex')}` as Token;
   const registry = new Registry();
   const roster = new Roster((agent, instance) => taskToken(ring, agent, instance) as Token);
@@ -169,7 +180,7 @@ async function startCore(options: GatewayOptions): Promise<{ core: Core; tracing
     fill: {},
     overload: undefined,
   };
-  return { core, tracing };
+  return { core, tracing, notes };
 }
 
 function hearResults(core: Core, results: Results): () => void {

@@ -11,7 +11,16 @@ import { OTHER, Tally } from '../sight/tally.js';
 import type { Tracing } from '../sight/tracing.js';
 import type { DecisionRecord, OutcomeRecord } from '../wire/generated/messages.js';
 import type { Log } from '../wire/log.js';
-import { isSampled, ownTrace, readTrace, spanOf, traceIdOf, traceparentOf } from '../wire/trace.js';
+import {
+  idIn,
+  isSampled,
+  ownTrace,
+  readTrace,
+  spanOf,
+  traceOf,
+  traceparentOf,
+  type Trace,
+} from '../wire/trace.js';
 import { header } from '../wire/headers.js';
 import type { OpenCall } from './open.js';
 
@@ -79,8 +88,7 @@ export class Sight {
   /** Write into a new record which trace the call belongs to, and what its guards took. */
   trace(record: DecisionRecord, draft: Draft): void {
     const { root, parent, call } = record;
-    const given = draft.trace;
-    const trace = given ?? (this.#on ? ownTrace(idIn(root), this.#ratio) : undefined);
+    const trace = draft.trace ?? this.#begun(idIn(root));
     const span = trace === undefined ? undefined : spanOf(call);
     if (trace === undefined || span === undefined) {
       return;
@@ -97,6 +105,11 @@ export class Sight {
     if (trace.sampled && draft.guardUs !== undefined) {
       record.guardUs = draft.guardUs.map(Math.round);
     }
+  }
+
+  /** The trace that begins with this root. One that is not sampled can be told from the root, and need not be written. */
+  #begun(rootCall: string): Trace | undefined {
+    return this.#on ? ownTrace(rootCall, this.#ratio) : undefined;
   }
 
   /** The outcome of a call is durable. `known`: the capability stands in the registry. */
@@ -129,8 +142,7 @@ export class Sight {
     if (trace !== undefined) {
       return trace.sampled;
     }
-    const id = this.#ratio === 0 ? undefined : traceIdOf(headers.get(header.call) ?? '');
-    return id !== undefined && isSampled(id, this.#ratio);
+    return isSampled(headers.get(header.call) ?? '', this.#ratio);
   }
 
   #spans(tracing: Tracing, call: OpenCall, outcome: OutcomeRecord, epochMs: number, endMs: number): void {
@@ -168,8 +180,9 @@ export function idsOf(record: Pick<DecisionRecord, 'from' | 'call' | 'root' | 't
   root: string;
   trace?: string;
 } {
-  const { from, call, root, trace } = record;
-  return { call: `${from}.${call}`, root, ...(trace === undefined ? {} : { trace: trace.slice(3, 35) }) };
+  const { from, call, root } = record;
+  const trace = traceOf(record);
+  return { call: `${from}.${call}`, root, ...(trace === undefined ? {} : { trace }) };
 }
 
 function factsOf(call: OpenCall, { status, code, agent }: OutcomeRecord, endMs: number): object {
@@ -198,9 +211,4 @@ function isMarked(traceparent: string | undefined): boolean {
 
 function bornAt({ expires, lifeMs, at }: DecisionRecord): number {
   return expires === undefined || lifeMs === undefined ? at : expires - lifeMs;
-}
-
-/** The call id in `from.call`. */
-function idIn(key: string): string {
-  return key.slice(key.indexOf('.') + 1);
 }

@@ -32,6 +32,7 @@ export interface PartOptions {
   readonly name: string;
   readonly seed: string;
   readonly policyFile: string;
+  readonly dir: string;
   readonly log: NonNullable<TestMeshOptions['log']>;
 }
 
@@ -105,7 +106,7 @@ async function start(
   const { url } = server;
   const as = (name: string): PartOptions => {
     const { seed } = credentials(name);
-    return { url, name, seed, policyFile, log: options.log ?? silent };
+    return { url, name, seed, policyFile, dir, log: options.log ?? silent };
   };
   const control = await runControl({ ...as('control'), dir });
   const identity = await startIdentity(dir, options, as('identity'));

@@ -9,10 +9,20 @@ export const ruleLimits = {
     unit: 'bytes',
     reason: 'A policy with all its rules, each with a condition of a few lines; a push is one message.',
   },
+  policyStoredBytes: {
+    value: 1_000_000,
+    unit: 'bytes',
+    reason: 'A policy as data, as it is stored: one message, below max_payload of the server.',
+  },
   rules: {
     value: 2_000,
     unit: 'rules',
-    reason: 'Each change reads and compiles all of them: 0.2 to 1 ms a rule, most of it reading YAML.',
+    reason: 'Control reads all of them at each change, 0.2 to 1 ms a rule; gateways compile them in slices.',
+  },
+  sliceMs: {
+    value: 4,
+    unit: 'ms',
+    reason: 'A gateway that compiles a new policy looks after its calls again after so long.',
   },
   ruleChars: {
     value: 2_000,
@@ -41,11 +51,22 @@ export const ruleLimits = {
     unit: 'names',
     reason: 'Rules that a decision names, the first in the file first.',
   },
+  ruleNameChars: {
+    value: 64,
+    unit: 'characters',
+    reason: 'The name of a rule, with that of its owner: it stands in decisions.',
+  },
   ruleText: {
     value: 512,
     unit: 'characters',
     reason: 'A reason, and an obligation: they stand in the records of each call that they are for.',
   },
   ruleObligations: { value: 8, unit: 'obligations', reason: 'Obligations of one rule.' },
+  owners: { value: 64, unit: 'owners', reason: 'Teams with a policy file of their own.' },
+  ownerRules: {
+    value: 100,
+    unit: 'rules',
+    reason: 'Rules of the file of an owner, unless the mesh owner says otherwise.',
+  },
   approvers: { value: 16, unit: 'approvals', reason: 'Approvals that one rule may ask for.' },
 } as const satisfies Record<string, { value: number; unit: string; reason: string }>;

@@ -55,10 +55,32 @@ export function traceparentOf(id: string, span: Span, sampled: boolean): string 
   return `00-${id}-${span}-${sampled ? '01' : '00'}`;
 }
 
-/** The trace of a call that brought none: made from the call id of its root. `ratio` (0–1) of them are sampled. */
+/** The trace of a call that brought none, made from the call id of its root; undefined when it is not sampled. */
 export function ownTrace(rootCall: string, ratio: number): Trace | undefined {
-  const id = traceIdOf(rootCall);
-  return id === undefined ? undefined : { id, sampled: isSampled(id, ratio) };
+  const id = isSampled(rootCall, ratio) ? traceIdOf(rootCall) : undefined;
+  return id === undefined ? undefined : { id, sampled: true };
+}
+
+/** The trace id of a call whose record says `trace` (a traceparent), or, where it says none, of its own root. */
+export function traceOf({
+  root,
+  trace,
+}: {
+  readonly root: string;
+  readonly trace?: string;
+}): string | undefined {
+  return trace === undefined ? traceIdOf(idIn(root)) : trace.slice(3, 35);
+}
+
+/** The `traceparent` of a call whose task carries none: its trace begins with its root, `from.call`, and is not sampled. */
+export function unsampledParent(root: string, call: string): string | undefined {
+  const [id, span] = [traceIdOf(idIn(root)), spanOf(call)];
+  return id === undefined || span === undefined ? undefined : traceparentOf(id, span, false);
+}
+
+/** The call id in `from.call`. */
+export function idIn(key: string): string {
+  return key.slice(key.indexOf('.') + 1);
 }
 
 /** The trace id that a call id makes, or undefined when it is no call id. */
@@ -91,9 +113,12 @@ export function spanOf(call: string): Span | undefined {
   return span === NO_SPAN ? undefined : span;
 }
 
-/** Is this trace among the sampled? The same answer everywhere for the same ratio. */
-export function isSampled(id: string, ratio: number): boolean {
-  return Number.parseInt(id.slice(24), 16) < ratio * 0x1_0000_0000;
+/**
+ * Is the trace that this call begins among the sampled, `ratio` (0–1) of all? The same answer everywhere: the last 32 bits
+ * of the id decide, which are chance.
+ */
+export function isSampled(call: string, ratio: number): boolean {
+  return bits(call, call.length - 8, call.length) % 0x1_0000_0000 < ratio * 0x1_0000_0000;
 }
 
 /** Two hex digits. A table is several times as fast as `toString(16)`, and every call needs one. */

@@ -62,7 +62,7 @@ const meaning: Readonly<Record<keyof typeof header, readonly [on: string, carrie
   sequence: ['outcome', 'Set by the server: the sequence in that stream.'],
   traceparent: [
     'call, ask, task, child call',
-    'W3C trace context. What is malformed is ignored; a call without one makes its trace from the id of its root.',
+    'W3C trace context. What is malformed is ignored; a call without one makes its trace from the id of its root, and its task carries it only when that is sampled.',
   ],
   tracestate: ['call, ask, task, child call', 'Handed on as it came, at most 512 printable characters.'],
   serviceError: [

@@ -33,7 +33,8 @@ import { readLimit, Settings } from '../../src/domain/config/resolve.js';
 import { configShape, limitShapes } from '../../src/domain/config/file-shape.js';
 import { settings, type Setting, type SettingKey } from '../../src/domain/config/settings.js';
 import { problemError, readYaml } from '../../src/domain/config/yaml.js';
-import { compilePolicy, readPolicy } from '../../src/domain/policy.js';
+import { readPolicy } from '../../src/domain/policy-read.js';
+import { compilePolicy } from '../../src/domain/policy.js';
 import { MeshError } from '../../src/wire/errors.js';
 import { limits, limitTable, type LimitName } from '../../src/wire/limits.js';
 import { isPattern } from '../../src/wire/names.js';
@@ -80,6 +81,9 @@ function fitting(key: SettingKey): readonly [string, string, string] {
     case 'flag':
       return ['true', 'false', 'true'];
     case 'list':
+      if (key === 'server.accept') {
+        return ['server-version', 'tls', 'files'];
+      }
       return key === 'serve.allowOrigins' ? ['https://one', 'https://two', 'http://three'] : WORDS;
     case 'text':
       return 'secret' in shape ? SEEDS : 'digits' in shape ? ['9464', 'off', '[::1]:9464'] : WORDS;

@@ -1,10 +1,15 @@
 /** What people use to review a policy: explain, tests, diff. Explanations must agree with the guards. */
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { compilePolicy } from '../../src/domain/policy.js';
+import type { PolicyData } from '../../src/domain/policy-data.js';
+import { readPolicy } from '../../src/domain/policy-read.js';
+import { compileData, compilePolicy } from '../../src/domain/policy.js';
 import { readCases, runCases } from '../../src/domain/rules/cases.js';
-import { covers, diffPolicies } from '../../src/domain/rules/diff.js';
+import { covers } from '../../src/domain/rules/covers.js';
+import { diffPolicies } from '../../src/domain/rules/diff.js';
 import { variables } from '../../src/domain/rules/facts.js';
+import { atOnce, inSlices } from '../../src/domain/slices.js';
+import { limits } from '../../src/wire/limits.js';
 import { matches } from '../../src/wire/names.js';
 
 const POLICY = `version: 1
@@ -129,4 +134,20 @@ test('the page names every variable with its type', () => {
   const page = readFileSync('docs/policy.md', 'utf8');
   const rows = [...page.matchAll(/^\| `(\w+)` +\| `([^`]+)` +\|/gm)].map(([, name, type]) => [name, type]);
   expect(rows).toEqual(Object.entries(variables).map(([name, [type]]) => [name, type]));
+});
+
+test('a policy compiles in slices: between them others work, and the result is the same', async () => {
+  const rules = Array.from(
+    { length: 50 },
+    (_, i) => `  - { name: r${i}, effect: deny, when: args.n == ${i} }`,
+  );
+  const { data, digest } = readPolicy(`version: 1\nrules:\n${rules.join('\n')}\n`, 'p');
+  let ms = 0;
+  let pauses = 0;
+  const world = { now: () => (ms += 1), pause: () => Promise.resolve(void pauses++) };
+  const sliced = await inSlices(compileData(JSON.parse(JSON.stringify(data)) as PolicyData, digest), world);
+  expect(pauses).toBe(Math.floor(50 / limits.sliceMs));
+  expect(sliced.rules?.list.map(({ name }) => name)).toEqual(
+    atOnce(compileData(data, digest)).rules?.list.map(({ name }) => name),
+  );
 });

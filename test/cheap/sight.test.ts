@@ -44,12 +44,15 @@ describe('trace context', () => {
   });
 
   test('the ratio is kept, and everybody agrees on who is sampled', () => {
-    const ids = Array.from({ length: 20_000 }, () => traceIdOf(newCallId()) ?? '');
+    const ids = Array.from({ length: 20_000 }, () => newCallId());
     const share = ids.filter((id) => isSampled(id, 0.1)).length / ids.length;
     expect(share).toBeGreaterThan(0.08);
     expect(share).toBeLessThan(0.12);
     expect(ids.filter((id) => isSampled(id, 0.1) && !isSampled(id, 0.5))).toEqual([]);
     expect(ids.every((id) => isSampled(id, 1) && !isSampled(id, 0))).toBe(true);
+    // As anybody tells it from the trace id.
+    const low = (id: string) => Number.parseInt((traceIdOf(id) ?? '').slice(24), 16) / 0x1_0000_0000;
+    expect(ids.filter((id) => isSampled(id, 0.3) !== low(id) < 0.3)).toEqual([]);
   });
 });
 

@@ -27,7 +27,13 @@ describe.skipIf(python === undefined)('the Python part of the tutorial', () => {
     } = process.env;
     reader = new Reader({
       folder,
-      env: { ...inherited, NO_COLOR: '1', XDG_CACHE_HOME: join(folder, 'cache') },
+      // `npm pack` would compile the programs over that others run meanwhile.
+      env: {
+        ...inherited,
+        NO_COLOR: '1',
+        XDG_CACHE_HOME: join(folder, 'cache'),
+        npm_config_ignore_scripts: 'true',
+      },
       stays: [
         ['npx mesh up', 'The mesh is up'],
         ['node out/inventory.js\n', 'inventory serves inventory.query'],

@@ -10,7 +10,8 @@ import { prepareTools } from './tools.js';
 const ON_THE_SERVER = ['call', 'promises', 'instances', 'hostile', 'micro', 'server-crash'];
 
 const tools = prepareTools();
-const common = { testTimeout: 60_000, hookTimeout: 60_000, fileParallelism: false } as const;
+/** Two files at a time: they wait for servers, clients and limits more than they work. */
+const common = { testTimeout: 60_000, hookTimeout: 60_000, maxWorkers: 2 } as const;
 const projects: TestProjectInlineConfiguration[] = [
   {
     test: {
@@ -31,7 +32,7 @@ if (tools.go !== undefined) {
         name: 'README with the nats command',
         include: ['test/mesh/readme.test.ts'],
         env: { TEST_NATS: nats },
-        sequence: { groupOrder: 1 },
+        sequence: { groupOrder: 0 },
       },
     },
     {
@@ -44,7 +45,7 @@ if (tools.go !== undefined) {
         ],
         provide: { tools },
         env: { PATH: [serverFolder, process.env['PATH'] ?? ''].join(delimiter) },
-        sequence: { groupOrder: 2 },
+        sequence: { groupOrder: 1 },
       },
     },
   );

@@ -2,7 +2,7 @@
  * docs/policy.md is true: its files are written and its commands are run, in its order.
  */
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { MeshError } from '../../src/agent/index.js';
 import { compilePolicy } from '../../src/domain/policy.js';
@@ -51,6 +51,7 @@ const script = (words: string): string =>
   fences.find((one) => one.language === 'sh' && one.text.includes(words))?.text ?? '';
 const file = (name: string): string => {
   const text = fences.find((one) => one.text.startsWith(`# ${name}\n`))?.text ?? '';
+  mkdirSync(dirname(join(folder, name)), { recursive: true });
   writeFileSync(join(folder, name), text);
   return text;
 };
@@ -89,6 +90,26 @@ test('diff, push, and what it does', async () => {
   expect(await run(`npx mesh parked release me.${held}`)).toContain('exit 4');
   expect(await run(`npx mesh parked cancel me.${held}`)).toContain('exit 0');
   expect(await codeOf(me.wait(held))).toBe('cancelled');
+});
+
+test('a file for each team', async () => {
+  file('company.yaml');
+  const team = file('policies/payments.yaml');
+  const [check, push] = script('policy check company').trim().split('\n');
+  const fine = await run(check ?? '');
+  const digest = /^Nothing to correct\. 2 rules \(1 of payments\), digest (\S{16})\nexit 0$/.exec(fine)?.[1];
+  expect(await run(push ?? '')).toContain(`In force: ${digest}`);
+  const explained = await run(
+    `npx mesh policy explain pay.transfer '{"amount":5000}' --from me --policy company.yaml`,
+  );
+  expect(explained).toMatch(/^held by payments\/large-needs-two\n[^]*exit 4$/);
+  expect(await run('npx mesh policy diff company.yaml')).toBe('Nothing changes.\nexit 0');
+  writeFileSync(join(folder, 'policies/payments.yaml'), team.replace("'pay.transfer'", "'shop.order'"));
+  const refused = await run(push ?? '');
+  expect(refused).toMatch(
+    /policies\/payments\.yaml:4:23.*owner payments: shop\.order is not in its capabilities/,
+  );
+  expect(refused).toContain('exit 1');
 });
 
 test('mistakes are told with rule and place', async () => {

@@ -172,6 +172,7 @@ describe('poison', () => {
         url: mesh.url,
         name: 'gateway',
         seed: mesh.credentials('gateway').seed,
+        dir: mesh.dir,
         log: silent,
       }),
     );

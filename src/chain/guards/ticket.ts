@@ -22,7 +22,7 @@ export const ticket: Guard = {
     }
     const text = draft.headers.get(header.ticket);
     if (text === undefined) {
-      if (!world.policy.mayRoot(draft.who) && openPresented(draft, world)?.last.root !== true) {
+      if (!world.policy.mayRoot(draft.who, draft.what) && openPresented(draft, world)?.last.root !== true) {
         throw meshError('root_denied', { from: draft.who });
       }
       draft.root = `${draft.who}.${draft.id}`;
@@ -45,7 +45,7 @@ export const ticket: Guard = {
 function again(draft: Draft, world: World, { chain }: Replay): undefined {
   draft.chain = chain === undefined ? chainOfUndecided(draft, world) : [...chain];
   const [principal = draft.who] = draft.chain;
-  if (!world.policy.mayRoot(principal)) {
+  if (!world.policy.mayRoot(principal, draft.what)) {
     throw meshError('root_denied', { from: principal });
   }
   draft.root = `${draft.who}.${draft.id}`;

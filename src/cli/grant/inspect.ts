@@ -9,9 +9,11 @@ import { GrantBook } from '../../domain/grants/book.js';
 import { readGrant } from '../../domain/grants/chain.js';
 import type { Claims } from '../../domain/grants/claims.js';
 import type { Link } from '../../domain/grants/token.js';
+import { ownerFiles } from '../../domain/owners/read.js';
 import { compilePolicy } from '../../domain/policy.js';
 import { asksIdentity } from '../../fabric/callout-conf.js';
 import { places, textIfAny } from '../../fabric/folder.js';
+import { readPolicyTexts } from '../../fabric/policy-files.js';
 import { readIssuer } from '../../fabric/issuer.js';
 import { readUsers } from '../../fabric/users.js';
 import { asMeshError, type MeshError } from '../../wire/errors.js';
@@ -69,7 +71,10 @@ function judge(text: string, links: readonly Link[], options: InspectOptions): M
   const file = pathIn(settings, 'policy') ?? join(dir, places.policy);
   try {
     const written = textIfAny(file);
-    const issuers = written === undefined ? new Map() : compilePolicy(written, file).issuers;
+    const issuers =
+      written === undefined
+        ? new Map()
+        : compilePolicy(written, file, readPolicyTexts(file, ownerFiles).files).issuers;
     const book = new GrantBook(() => issuers);
     book.setIssuer(MESH_ISSUER, readIssuer(dir)?.publicKey);
     const keys = asksIdentity(dir)

@@ -3,8 +3,10 @@
  */
 import type { Command } from 'commander';
 import type { StoredPolicy } from '../../fabric/policy-store.js';
-import { compilePolicy } from '../../domain/policy.js';
+import type { PolicyData } from '../../domain/policy-data.js';
+import { compileData, type Policy } from '../../domain/policy.js';
 import { diffPolicies, type PolicyDiff, type RightChange, type RuleChange } from '../../domain/rules/diff.js';
+import { atOnce } from '../../domain/slices.js';
 import { viewOptions, askView } from '../calls/ask.js';
 import type { ContextOptions } from '../context.js';
 import { paint, safe, say, sayJson, table } from '../output.js';
@@ -28,15 +30,17 @@ Examples:
 
 async function diff(first: string, second: string | undefined, options: ContextOptions): Promise<void> {
   const after = readPolicyFile(second ?? first);
-  const before =
-    second === undefined
-      ? compilePolicy((await askView<StoredPolicy>(options, 'policy', {})).text, 'the policy of the mesh')
-      : readPolicyFile(first);
+  const before = second === undefined ? await inForce(options) : readPolicyFile(first);
   const found = diffPolicies(before, after);
   if (options.json === true) {
     return sayJson({ before: before.digest, after: after.digest, ...found });
   }
   print(found);
+}
+
+async function inForce(options: ContextOptions): Promise<Policy> {
+  const { data, digest } = await askView<StoredPolicy<PolicyData>>(options, 'policy', {});
+  return atOnce(compileData(data, digest));
 }
 
 function print({ rights, rules }: PolicyDiff): void {

@@ -5,7 +5,9 @@ import { readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import type { Command } from 'commander';
 import { compilePolicy, type Policy } from '../../domain/policy.js';
+import { ownerFiles } from '../../domain/owners/read.js';
 import { places } from '../../fabric/folder.js';
+import { readPolicyTexts, type PolicyTexts } from '../../fabric/policy-files.js';
 import { meshError } from '../../wire/errors.js';
 import { folderOf } from '../context.js';
 import { pathIn, readSettings, withSettings, type Flags } from '../settings.js';
@@ -40,9 +42,16 @@ export function textOf(file: string): string {
   }
 }
 
-/** Compile a file. Throws config_missing, config_invalid. */
+/** A policy file with those of its owners. Throws config_missing. */
+export function textsOf(file: string): PolicyTexts {
+  textOf(file); // says what is missing as it is seen from here
+  return readPolicyTexts(file, ownerFiles);
+}
+
+/** Compile a file with those of its owners. Throws config_missing, config_invalid. */
 export function readPolicyFile(file: string): Policy {
-  return compilePolicy(textOf(file), here(file));
+  const { text, files } = textsOf(file);
+  return compilePolicy(text, here(file), files);
 }
 
 /** A path as it is seen from here. */

@@ -2,12 +2,13 @@
  * `mesh policy push`: put a policy in force.
  */
 import type { Command } from 'commander';
+import { compilePolicy } from '../../domain/policy.js';
 import { meshError } from '../../wire/errors.js';
 import { viewOptions } from '../calls/ask.js';
 import type { ContextOptions } from '../context.js';
 import { asOperator } from '../operator.js';
 import { paint, say, sayJson } from '../output.js';
-import { here, readPolicyFile, textOf } from './file.js';
+import { here, textsOf } from './file.js';
 
 interface Pushed {
   readonly digest: string;
@@ -20,7 +21,7 @@ export function registerPush(policy: Command): void {
   viewOptions(policy.command('push <file>'))
     .summary('put a policy in force')
     .description(
-      'Check a policy file and put it in force: control stores it, and every gateway takes it between two calls. It stays in force until another is pushed, or the file that control follows changes.',
+      'Check a policy file, with those of its owners, and put it in force: control stores it, and every gateway takes it between two calls. It stays in force until another is pushed, or the file that control follows changes.',
     )
     .addHelpText('after', HELP)
     .action(push);
@@ -32,9 +33,11 @@ Examples:
   $ mesh policy push candidate.yaml`;
 
 async function push(file: string, options: ContextOptions): Promise<void> {
-  const { digest } = readPolicyFile(file);
+  const { text, files } = textsOf(file);
+  const { digest } = compilePolicy(text, here(file), files);
+  const hasFiles = Object.keys(files).length > 0;
   const pushed = await asOperator(options, [], (operator) =>
-    operator.command<Pushed>('policy', { policy: textOf(file) }),
+    operator.command<Pushed>('policy', { policy: text, ...(hasFiles ? { files: { ...files } } : {}) }),
   );
   if (pushed.digest !== digest) {
     throw meshError('config_invalid', { file: here(file), where: 'its text', why: 'it changed meanwhile' });

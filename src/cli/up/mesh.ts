@@ -45,6 +45,8 @@ export interface MeshOptions {
   readonly offline?: boolean;
   /** How many processes say who connects; with none the server knows all users itself. Default 0. */
   readonly identity?: number;
+  /** Checks that need not be fine for a gateway to start. */
+  readonly accept?: readonly string[];
   /** Further arguments of control (0) and of each gateway (from 1). */
   readonly args?: (nth: number) => readonly string[];
   /** Hears one sentence when something ends by itself, and when a server must be fetched. */
@@ -220,6 +222,8 @@ class Parts {
   #child(command: Part, name: string, nth: number): Promise<Kept<Started>> {
     const args = [command, '--data', this.dir, '--url', this.url];
     args.push(...(command === 'control' ? ['--policy', this.policyFile] : []));
+    const { accept = [] } = this.#options;
+    args.push(...(command === 'gateway' ? accept.flatMap((check) => ['--accept', check]) : []));
     // What this process has read is said; the children read no file.
     args.push('--as', command, '--config', NO_FILE, ...(this.#options.args?.(nth) ?? []));
     const logFile = join(this.dir, places.logs, `${name}.log`);

@@ -2,6 +2,7 @@
  * One call of a tree, put together from everything that was found of it.
  */
 import type { DecisionRecord, ErrorBody, OutcomeRecord } from '../../wire/generated/messages.js';
+import { traceOf } from '../../wire/trace.js';
 import type { AttemptRow, CallNode, OutcomeRow } from './pages.js';
 import { bornAt, stateOf, type Decided } from './records.js';
 import type { WaitingCall } from './waiting.js';
@@ -122,10 +123,12 @@ function times(
 }
 
 /** What the first decision says of its trace and its guards. */
-function sightFields({ trace, guard, guardUs }: DecisionRecord): Partial<CallNode> {
+function sightFields(record: DecisionRecord): Partial<CallNode> {
+  const { guard, guardUs } = record;
+  const trace = traceOf(record);
   return {
-    ...(trace === undefined ? {} : { trace: trace.slice(3, 35) }),
-    ...(trace?.endsWith('1') === true ? { sampled: true as const } : {}),
+    ...(trace === undefined ? {} : { trace }),
+    ...(record.trace?.endsWith('1') === true ? { sampled: true as const } : {}),
     ...(guard === undefined ? {} : { guard }),
     ...(guardUs === undefined ? {} : { guardUs }),
   };

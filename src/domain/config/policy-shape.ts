@@ -3,6 +3,7 @@
  */
 import type { Choice, Field, Flag, Keys, List, Names, Text, Whole } from './shape.js';
 import type { RoutingPolicy } from '../routing.js';
+import { ownerName, ownerShape } from './owner-shape.js';
 import { ruleShape } from './rule-shape.js';
 
 const token = '[a-z0-9_-]{1,64}';
@@ -46,36 +47,50 @@ const rule = ruleShape(pattern);
 
 const routing: Choice<RoutingPolicy> = { is: 'choice', of: ['least-loaded', 'round-robin'] };
 
+/** What the files of owners can say as well. */
+const shared = {
+  version: {
+    ...field<Whole>({ is: 'whole', min: 1, max: 1 }, 'Version of the format: 1.'),
+    needed: true,
+  },
+  roles: field<Names<typeof roleShape>>(
+    { is: 'names', key: role, of: roleShape },
+    'Roles by name: what each may call and serve.',
+  ),
+  members: field<Names<List<Text>>>(
+    { is: 'names', key: name, of: { is: 'list', of: role } },
+    'Who has which roles: callers and agents by name. Whoever has none may do nothing.',
+  ),
+  routing: field<Names<typeof routing>>(
+    { is: 'names', key: pattern, of: routing },
+    'How calls of a capability choose an instance; the first pattern that fits counts. Default: least-loaded.',
+  ),
+  rules: field<List<typeof rule>>(
+    { is: 'list', of: rule },
+    'Rules: what is refused, held for approval, or allowed under a condition.',
+  ),
+} as const;
+
+const owner = ownerShape(pattern, role);
+
 /** The whole file. */
 export const policyShape = {
   is: 'keys',
   fields: {
-    version: {
-      ...field<Whole>({ is: 'whole', min: 1, max: 1 }, 'Version of the format: 1.'),
-      needed: true,
-    },
-    roles: field<Names<typeof roleShape>>(
-      { is: 'names', key: role, of: roleShape },
-      'Roles by name: what each may call and serve.',
-    ),
-    members: field<Names<List<Text>>>(
-      { is: 'names', key: name, of: { is: 'list', of: role } },
-      'Who has which roles: callers and agents by name. Whoever has none may do nothing.',
-    ),
-    routing: field<Names<typeof routing>>(
-      { is: 'names', key: pattern, of: routing },
-      'How calls of a capability choose an instance; the first pattern that fits counts. Default: least-loaded.',
-    ),
+    ...shared,
     issuers: field<Names<Text>>(
       { is: 'names', key: name, of: nkey },
       'Who may issue grants beside the mesh itself: public nkeys by name.',
     ),
-    rules: field<List<typeof rule>>(
-      { is: 'list', of: rule },
-      'Rules: what is refused, held for approval, or allowed under a condition.',
+    owners: field<Names<typeof owner>>(
+      { is: 'names', key: ownerName, of: owner },
+      'Teams with a policy file of their own, and the limits of each.',
     ),
   },
 } as const satisfies Keys;
+
+/** The file of an owner. */
+export const teamShape = { is: 'keys', fields: shared } as const satisfies Keys;
 
 function field<S extends Field['shape']>(shape: S, what: string): Field<S> {
   return { shape, what };

@@ -4,6 +4,7 @@
  * `mesh init` writes are made from this table.
  */
 import { limitTable } from '../../wire/limits.js';
+import { acceptable } from '../weakness/acceptable.js';
 import type { Choice, Flag, List, OneShape, Part, Text, ValueOf, Whole } from './shape.js';
 
 /** One setting. */
@@ -59,6 +60,15 @@ const hosts: List<Text> = {
 const origins: List<Text> = {
   is: 'list',
   of: { is: 'text', expected: 'an origin (https://host)', pattern: /^https?:\/\/[^\s/,]{1,253}$/ },
+};
+
+const accepted: List<Text> = {
+  is: 'list',
+  of: {
+    is: 'text',
+    expected: acceptable.join(', '),
+    pattern: new RegExp(`^(?:${acceptable.join('|')})$`),
+  },
 };
 
 const sync: Choice<'default' | 'always'> = { is: 'choice', of: ['default', 'always'] };
@@ -127,6 +137,13 @@ export const settings = {
     env: 'MESH_OFFLINE',
     what: 'fetch no nats-server when none is found',
     otherwise: false,
+  },
+  'server.accept': {
+    shape: accepted,
+    flag: '--accept <check>',
+    env: 'MESH_ACCEPT',
+    what: 'check of mesh doctor that need not be fine for a gateway to start, which it says at every start',
+    otherwise: 'none',
   },
   'server.creds': {
     shape: file,

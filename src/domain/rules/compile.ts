@@ -2,11 +2,17 @@
  * Compiling rules when a policy is loaded. What is wrong is said with the rule and the place in the file.
  */
 import { limits } from '../../wire/limits.js';
-import { Conditions, type Condition } from './condition.js';
+import type { Steps } from '../slices.js';
+import { compileCondition, type Condition } from './condition.js';
 import type { Rule, RuleMatch, RuleSource } from './types.js';
 
 /** Hears what is wrong. `where` is a path into the file: `rules[3].when`. */
 export type Report = (where: string, why: string) => void;
+
+/** Compiled conditions by their text. */
+export type Known = ReadonlyMap<string, Condition>;
+
+const NONE: Known = new Map();
 
 /** One place that is wrong ends its rule: what comes after it may only follow from it. */
 class Refusal extends Error {
@@ -19,25 +25,27 @@ class Refusal extends Error {
 }
 
 /**
- * Compile the rules of a file. What is wrong with a rule is reported, and the rule is left out: a file with a report
- * is no policy. `roles` are those that the file knows.
+ * Compile the rules of a file, rule by rule. What is wrong with a rule is reported, and the rule is left out: a file
+ * with a report is no policy. `roles` are those that the file knows; `known` are conditions that were compiled before,
+ * by their text: they need not be compiled again.
  */
-export function compileRules(
+export function* compileRules(
   sources: readonly Partial<RuleSource>[],
   roles: ReadonlySet<string>,
   report: Report,
-): Rule[] {
+  known: Known = NONE,
+): Steps<Rule[]> {
   if (sources.length > limits.rules) {
     report('rules', `there are ${sources.length} rules, allowed are ${limits.rules}`);
     return [];
   }
-  const conditions = new Conditions();
   const seen = new Map<string, number>();
-  return sources.flatMap((source, i) => {
+  const compiled: Rule[] = [];
+  for (const [i, source] of sources.entries()) {
     const at = `rules[${i}]`;
     const { name, effect } = source;
     if (name === undefined || effect === undefined) {
-      return []; // its shape was reported
+      continue; // its shape was reported
     }
     const other = seen.get(name);
     if (other !== undefined) {
@@ -45,31 +53,32 @@ export function compileRules(
     }
     seen.set(name, i);
     try {
-      return [compileRule({ ...source, name, effect }, conditions, roles)];
+      compiled.push(compileRule({ ...source, name, effect }, roles, known));
     } catch (err) {
-      if (err instanceof Refusal) {
-        report(`${at}${err.where}`, `rule ${name}: ${err.why}`);
-        return [];
+      if (!(err instanceof Refusal)) {
+        throw err;
       }
-      throw err;
+      report(`${at}${err.where}`, `rule ${name}: ${err.why}`);
     }
-  });
+    yield;
+  }
+  return compiled;
 }
 
-function compileRule(source: RuleSource, conditions: Conditions, roles: ReadonlySet<string>): Rule {
+function compileRule(source: RuleSource, roles: ReadonlySet<string>, known: Known): Rule {
   checkMatch(source.match ?? {}, roles);
   checkAllow(source);
   checkHold(source, roles);
-  return ruleOf(source, conditionOf(source, conditions));
+  return ruleOf(source, conditionOf(source, known));
 }
 
 function refuse(where: string, why: string): never {
   throw new Refusal(where, why);
 }
 
-function conditionOf({ when }: RuleSource, conditions: Conditions): Condition | undefined {
+function conditionOf({ when }: RuleSource, known: Known): Condition | undefined {
   try {
-    return when === undefined ? undefined : conditions.compile(when);
+    return when === undefined ? undefined : (known.get(when) ?? compileCondition(when));
   } catch (err) {
     return refuse('.when', err instanceof Error ? err.message : 'it does not compile');
   }

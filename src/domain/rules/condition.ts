@@ -1,7 +1,6 @@
 /**
  * Conditions: CEL, compiled when the policy is loaded. A condition says yes or no, or it throws; nothing of it waits.
  */
-import type { Environment } from '@marcbachmann/cel-js';
 import { RE2JS } from 're2js';
 import { limits } from '../../wire/limits.js';
 import { Meter, walk, type Node } from './bounds.js';
@@ -23,67 +22,65 @@ export function startCall(bodyBytes: number): void {
   meter.start(bodyBytes);
 }
 
-/** Compiles the conditions of one policy. */
-export class Conditions {
-  readonly #patterns = new Map<string, RE2JS>();
-  readonly #env: Environment;
+/** Compiled patterns, those of all policies: they are the same in most of them. */
+const patternCache = new Map<string, RE2JS>();
 
-  constructor() {
-    this.#env = environment((text, pattern) => this.#matches(text, pattern));
-  }
-
-  /** Compile one. Throws an Error that says what is wrong with it, and where in the text if that is known. */
-  compile(text: string): Condition {
-    if (text.length > limits.ruleChars) {
-      throw new Error(`it has ${text.length} characters, allowed are ${limits.ruleChars}`);
-    }
-    try {
-      return this.#compile(text);
-    } catch (err) {
-      throw new Error(sayWhy(err, text), { cause: err });
-    }
-  }
-
-  #compile(text: string): Condition {
-    const parsed = this.#env.parse(text);
-    const found: { loop: Node; steps: number; readsArgs: boolean }[] = [];
-    const { reads, patterns } = walk(parsed.ast as unknown as Node, (loop, steps, readsArgs) =>
-      found.push({ loop, steps, readsArgs }),
-    );
-    patterns.forEach((pattern) => this.#addPattern(pattern));
-    const { valid, type, error } = parsed.check();
-    if (!valid) {
-      throw error ?? new Error('its types do not fit');
-    }
-    if (type !== 'bool') {
-      throw new Error(`it must say true or false, not ${type ?? 'nothing'}: compare it with something`);
-    }
-    found.forEach(({ loop, steps, readsArgs }) => countSteps(loop, steps, readsArgs));
-    return { text, reads: new Set([...reads].filter(isVariable)), test: (facts) => judge(parsed, facts) };
-  }
-
-  #addPattern(pattern: string): void {
+/** Compile a pattern, or take the compiled one. Throws an Error that says what is wrong with it. */
+function patternOf(pattern: string): RE2JS {
+  let compiled = patternCache.get(pattern);
+  if (compiled === undefined) {
     if (pattern.length > limits.patternChars) {
       throw new Error(`a pattern has ${pattern.length} characters, allowed are ${limits.patternChars}`);
     }
-    if (!this.#patterns.has(pattern)) {
-      this.#patterns.set(pattern, RE2JS.compile(pattern));
+    compiled = RE2JS.compile(pattern);
+    if (patternCache.size >= limits.rules) {
+      patternCache.clear(); // those in use are compiled again, once
     }
+    patternCache.set(pattern, compiled);
   }
+  return compiled;
+}
 
-  #matches(text: string, pattern: string): boolean {
-    if (text.length > limits.patternText) {
-      throw new Error(
-        `a text of ${text.length} characters is not held against a pattern, at most ${limits.patternText} are`,
-      );
-    }
-    meter.count(1 + text.length * limits.rulePatternWork, false);
-    const compiled = this.#patterns.get(pattern);
-    if (compiled === undefined) {
-      throw new Error('the pattern is not known');
-    }
-    return compiled.test(text);
+function matchesLinear(text: string, pattern: string): boolean {
+  if (text.length > limits.patternText) {
+    throw new Error(
+      `a text of ${text.length} characters is not held against a pattern, at most ${limits.patternText} are`,
+    );
   }
+  meter.count(1 + text.length * limits.rulePatternWork, false);
+  return patternOf(pattern).test(text);
+}
+
+const language = environment(matchesLinear);
+
+/** Compile a condition. Throws an Error that says what is wrong with it, and where in the text if that is known. */
+export function compileCondition(text: string): Condition {
+  if (text.length > limits.ruleChars) {
+    throw new Error(`it has ${text.length} characters, allowed are ${limits.ruleChars}`);
+  }
+  try {
+    return conditionOf(text);
+  } catch (err) {
+    throw new Error(sayWhy(err, text), { cause: err });
+  }
+}
+
+function conditionOf(text: string): Condition {
+  const parsed = language.parse(text);
+  const found: { loop: Node; steps: number; readsArgs: boolean }[] = [];
+  const { reads, patterns } = walk(parsed.ast as unknown as Node, (loop, steps, readsArgs) =>
+    found.push({ loop, steps, readsArgs }),
+  );
+  patterns.forEach(patternOf);
+  const { valid, type, error } = parsed.check();
+  if (!valid) {
+    throw error ?? new Error('its types do not fit');
+  }
+  if (type !== 'bool') {
+    throw new Error(`it must say true or false, not ${type ?? 'nothing'}: compare it with something`);
+  }
+  found.forEach(({ loop, steps, readsArgs }) => countSteps(loop, steps, readsArgs));
+  return { text, reads: new Set([...reads].filter(isVariable)), test: (facts) => judge(parsed, facts) };
 }
 
 function judge(condition: (facts: never) => unknown, facts: Facts): boolean {

@@ -2,6 +2,7 @@
  * What changes between two policies: who gains and who loses what, and which rules come, go and change.
  */
 import type { Policy } from '../policy.js';
+import { covers } from './covers.js';
 import type { Effect, Rule } from './types.js';
 
 /** Somebody may something that they might not before, or the other way round. */
@@ -9,7 +10,7 @@ export interface RightChange {
   readonly who: string;
   readonly change: 'gains' | 'loses';
   readonly what: 'call' | 'serve' | 'mayRoot' | 'issue';
-  /** Pattern of capabilities (call and serve only). */
+  /** Pattern of capabilities (call and serve; mayRoot where it is bound to some). */
   readonly pattern?: string;
   /** What is left of a pattern that is lost. */
   readonly keeps?: readonly string[];
@@ -36,7 +37,7 @@ export function diffPolicies(before: Policy, after: Policy): PolicyDiff {
   const rights = members.flatMap((who) => [
     ...patternChanges(who, 'call', before.rightsOf(who).call, after.rightsOf(who).call),
     ...patternChanges(who, 'serve', before.rightsOf(who).serve, after.rightsOf(who).serve),
-    ...change(who, 'mayRoot', before.mayRoot(who), after.mayRoot(who)),
+    ...rootChanges(who, before, after),
   ]);
   const issuers = [...new Set([...before.issuers.keys(), ...after.issuers.keys()])].toSorted();
   rights.push(
@@ -53,9 +54,16 @@ export function diffPolicies(before: Policy, after: Policy): PolicyDiff {
   return { rights, rules: ruleChanges(before.rules?.list ?? [], after.rules?.list ?? []) };
 }
 
+function rootChanges(who: string, before: Policy, after: Policy): RightChange[] {
+  const changes = patternChanges(who, 'mayRoot', before.rootsOf(who), after.rootsOf(who));
+  return changes.map(({ pattern, ...rest }) =>
+    pattern === '>' ? rest : { ...rest, pattern: pattern ?? '>' },
+  );
+}
+
 function patternChanges(
   who: string,
-  what: 'call' | 'serve',
+  what: 'call' | 'serve' | 'mayRoot',
   before: readonly string[],
   after: readonly string[],
 ): RightChange[] {
@@ -70,26 +78,8 @@ function patternChanges(
   ];
 }
 
-function change(who: string, what: 'mayRoot' | 'issue', before: boolean, after: boolean): RightChange[] {
+function change(who: string, what: 'issue', before: boolean, after: boolean): RightChange[] {
   return before === after ? [] : [{ who, change: after ? 'gains' : 'loses', what }];
-}
-
-/** Does every capability under `inner` fall under `outer`? */
-export function covers(outer: string, inner: string): boolean {
-  const [wide, narrow] = [outer.split('.'), inner.split('.')];
-  for (let i = 0; i < wide.length; i++) {
-    const [a, b] = [wide[i], narrow[i]];
-    if (b === undefined) {
-      return false;
-    }
-    if (a === '>') {
-      return true;
-    }
-    if (b === '>' || (a !== '*' && a !== b)) {
-      return false;
-    }
-  }
-  return wide.length === narrow.length;
 }
 
 const KEYS = ['effect', 'match', 'when', 'reason', 'obligations', 'approvers', 'count', 'expires'] as const;

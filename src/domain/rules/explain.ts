@@ -52,7 +52,7 @@ type Verdict = Pick<Explained, 'effect' | 'code' | 'who' | 'mattered'>;
 
 function verdictOf(policy: Policy, call: RuleCall, members: readonly string[]): Verdict {
   const isRoot = call.chain.length <= 1;
-  if (isRoot && !policy.mayRoot(call.from)) {
+  if (isRoot && !policy.mayRoot(call.from, call.capability)) {
     return { effect: 'deny', code: 'root_denied', who: call.from, mattered: [] };
   }
   const stranger = members.find((who) => !policy.mayCall(who, call.capability));

@@ -10,6 +10,8 @@ export class CallerFacts {
   constructor(
     readonly name: string,
     readonly roles: readonly string[],
+    /** The owner whose rules see these roles. */
+    readonly seenBy?: string,
   ) {}
 }
 

@@ -18,6 +18,9 @@ export type RulesOf = Readonly<Record<Effect, readonly Rule[]>> & {
   readonly any: boolean;
 };
 
+/** Roles of a member, as the rules of an owner see them. */
+type RolesOf = (member: string, owner: string | undefined) => readonly string[];
+
 /** A rule that could not be judged. */
 export class Unjudged extends Error {
   constructor(
@@ -31,10 +34,10 @@ export class Unjudged extends Error {
 /** Compiled rules; immutable. */
 export class Rules {
   readonly list: readonly Rule[];
-  readonly #rolesOf: (member: string) => readonly string[];
+  readonly #rolesOf: RolesOf;
   readonly #byCapability = new Map<string, RulesOf>();
 
-  constructor(list: readonly Rule[], rolesOf: (member: string) => readonly string[]) {
+  constructor(list: readonly Rule[], rolesOf: RolesOf) {
     this.list = list;
     this.#rolesOf = rolesOf;
   }
@@ -110,8 +113,8 @@ export class Rules {
     }
     for (const who of members) {
       if (this.fitsCaller(rule, who)) {
-        if (facts.caller.name !== who) {
-          facts.caller = this.#caller(who);
+        if (facts.caller.name !== who || facts.caller.seenBy !== rule.owner) {
+          facts.caller = this.#caller(who, rule.owner);
         }
         if (test(rule, facts)) {
           return true;
@@ -127,15 +130,15 @@ export class Rules {
     return new Facts(call, this.#caller(call.from));
   }
 
-  #caller(name: string): CallerFacts {
-    return new CallerFacts(name, this.#rolesOf(name));
+  #caller(name: string, owner?: string): CallerFacts {
+    return new CallerFacts(name, this.#rolesOf(name, owner), owner);
   }
 
   /** Is it one of those that the rule is for? */
-  fitsCaller({ match }: Rule, who: string): boolean {
+  fitsCaller({ match, owner }: Rule, who: string): boolean {
     return (
       (match?.from === undefined || match.from.includes(who)) &&
-      (match?.role === undefined || this.#rolesOf(who).some((role) => match.role?.includes(role)))
+      (match?.role === undefined || this.#rolesOf(who, owner).some((role) => match.role?.includes(role)))
     );
   }
 }

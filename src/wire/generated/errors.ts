@@ -568,6 +568,12 @@ export const errorTable = {
     message: '{what} is missing',
     help: 'Run mesh up, which makes a working folder, or name the file.',
   },
+  start_refused: {
+    class: 'config',
+    retry: 'never',
+    message: 'too weak to start: {what}',
+    help: 'Mend each; mesh doctor shows them all as found, want, fix. What may be accepted is named by --accept.',
+  },
   server_missing: {
     class: 'config',
     retry: 'never',

@@ -70,6 +70,12 @@ export interface Admin {
    * The text of a policy file (policy).
    */
   policy?: string;
+  /**
+   * Texts of the files of its owners, by their paths as the policy writes them (policy).
+   */
+  files?: {
+    [k: string]: string;
+  };
 }
 
 /**
@@ -517,7 +523,7 @@ export interface DecisionRecord {
    */
   guardUs?: number[];
   /**
-   * The traceparent that its task carries: trace id, span of this call, flags.
+   * The traceparent that its task carries: trace id, span of this call, flags. Missing when the trace begins with the root of the call and is not sampled: its id is that of the root, in hex.
    */
   trace?: string;
   /**
@@ -1016,7 +1022,7 @@ export interface OutcomeRecord {
    */
   bodyRef?: string;
   /**
-   * Trace id of the call.
+   * Trace id of the call; missing where the decision says none.
    */
   trace?: string;
   /**

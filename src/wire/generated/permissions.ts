@@ -69,6 +69,7 @@ export const permissions: Readonly<Record<Role, PermissionSet>> = {
       '$JS.API.>',
       '$JS.ACK.>',
       '$SYS.REQ.USER.INFO',
+      '$SYS.REQ.ACCOUNT.PING.CONNZ',
       '$SRV.>',
     ],
     subscribe: ['_INBOX.>', 'mesh.v1.>', '$JS.EVENT.>'],
@@ -113,6 +114,7 @@ export const permissions: Readonly<Record<Role, PermissionSet>> = {
       '$JS.API.CONSUMER.DELETE.KV_mesh_identity.>',
       '$JS.FC.>',
       '$KV.mesh_state.suspect.>',
+      '$SYS.REQ.USER.INFO',
     ],
     subscribe: [
       'mesh.v1.ask.*.>',
@@ -148,6 +150,7 @@ export const permissions: Readonly<Record<Role, PermissionSet>> = {
       '$JS.ACK.>',
       '$JS.FC.>',
       '$KV.>',
+      '$SYS.REQ.USER.INFO',
       '$SYS.REQ.ACCOUNT.PING.CONNZ',
       '$SYS.REQ.SERVER.*.KICK',
     ],
@@ -170,6 +173,7 @@ export const permissions: Readonly<Record<Role, PermissionSet>> = {
   },
   identity: {
     publish: [
+      '$SYS.REQ.USER.INFO',
       '$SYS._INBOX.>',
       '$JS.API.STREAM.MSG.GET.KV_mesh_identity',
       '$KV.mesh_identity.key.>',

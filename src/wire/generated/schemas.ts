@@ -89,6 +89,18 @@ export const schemas = {
         maxLength: 393216,
         description: 'The text of a policy file (policy).',
       },
+      files: {
+        type: 'object',
+        propertyNames: {
+          maxLength: 256,
+        },
+        additionalProperties: {
+          type: 'string',
+          maxLength: 393216,
+        },
+        maxProperties: 64,
+        description: 'Texts of the files of its owners, by their paths as the policy writes them (policy).',
+      },
     },
     required: [],
     additionalProperties: false,
@@ -685,7 +697,8 @@ export const schemas = {
       trace: {
         type: 'string',
         maxLength: 64,
-        description: 'The traceparent that its task carries: trace id, span of this call, flags.',
+        description:
+          'The traceparent that its task carries: trace id, span of this call, flags. Missing when the trace begins with the root of the call and is not sampled: its id is that of the root, in hex.',
       },
       traceFrom: {
         type: 'string',
@@ -1371,7 +1384,7 @@ export const schemas = {
       trace: {
         type: 'string',
         maxLength: 32,
-        description: 'Trace id of the call.',
+        description: 'Trace id of the call; missing where the decision says none.',
       },
       grants: {
         type: 'array',

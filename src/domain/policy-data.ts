@@ -1,0 +1,26 @@
+/**
+ * A policy as data: what was read from its file, checked and merged. It is what control stores for gateways, as JSON,
+ * so that they neither read YAML nor look at files.
+ */
+import type { RoutingPolicy } from './routing.js';
+import type { RuleSource } from './rules/types.js';
+
+/** A role: patterns of capabilities. */
+export interface RoleData {
+  readonly call?: readonly string[];
+  readonly serve?: readonly string[];
+  readonly mayRoot?: boolean;
+  /** The owner whose file defines it; missing: the mesh owner. */
+  readonly owner?: string;
+  /** Patterns of the capabilities that `mayRoot` is bound to; missing: all. */
+  readonly within?: readonly string[];
+}
+
+/** All that a policy says. */
+export interface PolicyData {
+  readonly roles?: Readonly<Record<string, RoleData>>;
+  readonly members?: Readonly<Record<string, readonly string[]>>;
+  readonly routing?: Readonly<Record<string, RoutingPolicy>>;
+  readonly issuers?: Readonly<Record<string, string>>;
+  readonly rules?: readonly RuleSource[];
+}

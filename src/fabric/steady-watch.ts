@@ -15,7 +15,9 @@ export interface SteadyWatch {
 
 const LOOK_MS = 500;
 const ANSWER_MS = 1_000;
-const OPEN_MS = 5_000;
+const OPEN_MS = 3_000;
+/** Looks in a row that find something untold: then the watch is stuck. */
+const BEHIND = 2;
 
 /** Watch. Resolves once all keys that stand there were told. Rejects when the bucket is not there. */
 export async function steadyWatch(
@@ -31,20 +33,24 @@ export async function steadyWatch(
     // What an older watch still tells may be older than what was told since.
     return await watchKeys(nc, bucket, filter, (key, m) => (own === generation ? onKey(key, m) : undefined));
   };
-  let watch = await open();
+  let watch: KeyWatch | undefined = await open();
+  let behind = 0;
   let busy = false;
   const look = async (): Promise<void> => {
     const began = performance.now();
-    const current = await within(ANSWER_MS, watch.current()).catch(() => undefined);
+    const current = await within(ANSWER_MS, watch?.current()).catch(() => undefined);
+    behind = current === false ? behind + 1 : 0;
     if (current === true) {
       provenMs = began;
-    } else if (current === undefined && !nc.isClosed()) {
-      watch.stop();
+    } else if ((current === undefined || behind > BEHIND) && !nc.isClosed()) {
+      watch?.stop();
+      watch = undefined;
       const opening = open();
       watch = await within(OPEN_MS, opening).catch((err: unknown) => {
         void opening.then((late) => late.stop()).catch(() => undefined);
         throw err;
       });
+      behind = 0;
       provenMs = began;
     }
   };
@@ -60,13 +66,13 @@ export async function steadyWatch(
     stop() {
       clearInterval(timer);
       generation++;
-      watch.stop();
+      watch?.stop();
     },
     provenMs: () => provenMs,
   };
 }
 
-async function within<T>(ms: number, work: Promise<T>): Promise<T> {
+async function within<T>(ms: number, work: Promise<T> | undefined): Promise<T | undefined> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new Error(`no answer within ${ms} ms`)), ms);

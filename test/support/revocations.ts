@@ -59,8 +59,12 @@ export async function putOutMany(
 ): Promise<Report> {
   const rig = await Rig.open(mesh, waitMs);
   const putOut: PutOut[] = [];
-  for (let i = first; i < first + count; i++) {
-    putOut.push(await (i % 2 === 0 ? rig.caller(`r${i}`) : rig.agent(`r${i}`)));
+  try {
+    for (let i = first; i < first + count; i++) {
+      putOut.push(await (i % 2 === 0 ? rig.caller(`r${i}`) : rig.agent(`r${i}`)));
+    }
+  } finally {
+    rig.end(); // a load that goes on after the mesh was stopped would never let this process end
   }
   return await rig.close(putOut);
 }
@@ -199,7 +203,7 @@ class Rig {
     await until(() => this.#running === TASKS);
     let over = false;
     const loops = Array.from({ length: 3 }, async () => {
-      while (!over) {
+      while (!over && !this.#over) {
         await mesh.call('stock.read').catch((err: MeshError) => (over ||= err.code === 'revoked'));
       }
     });
@@ -226,7 +230,7 @@ class Rig {
     await until(() => this.#running === TASKS);
     let over = false;
     const loops = Array.from({ length: 3 }, async () => {
-      while (!over) {
+      while (!over && !this.#over) {
         await this.#count(this.#boss.call('work.again'));
       }
     });
@@ -239,9 +243,13 @@ class Rig {
     return out;
   }
 
-  /** Stop the load, and say what the mesh has on record. */
-  async close(putOut: readonly PutOut[]): Promise<Report> {
+  /** No more load. */
+  end(): void {
     this.#over = true;
+  }
+
+  /** Wait for the end of the load, and say what the mesh has on record. */
+  async close(putOut: readonly PutOut[]): Promise<Report> {
     await Promise.all(this.#load);
     await pace(200); // the tail of the log
     for (const one of putOut) {

@@ -122,7 +122,7 @@ export const buckets = {
   mesh_grants: {
     maxBytes: 64 * MiB,
     markerTtlMs: 60_000,
-    why: 'What grants are judged by: public keys of members (holder.{name}) and issuers (issuer.{name}), and what was revoked (revoked.id.{id}, revoked.holder.{name}; each until no such grant can be left). Written by control only.',
+    why: 'What grants are judged by: public keys of members (holder.{name}) and issuers (issuer.{name}), what was revoked (revoked.id.{id}, revoked.holder.{name}; each until no such grant can be left), all written by control only; and the texts of grants that gateways keep for their holders (introduced.{digest}).',
   },
 } as const satisfies Record<string, BucketRow>;
 
@@ -177,6 +177,7 @@ export const brokerRights = {
       '$JS.API.CONSUMER.DELETE.KV_mesh_identity.>',
       '$JS.FC.>',
       '$KV.mesh_state.suspect.>',
+      '$KV.mesh_grants.introduced.*',
       '$SYS.REQ.USER.INFO', // it does not start when it may more than this
     ],
     subscribe: ['_INBOX.>'],

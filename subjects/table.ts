@@ -294,6 +294,15 @@ export const table = {
     hears: ['gateway'],
     proves: 'The reply is one chunk of a body whose reference a gateway sealed for this reader.',
   },
+  introduce: {
+    pattern: 'mesh.v1.introduce.{from}',
+    kind: 'service',
+    self: 'from',
+    says: ['caller', 'agent'],
+    hears: ['gateway'],
+    proves:
+      'The payload is the text of a grant. The reply says that the mesh keeps it until it is over: from then on its digest stands for it in Mesh-Grant.',
+  },
   body: {
     pattern: 'mesh.v1.body.{from}.{body}.{bytes}.{chunk}',
     kind: 'stream',

@@ -16,6 +16,7 @@ import type { Token } from '../wire/names.js';
 import { newCallId } from '../wire/ulid.js';
 import { Bodies, type TransferBounds } from './bodies.js';
 import { digestOf, outcomeError, outcomeOf, unsent } from './form.js';
+import { Introductions } from './introductions.js';
 import { sendLarge, type SentBody } from './large.js';
 import type { CallOptions, CallStream, Outcome, SendOptions, StreamOptions } from './options.js';
 import type { OnQuestion } from './parts-in.js';
@@ -29,6 +30,7 @@ import {
   type Ending,
   type ParentTask,
   type Request,
+  type Speaker,
 } from './request.js';
 import type { Spans } from './spans.js';
 
@@ -43,12 +45,12 @@ export class Caller {
   readonly #pub: LightPublisher;
   readonly #pending: PendingCalls;
   readonly #streams: Streams;
-  readonly #spans: Spans;
+  readonly #speaker: Speaker;
   /** The way of bodies that are too large for a message. */
   readonly bodies: Bodies;
 
   constructor(nc: NatsConnection, me: Token, spans: Spans) {
-    this.#spans = spans;
+    this.#speaker = { me, spans, introductions: new Introductions(nc, me) };
     this.#nc = nc;
     this.#me = me;
     this.bodies = new Bodies(nc, me);
@@ -134,11 +136,10 @@ export class Caller {
     return this.#pending.size;
   }
 
-  /** Ask again for everything that is pending: after a reconnect hints may have been lost. */
+  /** After a reconnect: ask again for everything that is pending, hints may have been lost; introduce grants anew. */
   recallAll(): void {
-    for (const p of this.#pending.values()) {
-      void this.#recall(p);
-    }
+    this.#speaker.introductions.forget();
+    [...this.#pending.values()].forEach((p) => void this.#recall(p));
   }
 
   /** The server refused this subject: no acknowledgement will ever come. */
@@ -176,7 +177,7 @@ export class Caller {
     if (this.#pending.size >= limits.pendingCalls) {
       throw meshError('overloaded', { what: 'this connection', percent: 100 });
     }
-    const p = pendingOf(this.#me, request, { bounds, sent, ending, spans: this.#spans });
+    const p = pendingOf(this.#speaker, request, { bounds, sent, ending });
     cancelOnAbort(p, () => this.cancel(p.id), [request.options.signal, request.parent?.signal]);
     // A chosen id may have its outcome already, and nothing is said twice: then it is asked for soon.
     const firstMs = p.chosen ? Date.now() + limits.recallFirstMs : p.deadline + limits.silenceMs;

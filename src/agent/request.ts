@@ -10,6 +10,7 @@ import { asCapability, isToken, type Capability, type Token } from '../wire/name
 import { partsText, type PartsWish } from '../wire/parts.js';
 import { birthOf, isCallId } from '../wire/ulid.js';
 import type { TransferBounds } from './bodies.js';
+import type { Introductions } from './introductions.js';
 import type { SentBody } from './large.js';
 import type { CallOptions, Outcome } from './options.js';
 import type { PartsIn } from './parts-in.js';
@@ -60,18 +61,27 @@ export function boundsOf({ id, capability, options, parent }: Request): Transfer
   };
 }
 
+/** Who makes requests. */
+export interface Speaker {
+  readonly me: Token;
+  readonly spans: Spans;
+  readonly introductions: Introductions;
+}
+
 /** What a request is sent with. */
 export interface Sending {
   readonly bounds: TransferBounds;
   readonly sent: SentBody;
   readonly ending: Ending;
-  readonly spans: Spans;
 }
 
 /** The call with its body as it is sent. Throws header_invalid. */
-export function pendingOf(me: Token, request: Request, { bounds, sent, ending, spans }: Sending): Pending {
+export function pendingOf(speaker: Speaker, request: Request, { bounds, sent, ending }: Sending): Pending {
   const { id, capability, options, parent, parts, onAccepted } = request;
+  const { me, spans, introductions } = speaker;
   const span = spans.call(id, capability, me, parent?.trace);
+  const text = options.grant === undefined ? undefined : grantOf(options.grant);
+  const grant = text === undefined ? undefined : introductions.of(text);
   return {
     id,
     chosen: options.id !== undefined,
@@ -82,10 +92,10 @@ export function pendingOf(me: Token, request: Request, { bounds, sent, ending, s
     to: subject.call({ from: me, capability: capability as Capability }),
     body: sent.bytes,
     bodyDigest: sent.digest,
-    headers: headersOf(request, bounds.deadline, sent, span),
+    headers: headersOf(request, bounds.deadline, sent, span, grant),
     span,
     resolve: ending.resolve as Pending['resolve'],
-    reject: ending.reject,
+    reject: grant === text ? ending.reject : endingOfUnknown(introductions, ending),
     accepted: false,
     tries: 0,
     looks: 0,
@@ -93,6 +103,16 @@ export function pendingOf(me: Token, request: Request, { bounds, sent, ending, s
     cleanUp: undefined,
     parts,
     onAccepted,
+  };
+}
+
+/** The mesh does not keep what it said it keeps: the next call presents the text. */
+function endingOfUnknown(introductions: Introductions, { reject }: Ending): Ending['reject'] {
+  return (error) => {
+    if (error.code === 'grant_unknown') {
+      introductions.forget();
+    }
+    reject(error);
   };
 }
 
@@ -140,6 +160,7 @@ function headersOf(
   deadline: number,
   sent: SentBody,
   span: Running,
+  grant: string | undefined,
 ): string {
   const labels = o.labels === undefined ? undefined : Object.entries(o.labels).map(labelOf);
   return headerText([
@@ -156,7 +177,7 @@ function headersOf(
     [header.bodyRef, sent.ref],
     [header.traceparent, span.traceparent],
     [header.tracestate, span.tracestate],
-    [header.grant, o.grant === undefined ? undefined : grantOf(o.grant)],
+    [header.grant, grant],
   ]);
 }
 

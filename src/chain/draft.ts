@@ -13,6 +13,7 @@ import type { CarriedGrant, GrantBook, OpenedGrant } from '../domain/grants/book
 import type { RevokedNames } from '../domain/revoked.js';
 import type { Entry, Registry } from '../domain/registry.js';
 import type { Instance } from '../domain/roster.js';
+import type { Ask, Review, ReviewOf } from '../domain/reviews.js';
 import type { Router } from '../domain/routing.js';
 import type { MeshError } from '../wire/errors.js';
 import type { KeyRing } from '../wire/keyring.js';
@@ -39,6 +40,17 @@ export interface Approved {
   readonly card: string;
 }
 
+/** What reviewing agents said of a call, and what exactly that is about. The guard of the policy looks whether it fits. */
+export interface Answers {
+  /** Digest of everything that they were asked about. */
+  readonly digest: string;
+  /** Who would do it: another agent was not asked about. */
+  readonly agent: string;
+  readonly reviews: readonly Review[];
+  /** How often they were asked because it had changed. */
+  readonly rounds: number;
+}
+
 /** What the gateway received. `from` and `capability` are the raw tokens of the subject. */
 export interface Incoming {
   readonly from: string;
@@ -53,6 +65,10 @@ export interface Incoming {
   readonly found?: FoundBody;
   /** Set for a held call that was approved. */
   readonly approved?: Approved;
+  /** Set for a call that reviewing agents were asked about. */
+  readonly answers?: Answers;
+  /** It is a review. Only the gateway itself can say so. */
+  readonly review?: ReviewOf;
   /** It runs a dead call again, at the wish of an operator. Only the gateway itself can say so. */
   readonly replay?: Replay;
 }
@@ -100,7 +116,7 @@ export interface Draft extends Incoming {
   chain: string[];
   // the grant that the caller presents, and those in force: the ticket's and this one
   grant: OpenedGrant | undefined;
-  grants: CarriedGrant[] | undefined;
+  grants: readonly CarriedGrant[] | undefined;
   /** Who of the chain no role lists, and whether a grant of theirs covers this call. */
   byGrant: Map<string, boolean> | undefined;
   // deadline
@@ -115,6 +131,9 @@ export interface Draft extends Incoming {
   obligations: Record<string, string> | undefined;
   /** The approval that let it through. */
   approval: DecisionRecord['approval'];
+  /** What reviewing agents said before it is decided, and what they will be asked before its outcome is final. */
+  reviews: readonly Review[] | undefined;
+  asks: Ask[] | undefined;
 }
 
 /** What guards may look at. */
@@ -138,6 +157,8 @@ export function draftOf(incoming: Incoming, nowMs: number): Draft {
     ...(incoming.mintedId === undefined ? {} : { mintedId: incoming.mintedId }),
     ...(incoming.found === undefined ? {} : { found: incoming.found }),
     ...(incoming.approved === undefined ? {} : { approved: incoming.approved }),
+    ...(incoming.answers === undefined ? {} : { answers: incoming.answers }),
+    ...(incoming.review === undefined ? {} : { review: incoming.review }),
     ...(incoming.replay === undefined ? {} : { replay: incoming.replay }),
     nowMs,
     trace: undefined,
@@ -171,5 +192,7 @@ export function draftOf(incoming: Incoming, nowMs: number): Draft {
     rules: undefined,
     obligations: undefined,
     approval: undefined,
+    reviews: undefined,
+    asks: undefined,
   };
 }

@@ -4,6 +4,7 @@
 import type { MeshError } from '../wire/errors.js';
 import type { Approval } from '../domain/approvals.js';
 import type { Entry } from '../domain/registry.js';
+import type { Ask } from '../domain/reviews.js';
 import type { Instance } from '../domain/roster.js';
 import type { Draft, World } from './draft.js';
 
@@ -20,7 +21,17 @@ export interface Deny {
 /** Not yet: it waits for something and is asked again. */
 export type Hold =
   | { readonly verdict: 'hold'; readonly why: 'capacity' }
-  | { readonly verdict: 'hold'; readonly why: 'approval'; readonly approval: Approval };
+  | { readonly verdict: 'hold'; readonly why: 'approval'; readonly approval: Approval }
+  /** Reviewing agents are asked first. `digest` stands for everything that they are asked about. */
+  | {
+      readonly verdict: 'hold';
+      readonly why: 'review';
+      readonly asks: readonly Ask[];
+      readonly digest: string;
+    };
+
+/** What the chain says of a call that reviewing agents are asked about. */
+export type ReviewHold = Extract<Hold, { why: 'review' }>;
 
 /** A guard says nothing (allow), no, or not yet. */
 export type Verdict = undefined | Deny | Hold;

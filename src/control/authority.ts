@@ -22,7 +22,9 @@ export async function followAuthority(control: Control, review: Review): Promise
     control.revoked.put(name, record.untilMs);
     review((parked) => parked.from === name || restsOnOthers(parked));
   });
-  const grants = await watchGrants(control.nc, () => review(restsOnOthers));
+  const grants = await watchGrants(control.nc, ({ kind }) =>
+    kind === 'introduced' ? undefined : review(restsOnOthers),
+  );
   let { digest } = control.policy;
   const timer = setInterval(() => {
     if (digest !== control.policy.digest) {

@@ -46,7 +46,7 @@ export interface Missing {
 }
 
 /** What a guard may read, beside the body: it stands in the digest because a rule may have been judged by it. */
-const JUDGED = [
+export const JUDGED = [
   header.major,
   header.labels,
   header.intent,

@@ -40,8 +40,12 @@ export function sealTicket(ring: KeyRing, record: DecisionRecord, seq: number): 
   if (record.labels !== undefined) {
     ticket.labels = record.labels;
   }
-  if (record.grants !== undefined) {
-    ticket.grants = record.grants;
+  for (const grant of record.grants ?? []) {
+    if (grant.digest === undefined) {
+      (ticket.grants ??= []).push(grant);
+    } else {
+      (ticket.introduced ??= []).push({ at: grant.at, digest: grant.digest });
+    }
   }
   const payload = JSON.stringify(ticket);
   const mac = macOf(ring, kid, payload);

@@ -122,8 +122,14 @@ export function storedAtOf(msg: Msg): number {
 }
 
 const ACK = new TextEncoder().encode('+ACK');
+const WORKING = new TextEncoder().encode('+WPI');
 
 /** Acknowledge a pulled message; not confirmed: a lost ack means a redelivery, which the path survives. */
 export function ack(nc: NatsConnection, msg: Msg): void {
   send(nc, msg.reply ?? '', ACK);
+}
+
+/** Say that a pulled message is still worked on: it does not come back for another acknowledgement time. */
+export function working(nc: NatsConnection, msg: Msg): void {
+  send(nc, msg.reply ?? '', WORKING);
 }

@@ -3,6 +3,7 @@
  */
 import { runChain } from '../chain/chain.js';
 import { draftOf, type Draft, type Incoming } from '../chain/draft.js';
+import type { ReviewHold } from '../chain/verdict.js';
 import { meshError, type MeshError } from '../wire/errors.js';
 import { birthOf, isCallId } from '../wire/ulid.js';
 import { header } from '../wire/headers.js';
@@ -17,8 +18,17 @@ import type { UndispatchedStatus } from './records.js';
 import { replyError } from './reply.js';
 import type { Waiting } from './waiting.js';
 
-/** What became of a call that was offered: `decided` also when it is parked until somebody approves it. */
+/** What became of a call that was offered: `decided` also when it waits for approval or for answers of other agents. */
 export type Admission = 'decided' | 'held';
+
+/** Asks reviewing agents about a call. */
+export type AskReviewers = (
+  draft: Draft,
+  incoming: Incoming,
+  hold: ReviewHold,
+  origin: Origin,
+  fallbackId: string,
+) => void;
 
 /** Admits calls. */
 export class Admitter {
@@ -64,12 +74,21 @@ export class Admitter {
       if (verdict.why === 'capacity') {
         return 'held';
       }
-      hold(this.#core, draft, verdict.approval, origin);
+      if (verdict.why === 'review') {
+        this.review(draft, incoming, verdict, origin, fallbackId);
+      } else {
+        hold(this.#core, draft, verdict.approval, origin);
+      }
       return 'decided';
     }
     this.#decider.allow(verdict.call, origin);
     return 'decided';
   }
+
+  /** Asks reviewing agents about a call, which is offered again with their answers. Set before the first call. */
+  review: AskReviewers = () => {
+    throw new Error('nobody asks reviewing agents');
+  };
 
   /** What was revoked cannot be seen: a call waits, here or parked, and whoever waits for an answer is told. */
   #unseen(draft: Draft, fallbackId: string, origin: Origin): Admission {

@@ -11,7 +11,7 @@ import { limits } from '../wire/limits.js';
 import { birthOf, isCallId, newCallId } from '../wire/ulid.js';
 import type { Admitter } from './admit.js';
 import type { Incoming } from '../chain/draft.js';
-import { findBody } from './bodies/check.js';
+import { beforehand } from './beforehand.js';
 import type { Core } from './core.js';
 import { lookUp } from './lookup.js';
 import type { OpenSet } from './open.js';
@@ -70,11 +70,12 @@ function takeAsk(core: Core, open: OpenSet, admitter: Admitter, waiting: Waiting
     }
   };
   const admit = () => {
-    if (headers.get(header.bodyRef) === undefined) {
+    const reading = beforehand(core, incoming);
+    if (reading === undefined) {
       return judge(incoming);
     }
-    findBody(core, incoming).then(judge, () => {
-      const why = 'its body could not be read';
+    reading.then(judge, () => {
+      const why = 'its body or its grant could not be read';
       replyError(core, reply, meshError('unavailable', { waitedMs: 0, why }), id);
     });
   };

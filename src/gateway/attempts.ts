@@ -208,7 +208,7 @@ export class Attempts {
 
   #choose(
     entry: Entry,
-    { type, bodyRef, agent, approval }: DecisionRecord,
+    { type, bodyRef, agent, approval, reviews, review }: DecisionRecord,
     now: number,
     last?: Instance,
   ): Instance | undefined {
@@ -216,9 +216,10 @@ export class Attempts {
     if (approval !== undefined && this.#core.registry.agent(agent as Token)?.digest !== approval.card) {
       return undefined; // it is not the agent any more that was approved
     }
-    // Rules that ask who does it were judged for this agent, and an approval is for it: then only another instance of
-    // it may go on.
-    const judged = approval !== undefined || this.#core.policy.rules?.of(entry.name).asksAgent === true;
+    // Rules that ask who does it were judged for this agent, an approval and a review are for it, and a review is given
+    // to one without a part in it: then only another instance of it may go on.
+    const named = approval ?? reviews ?? review;
+    const judged = named !== undefined || this.#core.policy.rules?.of(entry.name).asksAgent === true;
     const suits = judged ? (one: Instance) => one.agent === agent && (takes?.(one) ?? true) : takes;
     return this.#core.router.choose(entry, now, last, suits);
   }

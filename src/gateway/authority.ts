@@ -72,6 +72,8 @@ function note(book: GrantBook, change: GrantChange): void {
       return book.setHolder(change.name, change.publicKey);
     case 'issuer':
       return book.setIssuer(change.name, change.publicKey);
+    case 'introduced':
+      return book.introduced.set(change.digest, change.grant);
     case 'revoked':
       return book.revoke({ id: change.id, atMs: change.atMs });
     case 'revoked-holder':

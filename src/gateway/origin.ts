@@ -11,4 +11,8 @@ export interface Origin {
   durable(): void;
   /** It could not be made durable: the message is left to come back. */
   undone(): void;
+  /** Nobody is free for it, after it was reviewed; missing: it waits here, or `undone`. */
+  held?(): void;
+  /** It waits for reviewing agents: told at once, and again and again until it is durable or undone. */
+  waits?(): void;
 }

@@ -35,6 +35,7 @@ export function park(core: Core, w: Waiting): void {
     deadline,
     headers,
     ...(w.origin.reply === undefined ? {} : { reply: w.origin.reply }),
+    ...(w.incoming.review === undefined ? {} : { review: w.incoming.review }),
   };
   writeParked(core, record, w.incoming.body, w.origin);
 }
@@ -73,10 +74,9 @@ export async function unpark(
   }
   const record = JSON.parse(text) as ParkedRecord;
   const headers = new Map(Object.entries(record.headers));
-  return {
-    record,
-    incoming: { from: record.from, capability: record.capability, headers, body: stored.body },
-  };
+  const { from, capability, review } = record;
+  const incoming = { from, capability, headers, body: stored.body };
+  return { record, incoming: review === undefined ? incoming : { ...incoming, review } };
 }
 
 /** The parked call went on: its record is not needed any more. */

@@ -3,6 +3,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { AdmittedCall } from '../chain/verdict.js';
+import type { CarriedGrant } from '../domain/grants/book.js';
 import type { Draft } from '../chain/draft.js';
 import type { DecisionRecord, OutcomeRecord } from '../wire/generated/messages.js';
 import { parseBodyRef } from '../domain/body-ref.js';
@@ -98,13 +99,28 @@ function withWireFields(record: DecisionRecord, d: Draft): DecisionRecord {
   if (d.approval !== undefined) {
     record.approval = d.approval;
   }
+  if (d.asks !== undefined) {
+    record.asks = d.asks;
+  }
+  withReviews(record, d);
   return record;
+}
+
+/** What reviewing agents said of it; or what it is a review of. */
+function withReviews(record: DecisionRecord, { reviews, review }: Draft): void {
+  if (reviews !== undefined) {
+    record.reviews = [...reviews];
+  }
+  if (review !== undefined) {
+    record.review = review;
+    record.parent = review.of;
+  }
 }
 
 /** The grants in force, and where the one comes from that the call itself presented. */
 function withGrants(record: DecisionRecord, { grants, grant }: Draft): void {
   if (grants !== undefined) {
-    record.grants = grants;
+    record.grants = grants as CarriedGrant[];
   }
   if (grant !== undefined) {
     record.proof = grant.proof;
@@ -162,6 +178,7 @@ export function refuseRecord(
     record.reply = reply;
   }
   withGrants(record, draft);
+  withReviews(record, draft);
   if (draft.guard !== undefined && status !== 'cancelled') {
     record.guard = draft.guard;
   }
@@ -176,7 +193,7 @@ export function refuseRecord(
 export function outcomeRecord(
   call: OpenCall,
   status: OutcomeRecord['status'],
-  more: Pick<OutcomeRecord, 'code' | 'type' | 'bodyRef' | 'parts'> = {},
+  more: Pick<OutcomeRecord, 'code' | 'type' | 'bodyRef' | 'parts' | 'reported' | 'reviews'> = {},
 ): OutcomeRecord {
   const r = call.record;
   const record: OutcomeRecord = {

@@ -20,7 +20,7 @@ import { header } from '../wire/headers.js';
 import { limits } from '../wire/limits.js';
 import { birthOf } from '../wire/ulid.js';
 import type { Admitter } from './admit.js';
-import { findBody } from './bodies/check.js';
+import { beforehand } from './beforehand.js';
 import type { Core } from './core.js';
 import { readDead } from './dead.js';
 import { lookUp } from './lookup.js';
@@ -64,7 +64,8 @@ async function replay(core: Core, open: OpenSet, admitter: Admitter, msg: Msg): 
     const { stream, percent } = core.overload;
     return refusal(meshError('overloaded', { what: stream, percent: Math.round(percent) }));
   }
-  const incoming = await withBody(core, incomingOf(dead, stored.body, wanted));
+  const asked = incomingOf(dead, stored.body, wanted);
+  const incoming = (await beforehand(core, asked)) ?? asked; // its body may be gone by now
   if (wanted.dry === true) {
     return tried(core, incoming);
   }
@@ -84,11 +85,6 @@ function incomingOf(dead: DeadRecord, body: Uint8Array, { of, by, call, timeoutM
   headers.set(header.deadline, String(Date.now() + wait));
   const replays = { of, by, key: dead.key ?? of, chain: dead.chain };
   return { from: dead.from, capability: dead.capability, headers, body, replay: replays };
-}
-
-/** A body by reference is looked at like that of any call: it may be gone by now. */
-function withBody(core: Core, incoming: Incoming): Promise<Incoming> | Incoming {
-  return incoming.headers.get(header.bodyRef) === undefined ? incoming : findBody(core, incoming);
 }
 
 /** What the chain says, without any effect. */
@@ -117,6 +113,7 @@ async function admit(
       reply: undefined,
       durable: () => resolve(ofDecision(open.byKey(`${incoming.from}.${call}`))),
       undone: () => resolve(FAILED),
+      held: () => resolve({ state: 'held' }),
     };
     if (admitter.admit(incoming, origin, call) === 'held') {
       resolve({ state: 'held' });

@@ -20,12 +20,13 @@ import { newOpenCall } from './decide.js';
 import { answerOf } from './dispatch.js';
 import { release, type OpenCall, type OpenSet } from './open.js';
 import { readDecision } from './records.js';
+import type { BeforeOutcome } from './reviews/before-outcome.js';
 import { readRegister, type Settler } from './settle.js';
 import type { Taken } from './taken.js';
 
 const EMPTY = new Uint8Array(0);
 
-/** Takes results. `onFree` is told which agent has a slot again. */
+/** Takes results. `onFree` is told which agent has a slot again; `review` gets answers that a rule asks about. */
 export class Results {
   readonly #core: Core;
   readonly #open: OpenSet;
@@ -33,6 +34,7 @@ export class Results {
   readonly #attempts: Attempts;
   readonly #taken: Taken;
   readonly #onFree: () => void;
+  readonly #review: BeforeOutcome['hold'];
   readonly #reading = new WeakSet<OpenCall>();
   #lookups = 0;
 
@@ -43,6 +45,7 @@ export class Results {
     attempts: Attempts,
     taken: Taken,
     onFree: () => void,
+    review: BeforeOutcome['hold'],
   ) {
     this.#core = core;
     this.#open = open;
@@ -50,6 +53,7 @@ export class Results {
     this.#attempts = attempts;
     this.#taken = taken;
     this.#onFree = onFree;
+    this.#review = review;
   }
 
   /** Take one message from a result subject. */
@@ -126,8 +130,11 @@ export class Results {
 
   #end(call: OpenCall, headers: HeaderBlock, body: Uint8Array, { errors, kind }: JudgedResult): void {
     const { agent, capability } = call.record;
-    if (errors === undefined) {
-      this.#settler.complete(call, body, usageOf(headers), { ...kind, ...partsOf(headers) });
+    const more = { ...kind, ...partsOf(headers) };
+    if (errors === undefined && call.record.asks !== undefined) {
+      this.#review(call, { body, reported: usageOf(headers), more });
+    } else if (errors === undefined) {
+      this.#settler.complete(call, body, usageOf(headers), more);
     } else {
       this.#settler.fail(call, 'failed', meshError('output_invalid', { agent, capability, errors }).toBody());
     }
@@ -136,6 +143,10 @@ export class Results {
   /** What the agent says of its failure, cut to a sentence. */
   #failure(call: OpenCall, body: Uint8Array, fallback: string | undefined): MeshError {
     let why = fallback ?? 'no reason given';
+    if (call.record.asks !== undefined) {
+      why = 'its reason is withheld, as a rule has the answers of this call reviewed';
+      return meshError('handler_failed', { agent: call.record.agent, why });
+    }
     try {
       const said = decodeJson(body) as Partial<ErrorBody> | null;
       const ref = parseBodyRef(call.record.bodyRef);

@@ -29,6 +29,7 @@ import { Slots } from './bodies/slots.js';
 import { Cancels } from './cancels.js';
 import type { Core } from './core.js';
 import { Decider } from './decide.js';
+import { serveIntroductions } from './introduce.js';
 import { OpenSet } from './open.js';
 import { park } from './park.js';
 import { serveParts } from './parts.js';
@@ -38,6 +39,9 @@ import { watchPresence } from './presence.js';
 import { serveCancels, serveRecalls } from './recall.js';
 import { serveReplays } from './replay.js';
 import { Results } from './results.js';
+import { BeforeDispatch } from './reviews/before-dispatch.js';
+import { BeforeOutcome } from './reviews/before-outcome.js';
+import { Reviewer } from './reviews/reviewer.js';
 import { Settler } from './settle.js';
 import { showGateway } from './shown.js';
 import { Sight, type SightOptions } from './sight.js';
@@ -93,7 +97,12 @@ export async function runGateway(options: GatewayOptions): Promise<RunningGatewa
     (w) => admitter.retry(w),
     (w) => park(core, w),
   );
-  const results = new Results(core, open, settler, attempts, taken, () => waiting.poke());
+  const reviewer = new Reviewer(core, admitter, waiting);
+  const asking = new BeforeDispatch(core, admitter, waiting, reviewer);
+  admitter.review = (...call) => asking.hold(...call);
+  const answers = new BeforeOutcome(core, reviewer, settler);
+  const review: BeforeOutcome['hold'] = (call, answer) => answers.hold(call, answer);
+  const results = new Results(core, open, settler, attempts, taken, () => waiting.poke(), review);
   const taker = new Taker(core, open, admitter, waiting);
   const peers = new Peers(core, open, decider, waiting, (msg) => results.take(msg));
 
@@ -106,6 +115,7 @@ export async function runGateway(options: GatewayOptions): Promise<RunningGatewa
   open.wheel.start();
   waiting.start();
   const stopResults = hearResults(core, results);
+  const stopReviews = reviewer.start();
   await peers.start();
   await hearARound();
   const stops = [
@@ -115,6 +125,7 @@ export async function runGateway(options: GatewayOptions): Promise<RunningGatewa
     serveReplays(core, open, admitter),
     serveRecalls(core, open, waiting),
     serveBodies(core),
+    serveIntroductions(core),
     serveParts({ core, open, attempts, settler }),
     serveCancels({ core, open, waiting, attempts, settler, admitter, cancels }),
   ];
@@ -136,6 +147,7 @@ export async function runGateway(options: GatewayOptions): Promise<RunningGatewa
       taken.flush();
       await peers.stop();
       stopResults();
+      stopReviews();
       stopPresence();
       stopAuthority();
       stopPolicy();

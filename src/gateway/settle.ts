@@ -36,7 +36,7 @@ export class Settler {
     call: OpenCall,
     body: Uint8Array,
     reported?: Record<string, number>,
-    more: Pick<OutcomeRecord, 'type' | 'bodyRef' | 'parts'> = {},
+    more: Pick<OutcomeRecord, 'type' | 'bodyRef' | 'parts' | 'reviews'> = {},
   ): void {
     const record = outcomeRecord(call, 'completed', more);
     if (reported !== undefined) {
@@ -45,10 +45,15 @@ export class Settler {
     this.#settle(call, record, body);
   }
 
-  /** Settle with an error. */
-  fail(call: OpenCall, status: Exclude<OutcomeRecord['status'], 'completed'>, error: ErrorBody): void {
+  /** Settle with an error; `more` says what it used, and who said no. */
+  fail(
+    call: OpenCall,
+    status: Exclude<OutcomeRecord['status'], 'completed'>,
+    error: ErrorBody,
+    more: Pick<OutcomeRecord, 'reported' | 'reviews'> = {},
+  ): void {
     const body = Buffer.from(JSON.stringify({ ...error, call: call.record.call }));
-    this.#settle(call, outcomeRecord(call, status, { code: error.code }), body);
+    this.#settle(call, outcomeRecord(call, status, { code: error.code, ...more }), body);
   }
 
   #settle(call: OpenCall, record: OutcomeRecord, body: Uint8Array): void {

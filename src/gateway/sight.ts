@@ -107,6 +107,15 @@ export class Sight {
     }
   }
 
+  /** The `traceparent` of a call that is made about this one before its own record stands. */
+  childOf({ trace: given, root, id }: Draft): string | undefined {
+    const trace = given ?? this.#begun(idIn(root));
+    const span = trace === undefined ? undefined : spanOf(id);
+    return trace === undefined || span === undefined
+      ? undefined
+      : traceparentOf(trace.id, span, trace.sampled);
+  }
+
   /** The trace that begins with this root. One that is not sampled can be told from the root, and need not be written. */
   #begun(rootCall: string): Trace | undefined {
     return this.#on ? ownTrace(rootCall, this.#ratio) : undefined;

@@ -13,8 +13,11 @@ const NONE = new Uint8Array(0);
 export interface Suspect {
   /** `from.call`: what is counted is the call, whatever message carries it. */
   readonly key: string;
-  /** Handle it; resolves once it is durable or given back. */
-  readonly handle: () => Promise<void>;
+  /**
+   * Handle it; resolves once it is durable or given back. With a promise of that when it only waits for others
+   * meanwhile: then it holds nobody up, and its takes are kept until then.
+   */
+  readonly handle: () => Promise<{ readonly rest: Promise<void> } | undefined>;
   /** It crashed gateways too often. */
   readonly giveUp: (takes: number) => void;
 }
@@ -60,8 +63,11 @@ export class Suspects {
     if (ack.kind !== 'stored') {
       throw new Error(`its takes could not be counted: ${ack.kind}`);
     }
-    await suspect.handle();
-    this.#forget(key);
+    const waits = await suspect.handle();
+    if (waits === undefined) {
+      return this.#forget(key);
+    }
+    void waits.rest.then(() => this.#forget(key));
   }
 
   async #takes(key: string): Promise<number> {

@@ -2,7 +2,7 @@
  * Taking calls from CALLS. The gateway owns a taken call until its decision, parked record or refusal is durable;
  * only then is it acknowledged (D1).
  */
-import { ack, deliveryOf, LightPuller } from '../fabric/puller.js';
+import { ack, deliveryOf, LightPuller, working } from '../fabric/puller.js';
 import { freshInbox, headersOf } from '../fabric/raw.js';
 import type { Msg } from '../fabric/connection.js';
 import type { Incoming } from '../chain/draft.js';
@@ -12,7 +12,7 @@ import { header } from '../wire/headers.js';
 import { limits } from '../wire/limits.js';
 import { birthOf, isCallId } from '../wire/ulid.js';
 import type { Admitter } from './admit.js';
-import { findBody } from './bodies/check.js';
+import { beforehand } from './beforehand.js';
 import type { Core } from './core.js';
 import { deadOfUndecided, writeDead } from './dead.js';
 import { isBlind } from './fallen.js';
@@ -109,7 +109,7 @@ export class Taker {
     }
   }
 
-  #originOf(msg: Msg, settled?: () => void): Origin {
+  #originOf(msg: Msg, settled?: () => void, asked?: () => void): Origin {
     let open = true;
     const end = (then?: () => void) => {
       if (open) {
@@ -124,14 +124,19 @@ export class Taker {
       reply: undefined,
       durable: () => end(() => ack(this.#core.nc, msg)),
       undone: () => end(),
+      waits: () => {
+        working(this.#core.nc, msg);
+        asked?.();
+      },
     };
   }
 
   #admit(incoming: Incoming, origin: Origin, streamSeq: number): void {
-    if (incoming.headers.get(header.bodyRef) === undefined) {
+    const reading = beforehand(this.#core, incoming);
+    if (reading === undefined) {
       return this.#judge(incoming, origin, streamSeq);
     }
-    findBody(this.#core, incoming).then(
+    reading.then(
       (found) => this.#judge(found, origin, streamSeq),
       () => origin.undone(),
     );
@@ -152,7 +157,13 @@ export class Taker {
       key: `${incoming.from}.${isCallId(id) ? id : `seq-${streamSeq}`}`,
       handle: () =>
         new Promise((resolve) => {
-          const origin = this.#originOf(msg, resolve);
+          let ended = (): void => undefined;
+          const rest = new Promise<void>((end) => (ended = end));
+          const settled = () => {
+            ended();
+            resolve(undefined);
+          };
+          const origin = this.#originOf(msg, settled, () => resolve({ rest }));
           if (Date.now() - born > OLD_MS) {
             void this.#takeOld(incoming, origin, streamSeq, id);
           } else {

@@ -13,6 +13,8 @@ export interface Waiting {
   readonly origin: Origin;
   readonly capability: string;
   readonly sinceMs: number;
+  /** Calls of one queue wait for each other; default: those of its capability. */
+  readonly queue?: string;
 }
 
 /** Tries one again: false when there is still no capacity for its capability. */
@@ -22,6 +24,8 @@ export type TryAgain = (w: Waiting) => boolean;
 export class WaitingRoom {
   readonly #queues = new Map<string, Waiting[]>();
   readonly #byKey = new Map<string, Waiting>();
+  /** Calls that other agents are asked about, and how many times. */
+  readonly #away = new Map<string, number>();
   readonly #tryAgain: TryAgain;
   readonly #park: (w: Waiting) => void;
   #timer: NodeJS.Timeout | undefined;
@@ -33,7 +37,25 @@ export class WaitingRoom {
   }
 
   get size(): number {
-    return this.#byKey.size;
+    return this.#byKey.size + this.#away.size;
+  }
+
+  /** Calls that other agents are asked about. */
+  get asking(): number {
+    return this.#away.size;
+  }
+
+  /** The call waits for answers of other agents: nobody tries it. Returns how to say that it is back. */
+  away(key: string): () => void {
+    this.#away.set(key, (this.#away.get(key) ?? 0) + 1);
+    return () => {
+      const left = (this.#away.get(key) ?? 1) - 1;
+      if (left === 0) {
+        this.#away.delete(key);
+      } else {
+        this.#away.set(key, left);
+      }
+    };
   }
 
   /** Watch the clock. */
@@ -52,9 +74,9 @@ export class WaitingRoom {
       return this.#park(w);
     }
     this.#byKey.set(w.key, w);
-    const queue = this.#queues.get(w.capability);
+    const queue = this.#queues.get(queueOf(w));
     if (queue === undefined) {
-      this.#queues.set(w.capability, [w]);
+      this.#queues.set(queueOf(w), [w]);
     } else {
       queue.push(w);
     }
@@ -62,7 +84,7 @@ export class WaitingRoom {
 
   /** Does the call wait here? */
   has(key: string): boolean {
-    return this.#byKey.has(key);
+    return this.#byKey.has(key) || this.#away.has(key);
   }
 
   /** Take a waiting call out, for instance because it was cancelled. */
@@ -70,8 +92,8 @@ export class WaitingRoom {
     const w = this.#byKey.get(key);
     if (w !== undefined) {
       this.#byKey.delete(key);
-      const queue = this.#queues.get(w.capability)?.filter((other) => other !== w) ?? [];
-      this.#keep(w.capability, queue);
+      const queue = this.#queues.get(queueOf(w))?.filter((other) => other !== w) ?? [];
+      this.#keep(queueOf(w), queue);
     }
     return w;
   }
@@ -135,4 +157,8 @@ export class WaitingRoom {
       this.#queues.set(capability, queue);
     }
   }
+}
+
+function queueOf({ queue, capability }: Waiting): string {
+  return queue ?? capability;
 }

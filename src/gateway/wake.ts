@@ -6,12 +6,11 @@ import { headersOf } from '../fabric/raw.js';
 import { meshError } from '../wire/errors.js';
 import { pattern } from '../wire/generated/subjects.js';
 import type { Wake } from '../wire/generated/messages.js';
-import { header } from '../wire/headers.js';
 import { limits } from '../wire/limits.js';
 import { birthOf } from '../wire/ulid.js';
 import type { Admitter } from './admit.js';
 import { actOnVotes } from './approved.js';
-import { findBody } from './bodies/check.js';
+import { beforehand } from './beforehand.js';
 import type { Core } from './core.js';
 import { endFallen, endHeld } from './held.js';
 import { lookUp } from './lookup.js';
@@ -45,8 +44,7 @@ async function wake(core: Core, open: OpenSet, admitter: Admitter, msg: Msg): Pr
     return 'gone';
   }
   const { record } = parked;
-  const byRef = parked.incoming.headers.get(header.bodyRef) !== undefined;
-  const incoming = byRef ? await findBody(core, parked.incoming) : parked.incoming;
+  const incoming = (await beforehand(core, parked.incoming)) ?? parked.incoming;
   if (open.byKey(`${record.from}.${record.call}`) !== undefined) {
     forget(core, seq);
     return 'gone';
@@ -76,6 +74,7 @@ async function wake(core: Core, open: OpenSet, admitter: Admitter, msg: Msg): Pr
         resolve(here?.record.verdict === 'refuse' ? 'ended' : 'decided');
       },
       undone: () => resolve('failed'),
+      held: () => resolve('held'),
     };
     if (record.why === 'approval') {
       const ended = endHeld(admitter, record, incoming, origin, cancelled === true ? (by ?? '') : undefined);

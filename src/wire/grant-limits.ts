@@ -35,6 +35,21 @@ export const grantLimits = {
     unit: 'grants',
     reason: 'Proven grants that a gateway keeps in each of two generations; about 8 KB for the longest.',
   },
+  grantsIntroduced: {
+    value: 2_048,
+    unit: 'grants',
+    reason: 'Texts of grants that every gateway keeps, until they are over: at most 17 MB, usually 2.',
+  },
+  grantsIntroducedEach: {
+    value: 32,
+    unit: 'grants',
+    reason: 'Of them those of one holder; more are presented as texts.',
+  },
+  introduceAgainMs: {
+    value: 60_000,
+    unit: 'ms',
+    reason: 'After a grant could not be introduced the SDK presents its text for so long.',
+  },
   grantsCarried: {
     value: 4,
     unit: 'grants',

@@ -68,5 +68,37 @@ export const ruleLimits = {
     unit: 'rules',
     reason: 'Rules of the file of an owner, unless the mesh owner says otherwise.',
   },
+  asks: { value: 8, unit: 'reviews', reason: 'Reviews that rules may ask for of one call: each is a call.' },
+  askMs: { value: 2_000, unit: 'ms', reason: 'How long an answer of a reviewing agent is waited for.' },
+  askMaxMs: {
+    value: 30_000,
+    unit: 'ms',
+    reason: 'The longest that a rule may wait for an answer: the call is held in a gateway meanwhile.',
+  },
+  askRounds: {
+    value: 3,
+    unit: 'rounds',
+    reason: 'A call is asked about again when what was asked has changed meanwhile; then it is refused.',
+  },
+  asking: {
+    value: 2_048,
+    unit: 'calls',
+    reason: 'Calls for which one gateway waits for answers; for more, no answer counts.',
+  },
+  askWindowMs: {
+    value: 60_000,
+    unit: 'ms',
+    reason: 'Asking the same again within this is the same call; half the duplicate window.',
+  },
+  askPollMs: {
+    value: 100,
+    unit: 'ms',
+    reason: 'A review that another gateway decided is looked for in the register this often.',
+  },
+  askKeepMs: {
+    value: 1_000,
+    unit: 'ms',
+    reason: 'The stream is told this often that a taken call still waits for answers; below ackWaitMs.',
+  },
   approvers: { value: 16, unit: 'approvals', reason: 'Approvals that one rule may ask for.' },
 } as const satisfies Record<string, { value: number; unit: string; reason: string }>;

@@ -25,6 +25,15 @@ export function newCallId(nowMs: number = Date.now()): string {
   return id;
 }
 
+/** The call id of this instant (epoch ms) whose chance is given: the first 16 bytes of `seed`. */
+export function callIdOf(bornMs: number, seed: Uint8Array): string {
+  let id = newCallId(bornMs).slice(0, 10);
+  for (let i = 0; i < 16; i++) {
+    id += DIGITS.charAt((seed[i] ?? 0) & 31);
+  }
+  return id;
+}
+
 /** True when the value is a lowercase ULID. */
 export function isCallId(value: string): boolean {
   return value.length === 26 && ULID.test(value);

@@ -12,7 +12,7 @@ const meaning: Readonly<Record<keyof typeof header, readonly [on: string, carrie
   ticket: ['task; child call, child ask', 'The [ticket](#ticket), exactly as it came with the task.'],
   grant: [
     'call, ask',
-    'The grant that the caller presents: a JWT for each link, joined by `~` (docs/grants.md).',
+    'The grant that the caller presents: a JWT for each link, joined by `~`, or the digest of one that it introduced (docs/grants.md).',
   ],
   major: ['call, ask', 'The major version of the capability that is asked for.'],
   child: ['child call, child ask', 'Ordinal among the children of the calling task.'],

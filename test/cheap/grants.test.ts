@@ -58,7 +58,7 @@ describe('a grant', () => {
     ['budget', { budget: { usd: 5 } }, { budget: { usd: 6 } }],
     ['budget', { budget: { usd: 5 } }, { budget: { tokens: 1 } }],
     ['deadline', { deadline: NOW * 1_000 }, {}],
-    ['expiry', {}, { exp: NOW + 3_601 }],
+    ['expiry', { exp: NOW + 3_600 }, { exp: NOW + 3_601 }],
     ['start', { nbf: NOW }, {}],
     ['depth', {}, { depth: 3 }],
     ['root', { root: false }, { root: true }],

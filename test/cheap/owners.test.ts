@@ -211,6 +211,13 @@ const refusals: readonly (readonly [
     `${TEAM}:8 rules[0].approvers[0]`,
     /may not name buyer/,
   ],
+  [
+    'a rule that asks',
+    /rules:[^]*/,
+    'rules: [{ name: r, effect: ask, ask: { capability: pay.look, before: dispatch } }]',
+    `${TEAM}:7 rules[0].effect`,
+    /no rules that ask/,
+  ],
   ['a long hold', 'expires: 30min', 'expires: 2h', `${TEAM}:8 rules[0].expires`, /longer.*3600000/],
   ['an endless hold', ', expires: 30min', '', `${TEAM}:8 rules[0]`, /how long/],
   [

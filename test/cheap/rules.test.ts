@@ -369,28 +369,17 @@ describe('no rule takes long', () => {
     expect([judged(20_000), judged(100), judged(20_000)]).toEqual(['error', 'allow', 'error']);
   });
 
-  test('rules that do not look at the capability cost nothing', () => {
-    const rulesFor = (n: number, apply: number) =>
-      Array.from({ length: n }, (_, i) => ({
-        name: `r${i}`,
-        effect: 'deny',
-        match: { capability: [i < apply ? 'pay.transfer' : `other.c${i}`] },
-        when: `args.amount > ${1_000 + i} && labels.tenant == "south"`,
-      }));
-    const timeOf = (n: number, apply: number) => {
-      const rules = compile(rulesFor(n, apply)).rules;
-      const call = callOf();
-      const times = Array.from({ length: 5 }, () => {
-        const began = performance.now();
-        for (let i = 0; i < 2_000; i++) {
-          rules?.judge(call, () => true);
-        }
-        return performance.now() - began;
-      });
-      return Math.min(...times);
-    };
-    timeOf(20, 5);
-    expect(timeOf(500, 5)).toBeLessThan(timeOf(20, 5) * 5 + 10); // looking at all of them takes 20 times as long
+  test('rules that do not look at the capability are not looked at', () => {
+    const rules = Array.from({ length: 500 }, (_, i) => ({
+      name: `r${i}`,
+      effect: 'deny',
+      match: { capability: [i < 5 ? 'pay.transfer' : `other.c${i}`] },
+      when: `args.amount > ${1_000 + i} && labels.tenant == "south"`,
+    }));
+    const looked = compile(rules)
+      .rules?.of('pay.transfer')
+      .deny.map(({ name }) => name);
+    expect(looked).toEqual(['r0', 'r1', 'r2', 'r3', 'r4']);
   });
 });
 

@@ -18,7 +18,7 @@ let mesh: TestMesh;
 let folder: string;
 
 beforeAll(async () => {
-  const users = { me: 'caller', eve: 'caller', ann: 'caller', bank: 'agent' } as const;
+  const users = { me: 'caller', eve: 'caller', ann: 'caller', bank: 'agent', law: 'agent' } as const;
   mesh = await startTestMesh({ users });
   folder = join(mesh.dir, 'reader');
   mkdirSync(join(folder, 'node_modules', '.bin'), { recursive: true });
@@ -28,15 +28,15 @@ beforeAll(async () => {
 });
 afterAll(() => mesh.stop());
 
-/** Run a script as the operator; what it printed, and the exit code of its last command. */
-async function run(script: string): Promise<string> {
+/** Run a script, as the operator unless said otherwise; what it printed, and the exit code of its last command. */
+async function run(script: string, as = 'operator'): Promise<string> {
   const env = {
     ...process.env,
     NO_COLOR: '1',
     MESH_URL: mesh.url,
     NATS_URL: mesh.url,
     MESH_DATA: mesh.dir,
-    MESH_CREDS: credentialsFile(mesh.dir, 'operator'),
+    MESH_CREDS: credentialsFile(mesh.dir, as),
   };
   const said = new Terminal(`set +e\n${script}\necho "exit $?"`, { cwd: folder, env });
   const lines = (await said.ends(STEP_MS)).split('\n');
@@ -110,6 +110,27 @@ test('a file for each team', async () => {
     /policies\/payments\.yaml:4:23.*owner payments: shop\.order is not in its capabilities/,
   );
   expect(refused).toContain('exit 1');
+});
+
+test('another agent is asked', async () => {
+  file('reviewed.yaml');
+  const [push = '', explain = ''] = script('policy push reviewed').trim().split('\n');
+  expect(await run(push)).toContain('In force');
+  const program = fences.find((one) => one.text.startsWith('// law.mjs'))?.text ?? '';
+  const creds = credentialsFile(mesh.dir, 'law');
+  const made = program.replace('nats://127.0.0.1:4222', mesh.url).replace('.mesh/creds/law.json', creds);
+  writeFileSync(join(folder, 'law.mjs'), made);
+  const law = new Terminal('exec node law.mjs', { cwd: folder, env: process.env });
+  await law.shows('law looks', STEP_MS);
+  const bank = await mesh.connect('bank');
+  await bank.serve('pay.history', () => ({ patient: 'bob' }));
+  await bank.serve('pay.transfer', () => ({ paid: true }));
+  expect(await run(explain)).toMatch(/^asked about by sanctions\n[^]*asks law\.review[^]*exit 4$/);
+  const [bob = '', eve = '', history = ''] = script('call pay.history').trim().split('\n');
+  await until(async () => (await run(history, 'me')).includes('output_withheld'), STEP_MS);
+  expect(await run(bob, 'me')).toMatch(/paid[^]*exit 0$/);
+  expect(await run(eve, 'me')).toMatch(/guard_denied[^]*on the list[^]*exit 3$/);
+  await law.interrupt();
 });
 
 test('mistakes are told with rule and place', async () => {

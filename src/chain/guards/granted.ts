@@ -3,7 +3,7 @@ import { meshError } from '../../wire/errors.js';
 import type { Capability } from '../../wire/names.js';
 import type { Draft, World } from '../draft.js';
 import { openPresented } from '../presented.js';
-import { putInForce } from '../in-force.js';
+import { carriesGrants, putInForce } from '../in-force.js';
 import type { Guard } from '../verdict.js';
 
 /**
@@ -23,8 +23,11 @@ export const granted: Guard = {
     if (out !== undefined) {
       throw meshError('revoked', { name: out });
     }
+    if (draft.review !== undefined) {
+      return undefined; // the rule that asks for it lets it: the caller of what is reviewed has no say in this
+    }
     const opened = openPresented(draft, world);
-    if (opened !== undefined || draft.ticket?.grants !== undefined) {
+    if (opened !== undefined || carriesGrants(draft.ticket)) {
       putInForce(draft, world, opened);
     }
     const { chain } = draft;

@@ -5,6 +5,7 @@ import { approvalDigest, type Approval } from '../../domain/approvals.js';
 import type { RuleAgent } from '../../domain/rules/call.js';
 import type { Rule } from '../../domain/rules/types.js';
 import type { Approved, Draft, World } from '../draft.js';
+import { askReviewers } from '../reviews.js';
 import { deny, type Guard, type Verdict } from '../verdict.js';
 
 /**
@@ -12,10 +13,11 @@ import { deny, type Guard, type Verdict } from '../verdict.js';
  * lists nor a grant covers needs a rule that allows it, and a rule may refuse or hold what a role lists.
  *
  * - Refuses with: policy_denied, policy_unmet, policy_error (a rule that cannot be judged is a no), approval_stale (what
- *   was approved is not what would be done), approval_expired.
- * - Holds for approval.
+ *   was approved is not what would be done), approval_expired, guard_denied, guard_unanswered (a rule asks another
+ *   agent).
+ * - Holds for approval; then, as the last word before dispatch, for review.
  * - Needs: granted, route.
- * - Proves: rules (those that mattered), obligations, approval (of a held call that was approved).
+ * - Proves: rules (those that mattered), obligations, approval (of a held call that was approved), reviews, asks.
  */
 export const policy: Guard = {
   name: 'policy',
@@ -34,6 +36,7 @@ export const policy: Guard = {
       intent: draft.intent,
       nowMs: draft.nowMs,
       agent: agentOf(draft),
+      review: draft.review !== undefined,
     };
     const granted = (who: string) =>
       world.policy.mayByRole(who, draft.what) || draft.byGrant?.get(who) === true;
@@ -41,11 +44,12 @@ export const policy: Guard = {
     const capability = draft.what;
     switch (verdict.effect) {
       case 'allow':
-        return bind(draft, verdict.rules);
+        return bind(draft, [...verdict.asks, ...verdict.rules]) ?? askReviewers(draft, world, verdict.asks);
       case 'hold':
         return draft.approved === undefined
           ? holdBy(draft, world, verdict.rules)
-          : passBy(draft, world, draft.approved, verdict.rules, verdict.granting);
+          : (passBy(draft, world, draft.approved, verdict.rules, [...verdict.asks, ...verdict.granting]) ??
+              askReviewers(draft, world, verdict.asks));
       case 'deny': {
         const { name, reason } = verdict.rule;
         draft.rules = [name];

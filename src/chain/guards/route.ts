@@ -6,7 +6,8 @@ const CAPACITY: Verdict = { verdict: 'hold', why: 'capacity' };
 
 /**
  * Decides who does it: a live instance with free concurrency, of an agent that takes such a body. A call that was
- * approved goes to the agent that it was approved for, or waits.
+ * approved, or that reviewing agents were asked about, goes to the agent that this is for, or waits. A review goes to
+ * nobody who has a part in what is reviewed.
  *
  * - Holds for capacity when nobody is free.
  * - Needs: resolve.
@@ -18,9 +19,15 @@ export const route: Guard = {
     const entry = draft.entry;
     if (entry !== undefined) {
       const takes = takerOf(entry, { type: draft.type, byRef: draft.ref !== undefined });
-      const only = draft.approved?.agent;
+      const only = draft.approved?.agent ?? draft.answers?.agent;
+      const not = draft.review?.not;
       const suits =
-        only === undefined ? takes : (one: Instance) => one.agent === only && (takes?.(one) ?? true);
+        only === undefined && not === undefined
+          ? takes
+          : (one: Instance) =>
+              (only === undefined || one.agent === only) &&
+              not?.includes(one.agent) !== true &&
+              (takes?.(one) ?? true);
       draft.instance = world.router.choose(entry, draft.nowMs, undefined, suits);
     }
     return draft.instance === undefined ? CAPACITY : undefined;

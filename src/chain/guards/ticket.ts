@@ -12,13 +12,19 @@ import type { Guard } from '../verdict.js';
  * - Needs: decode.
  * - Proves: root, chain, ticket. A call without a ticket is a root, and only `mayRoot`, or a grant that says
  *   `root`, allows one, so that dropping the ticket escapes nothing. A replay is a root that keeps the chain of the dead call: whoever it was done for must
- *   still be allowed to begin a tree.
+ *   still be allowed to begin a tree. A review is asked for by nobody but the gateways, within the tree that it is
+ *   about.
  */
 export const ticket: Guard = {
   name: 'ticket',
   check(draft, world) {
     if (draft.replay !== undefined) {
       return again(draft, world, draft.replay);
+    }
+    if (draft.review !== undefined) {
+      draft.root = draft.review.root;
+      draft.chain = [draft.who];
+      return undefined;
     }
     const text = draft.headers.get(header.ticket);
     if (text === undefined) {

@@ -101,7 +101,17 @@ function waits({ why, since, waitedMs, deadline, capability, status, from, call 
 }
 
 /** What the caller said about the asked call, and whose idea a call was when it was not its caller's. */
-function words({ asked, labels, context, intent, replays, by, approval }: CallNode): string[] {
+function words({
+  asked,
+  labels,
+  context,
+  intent,
+  replays,
+  by,
+  approval,
+  review,
+  reviews = [],
+}: CallNode): string[] {
   const said = [
     ...Object.entries(labels ?? {}).map(([key, value]) => `${key}=${value}`),
     ...(context === undefined ? [] : [`context ${context}`]),
@@ -113,6 +123,12 @@ function words({ asked, labels, context, intent, replays, by, approval }: CallNo
       ? []
       : [`runs the dead call ${safe(replays)} again, as ${safe(by ?? '')} asked`]),
     ...(approval === undefined ? [] : [`approved by ${safe(approval.by.join(', '))}`]),
+    ...(review === undefined ? [] : [`review of ${safe(review.of)}, as the rule ${safe(review.rule)} asks`]),
+    ...reviews.map(({ rule, capability, by: who = 'nobody', allow, reason, unanswered }) => {
+      const said = unanswered === undefined ? (allow ? 'yes' : 'no') : 'no answer';
+      const why = unanswered ?? reason;
+      return `${safe(rule)} asked ${safe(capability)}: ${said} by ${safe(who)}${why === undefined ? '' : `: ${safe(why)}`}`;
+    }),
   ];
 }
 

@@ -45,7 +45,8 @@ Examples:
   $ mesh policy explain pay.transfer '{"amount":5}' --from shop --chain me shop/shop.order --label tenant=north
   $ mesh policy explain pay.transfer --from me --agent bank --attribute risk=high --policy candidate.yaml --json
 
-Exits with 0 when it would be allowed, with 3 when it would be refused, with 4 when it would be held.`;
+Exits with 0 when it would be allowed, with 3 when it would be refused, with 4 when it would be held or
+another agent is asked about it first.`;
 
 function run(capability: string, body: string | undefined, options: ExplainOptions): void {
   const { from, label, intent, chain, agent, cost, attribute, at, all, ...rest } = options;
@@ -68,7 +69,9 @@ function run(capability: string, body: string | undefined, options: ExplainOptio
     Date.now(),
   );
   const explained = explain(policy, call);
-  process.exitCode = { allow: exits.completed, deny: exits.refused, hold: exits.open }[explained.effect];
+  process.exitCode = { allow: exits.completed, deny: exits.refused, hold: exits.open, ask: exits.open }[
+    explained.effect
+  ];
   if (options.json === true) {
     return sayJson({ policy: policy.digest, ...explained });
   }
@@ -78,9 +81,12 @@ function run(capability: string, body: string | undefined, options: ExplainOptio
 function print({ effect, code, who, mattered, roles, rules }: Explained, all: boolean): void {
   const by = mattered.length === 0 ? '' : ` by ${mattered.join(', ')}`;
   const whose = who === undefined ? '' : `: ${who}`;
-  const word = { allow: paint.green('allowed'), deny: paint.red('refused'), hold: paint.yellow('held') }[
-    effect
-  ];
+  const word = {
+    allow: paint.green('allowed'),
+    deny: paint.red('refused'),
+    hold: paint.yellow('held'),
+    ask: paint.yellow('asked about'),
+  }[effect];
   say(`${word}${by}${code === undefined ? '' : ` [${code}]`}${safe(whose)}`);
   for (const one of roles) {
     const list = one.roles.length === 0 ? 'no role' : `roles ${one.roles.join(', ')}`;

@@ -22,7 +22,7 @@ Examples:
   $ mesh policy test mesh.policy.test.yaml
   $ mesh policy test mesh.policy.test.yaml --policy candidate.yaml --json
 
-A test: { name: …, call: { from, capability, args, labels, chain, agent, now }, expect: allow | deny | hold,
+A test: { name: …, call: { from, capability, args, labels, chain, agent, now }, expect: allow | deny | hold | ask,
 code: …, rules: [those that matter] }. Exits with 0 when all pass, with 1 when one does not.`;
 
 function test(tests: string, options: FileOptions): void {

@@ -50,8 +50,15 @@ export function nodeOf(found: Found, asked: boolean): CallNode | undefined {
     ...(shown === undefined ? {} : { outcome: shown }),
     ...(last !== undefined || outcome !== undefined || waiting === undefined ? {} : waitOf(waiting)),
     ...(last === undefined ? {} : wireFields(last)),
+    ...reviewsOf(last, outcome),
     ...(first === undefined ? {} : sightFields(first)),
   };
+}
+
+/** What reviewing agents said, before it was decided and before its outcome was final. */
+function reviewsOf(last: DecisionRecord | undefined, outcome: OutcomeRecord | undefined): Partial<CallNode> {
+  const reviews = [...(last?.reviews ?? []), ...(outcome?.reviews ?? [])];
+  return reviews.length === 0 ? {} : { reviews };
 }
 
 function waitOf({ why, since }: WaitingCall): Pick<CallNode, 'why' | 'since'> {
@@ -135,7 +142,7 @@ function sightFields(record: DecisionRecord): Partial<CallNode> {
 }
 
 function wireFields(record: DecisionRecord): Partial<CallNode> {
-  const { child, idempotent, labels, context, intent, replays, by, approval: yes } = record;
+  const { child, idempotent, labels, context, intent, replays, by, approval: yes, review } = record;
   return {
     ...(child === undefined ? {} : { child }),
     ...(idempotent === undefined ? {} : { idempotent }),
@@ -145,5 +152,6 @@ function wireFields(record: DecisionRecord): Partial<CallNode> {
     ...(replays === undefined ? {} : { replays }),
     ...(by === undefined ? {} : { by }),
     ...(yes === undefined ? {} : { approval: { by: yes.by, digest: yes.digest, at: yes.at } }),
+    ...(review === undefined ? {} : { review: { of: review.of, rule: review.rule } }),
   };
 }

@@ -1,6 +1,7 @@
 /**
  * What views answer: the pages of control's view service. The command line reads the same types.
  */
+import type { Review } from '../../domain/reviews.js';
 import type { Card, DeadRecord, ErrorBody, OutcomeRecord, Peer } from '../../wire/generated/messages.js';
 
 /**
@@ -147,6 +148,8 @@ export interface CallNode {
   readonly replays?: string;
   readonly by?: string;
   readonly approval?: { readonly by: readonly string[]; readonly digest: string; readonly at: number };
+  readonly review?: { readonly of: string; readonly rule: string };
+  readonly reviews?: readonly Review[];
 }
 
 /** The outcome of a call, without the body of a result. */

@@ -3,6 +3,7 @@
  */
 import { limits } from '../../wire/limits.js';
 import type { Choice, Field, Keys, List, Names, Text, Whole } from './shape.js';
+import { sendable, type Before } from '../rules/asks.js';
 import type { Effect } from '../rules/types.js';
 
 const token = '[a-z0-9_-]{1,64}';
@@ -34,7 +35,9 @@ const condition: Text = {
   pattern: /./, // its length is looked at where it is compiled: there the rule is named
 };
 
-const effect: Choice<Effect> = { is: 'choice', of: ['allow', 'deny', 'hold'] };
+const effect: Choice<Effect> = { is: 'choice', of: ['allow', 'deny', 'hold', 'ask'] };
+const before: Choice<Before> = { is: 'choice', of: ['dispatch', 'outcome'] };
+const send: Choice<(typeof sendable)[number]> = { is: 'choice', of: sendable };
 const labels: Names<Text> = { is: 'names', key: name, of: plain };
 const obligations: Names<Text> = { is: 'names', key: name, of: prose };
 
@@ -54,6 +57,43 @@ function matchShape(pattern: Text) {
   } as const satisfies Keys;
 }
 
+/** Whom a rule asks. */
+function askShape(pattern: Text) {
+  return {
+    is: 'keys',
+    fields: {
+      capability: {
+        ...field(capabilityOf(pattern), 'Capability that the reviewing agent serves.'),
+        needed: true,
+      },
+      before: {
+        ...field(
+          before,
+          'dispatch: before anything is given out; outcome: before the caller gets the answer.',
+        ),
+        needed: true,
+      },
+      timeout: field<Whole>(
+        { is: 'whole', min: 10, max: limits.askMaxMs, unit: 'ms' },
+        `How long the answer is waited for. Default: ${limits.askMs / 1_000}s.`,
+      ),
+      send: field<List<typeof send>>(
+        { is: 'list', of: send },
+        'What the reviewer is told, beside names and digests. Default: all there is.',
+      ),
+    },
+  } as const satisfies Keys;
+}
+
+/** A capability is a pattern that stands for itself only. */
+function capabilityOf({ pattern }: Text): Text {
+  return {
+    is: 'text',
+    expected: 'the name of a capability, without * and >',
+    pattern: new RegExp(`^(?!.*[*>])${pattern.source.replace(/^\^/, '')}`),
+  };
+}
+
 /** One rule. */
 export function ruleShape(pattern: Text) {
   return {
@@ -61,7 +101,10 @@ export function ruleShape(pattern: Text) {
     fields: {
       name: { ...field(ruleName, 'Name of the rule: it stands in errors and decisions.'), needed: true },
       effect: {
-        ...field(effect, 'What it does with a call that it applies to: deny overrides hold overrides allow.'),
+        ...field(
+          effect,
+          'What it does with a call that it applies to: deny overrides hold overrides ask overrides allow.',
+        ),
         needed: true,
       },
       match: field(
@@ -80,6 +123,7 @@ export function ruleShape(pattern: Text) {
         { is: 'whole', min: 1_000, max: limits.lifeMaxMs, unit: 'ms' },
         'hold: how long it waits for them. Default: until the deadline of the call.',
       ),
+      ask: field(askShape(pattern), 'ask: whom, and when. Its answer can only say no; no answer is a no.'),
     },
   } as const satisfies Keys;
 }

@@ -9,6 +9,7 @@ import { limits } from '../../wire/limits.js';
 import type { Claims } from './claims.js';
 import { proveGrant } from './chain.js';
 import type { Link } from './token.js';
+import { IntroducedGrants, isGrantDigest } from './introduced.js';
 import type { Issuers } from './issuers.js';
 import { TwoGenerations } from './generations.js';
 
@@ -22,6 +23,8 @@ export interface OpenedGrant {
   readonly last: Claims;
   /** For the record and the ticket; who presented it is added there. */
   readonly carried: Omit<CarriedGrant, 'at'>;
+  /** The same as a root presents it, and nobody else: made once. */
+  readonly ofRoot: readonly CarriedGrant[];
   /** For the record of the call that presents it. */
   readonly proof: NonNullable<DecisionRecord['proof']>;
   /** Size of what is carried, in characters. */
@@ -41,6 +44,8 @@ export type Revocation =
 
 /** The book. */
 export class GrantBook {
+  /** What calls may name by its digest. */
+  readonly introduced = new IntroducedGrants();
   readonly #issuersOfMesh = new Map<string, string>();
   readonly #issuers: () => Issuers;
   readonly #holders = new Map<string, string>();
@@ -96,25 +101,17 @@ export class GrantBook {
   }
 
   /**
-   * Open a grant for whoever presents it.
-   * Throws grant_unreadable, grant_too_large, grant_unproven, grant_broken, grant_widened, grant_holder, grant_revoked,
+   * Open a grant, its text or its digest, for whoever presents it.
+   * Throws grant_unknown (nobody introduced that digest), grant_unreadable, grant_too_large, grant_unproven, grant_broken, grant_widened, grant_holder, grant_revoked,
    * grant_early, grant_expired; each names link and dimension.
    */
-  open(text: string, who: string, nowMs: number): OpenedGrant {
+  open(presented: string, who: string, nowMs: number): OpenedGrant {
     const issuers = this.#issuers();
     if (issuers !== this.#known) {
       this.#known = issuers;
       this.#version++;
     }
-    let proven = this.#proven.get(text);
-    if (proven === undefined) {
-      proven = provenOf(
-        text,
-        proveGrant(text, (kid) => this.#issuerOf(kid)),
-      );
-      // A copy, because the text is a piece of the headers of its call, which it would keep in memory.
-      this.#proven.set(Buffer.from(text).toString(), proven);
-    }
+    const proven = this.#provenOf(presented);
     if (proven.last.delegatee !== who) {
       const why = `it was made for ${proven.last.delegatee}`;
       throw meshError('grant_holder', { link: proven.links.length, who, dimension: 'delegatee', why });
@@ -127,6 +124,11 @@ export class GrantBook {
     return proven;
   }
 
+  /** What a ticket carries by its digest. Throws grant_unknown, and what `open` throws of a text that is none. */
+  carried(digest: string): OpenedGrant['carried'] {
+    return this.#provenOf(digest).carried;
+  }
+
   /** The first grant of a running task that was revoked meanwhile, as an error, or undefined. */
   revoked(grants: readonly Pick<CarriedGrant, 'ids' | 'holders' | 'made'>[]): MeshError | undefined {
     for (const { ids, holders, made } of grants) {
@@ -136,6 +138,22 @@ export class GrantBook {
       }
     }
     return undefined;
+  }
+
+  #provenOf(presented: string): Proven {
+    let proven = this.#proven.get(presented);
+    if (proven === undefined) {
+      const byDigest = isGrantDigest(presented);
+      const text = byDigest ? this.introduced.get(presented)?.grant : presented;
+      if (text === undefined || (byDigest && digestOf(text) !== presented)) {
+        throw meshError('grant_unknown', { digest: presented });
+      }
+      const links = proveGrant(text, (kid) => this.#issuerOf(kid));
+      proven = provenOf(text, links, byDigest);
+      // A copy, because what is presented is a piece of the headers of its call, which it would keep in memory.
+      this.#proven.set(Buffer.from(presented).toString(), proven);
+    }
+    return proven;
   }
 
   #isRevoked(id: string, holder: string, iat: number): boolean {
@@ -182,7 +200,11 @@ function revokedError(link: number, id: string): MeshError {
   return meshError('grant_revoked', { link, id, dimension: 'revocation' });
 }
 
-function provenOf(text: string, read: readonly Link[]): Proven {
+function digestOf(text: string): string {
+  return createHash('sha256').update(text).digest('base64url');
+}
+
+function provenOf(text: string, read: readonly Link[], byDigest: boolean): Proven {
   const links = read.map(({ claims }) => claims);
   const last = links[links.length - 1] as Claims;
   const { can, actions, args, labels, budget, exp } = last;
@@ -195,9 +217,10 @@ function provenOf(text: string, read: readonly Link[]): Proven {
     ...(args === undefined ? {} : { args: [...args] }),
     ...(labels === undefined ? {} : { labels: labels as Record<string, string[]> }),
     exp,
+    ...(byDigest ? { digest: digestOf(text) } : {}),
   };
   const proof = {
-    digest: createHash('sha256').update(text).digest('base64url'),
+    digest: digestOf(text),
     issuer: links[0]?.iss ?? '',
     principal: last.sub,
     ...(budget === undefined ? {} : { budget: { ...budget } }),
@@ -207,6 +230,7 @@ function provenOf(text: string, read: readonly Link[]): Proven {
     last,
     kid: read[0]?.kid ?? '',
     carried,
+    ofRoot: [{ at: 0, ...carried }],
     proof,
     carriedSize: JSON.stringify(carried).length,
     checked: -1,

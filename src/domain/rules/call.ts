@@ -26,4 +26,6 @@ export interface RuleCall {
   readonly intent: string | undefined;
   readonly nowMs: number;
   readonly agent: RuleAgent;
+  /** It is a review itself: nobody is asked about it. */
+  readonly review?: boolean;
 }

@@ -87,7 +87,7 @@ const fileSchema = {
         properties: {
           name: text,
           call: callSchema,
-          expect: { enum: ['allow', 'deny', 'hold'] },
+          expect: { enum: ['allow', 'deny', 'hold', 'ask'] },
           code: text,
           rules: { type: 'array', items: text },
         },

@@ -3,6 +3,7 @@
  */
 import { limits } from '../../wire/limits.js';
 import type { Steps } from '../slices.js';
+import { askTrouble } from './asks.js';
 import { compileCondition, type Condition } from './condition.js';
 import type { Rule, RuleMatch, RuleSource } from './types.js';
 
@@ -69,6 +70,10 @@ function compileRule(source: RuleSource, roles: ReadonlySet<string>, known: Know
   checkMatch(source.match ?? {}, roles);
   checkAllow(source);
   checkHold(source, roles);
+  const trouble = askTrouble(source);
+  if (trouble !== undefined) {
+    refuse(...trouble);
+  }
   return ruleOf(source, conditionOf(source, known));
 }
 
@@ -93,7 +98,11 @@ function ruleOf(source: RuleSource, condition: Condition | undefined): Rule {
     patterns: match.capability ?? ['>'],
     grants: source.effect === 'allow' && saysWhom(match),
     asksCaller: match.from !== undefined || match.role !== undefined || reads('caller'),
-    asksAgent: match.agent !== undefined || reads('agent') || reads('cost') || reads('risk'),
+    // A reviewer is asked about one agent: no other one may go on.
+    asksAgent:
+      source.effect === 'ask' ||
+      match.agent !== undefined ||
+      ['agent', 'cost', 'risk'].some((name) => reads(name)),
   };
 }
 

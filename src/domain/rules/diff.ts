@@ -82,7 +82,17 @@ function change(who: string, what: 'issue', before: boolean, after: boolean): Ri
   return before === after ? [] : [{ who, change: after ? 'gains' : 'loses', what }];
 }
 
-const KEYS = ['effect', 'match', 'when', 'reason', 'obligations', 'approvers', 'count', 'expires'] as const;
+const KEYS = [
+  'effect',
+  'match',
+  'when',
+  'reason',
+  'obligations',
+  'approvers',
+  'count',
+  'expires',
+  'ask',
+] as const;
 
 function ruleChanges(before: readonly Rule[], after: readonly Rule[]): RuleChange[] {
   const old = new Map(before.map((rule) => [rule.name, rule]));

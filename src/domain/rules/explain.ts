@@ -4,6 +4,8 @@
  */
 import { matches } from '../../wire/names.js';
 import type { Policy } from '../policy.js';
+import { isReviewWork } from '../reviews.js';
+import { askOf, looksAt } from './asks.js';
 import type { RuleCall } from './call.js';
 import { membersOf, unfit, Unjudged, type Rules } from './rules.js';
 import type { Effect, Rule } from './types.js';
@@ -19,9 +21,10 @@ export interface RuleExplained {
 
 /** What becomes of a call under a policy, as far as the policy decides it. */
 export interface Explained {
-  readonly effect: 'allow' | 'deny' | 'hold';
+  readonly effect: 'allow' | 'deny' | 'hold' | 'ask';
   /** Code of the refusal. */
-  readonly code?: 'root_denied' | 'not_granted' | 'policy_denied' | 'policy_unmet' | 'policy_error';
+  readonly code?:
+    'root_denied' | 'not_granted' | 'policy_denied' | 'policy_unmet' | 'policy_error' | 'guard_unanswered';
   /** Who may not, when nothing lets them. */
   readonly who?: string;
   /** The rules that mattered, as they stand in the decision. */
@@ -64,8 +67,16 @@ function verdictOf(policy: Policy, call: RuleCall, members: readonly string[]): 
     case undefined:
       return { effect: 'allow', mattered: [] };
     case 'allow':
-    case 'hold':
-      return { effect: said.effect, mattered: said.rules.map(({ name }) => name) };
+    case 'hold': {
+      const names = said.rules.map(({ name }) => name);
+      const asks = said.asks.map(({ name }) => name);
+      if (asks.length > 0 && isReviewWork(call.chain)) {
+        return { effect: 'deny', code: 'guard_unanswered', mattered: asks };
+      }
+      return said.effect === 'allow' && asks.length > 0
+        ? { effect: 'ask', mattered: [...asks, ...names] }
+        : { effect: said.effect, mattered: names };
+    }
     case 'deny':
       return { effect: 'deny', code: 'policy_denied', mattered: [said.rule.name] };
     case 'error':
@@ -86,6 +97,9 @@ function explainRule(rules: Rules, rule: Rule, call: RuleCall, members: readonly
   if (!rule.patterns.some((pattern) => matches(pattern, call.capability))) {
     return of('no', 'it looks at other capabilities');
   }
+  if (!looksAt(rule, call.capability)) {
+    return of('no', 'it asks this capability, and not about it');
+  }
   const other = unfit(match, call);
   if (other !== undefined) {
     return of('no', `${other}: it is for ${JSON.stringify(match[other])}`);
@@ -103,6 +117,11 @@ function explainRule(rules: Rules, rule: Rule, call: RuleCall, members: readonly
       return of('error', `${err.why}, in: ${when ?? ''}`);
     }
     throw err;
+  }
+  if (rule.effect === 'ask') {
+    const { capability, timeoutMs } = askOf(rule);
+    const met = when === undefined ? '' : ` (met: ${when})`;
+    return of('applies', `asks ${capability} before ${rule.ask?.before ?? ''}, waits ${timeoutMs} ms${met}`);
   }
   const whom = rule.asksCaller ? ` (for ${fitting.join(', ')})` : '';
   return of('applies', `${when === undefined ? 'it has no condition' : `met: ${when}`}${whom}`);

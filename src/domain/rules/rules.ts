@@ -1,11 +1,12 @@
 /**
  * The rules of a policy: which of them look at a call, and what they say of it together.
  *
- * Deny overrides hold, hold overrides allow, and what nothing allows is refused. A rule that cannot be judged is a no.
+ * Deny overrides hold, hold overrides ask, ask overrides allow, and what nothing allows is refused. A rule that cannot be judged is a no.
  * Authority only narrows along a chain, so a rule that asks who the caller is is asked for everybody in the chain.
  */
 import { matches } from '../../wire/names.js';
 import { limits } from '../../wire/limits.js';
+import { looksAt } from './asks.js';
 import type { RuleCall } from './call.js';
 import { startCall, whyOf } from './condition.js';
 import { CallerFacts, Facts } from './facts.js';
@@ -52,6 +53,7 @@ export class Rules {
         allow: by('allow'),
         deny: by('deny'),
         hold: by('hold'),
+        ask: by('ask').filter((rule) => looksAt(rule, capability)),
         asksAgent: list.some((rule) => rule.asksAgent),
         any: list.length > 0,
       };
@@ -70,7 +72,7 @@ export class Rules {
 
   /** Judge a call. `granted` says whether a role or a grant of the member covers it. */
   judge(call: RuleCall, granted: (member: string) => boolean): RuleVerdict {
-    const { allow, deny, hold } = this.of(call.capability);
+    const { allow, deny, hold, ask } = this.of(call.capability);
     const members = membersOf(call);
     const facts = this.begin(call);
     const applies = (rule: Rule): boolean => this.applies(rule, call, members, facts);
@@ -90,11 +92,12 @@ export class Rules {
         by.forEach((rule) => granting.add(rule));
       }
       const held = hold.filter(applies);
+      const asks = call.review === true ? [] : ask.filter(applies);
       const bound = allow.filter((rule) => rule.obligations !== undefined && applies(rule));
       bound.forEach((rule) => granting.add(rule));
       return held.length > 0
-        ? { effect: 'hold', rules: held, granting: [...granting] }
-        : { effect: 'allow', rules: [...granting] };
+        ? { effect: 'hold', rules: held, granting: [...granting], asks }
+        : { effect: 'allow', rules: [...granting], asks };
     } catch (err) {
       if (err instanceof Unjudged) {
         return { effect: 'error', rule: err.rule, why: err.why };

@@ -4,7 +4,7 @@
 import type { Condition } from './condition.js';
 
 /** What a rule does with a call that it applies to. */
-export type Effect = 'allow' | 'deny' | 'hold';
+export type Effect = 'allow' | 'deny' | 'hold' | 'ask';
 
 /** Which calls a rule looks at. What is missing fits every call; all that is there must fit. */
 export interface RuleMatch {
@@ -22,6 +22,18 @@ export interface RuleMatch {
   readonly intent?: readonly string[];
   /** Labels of the call: each must be there with this value. */
   readonly labels?: Readonly<Record<string, string>>;
+}
+
+/** Whom a rule asks. */
+export interface AskSource {
+  /** The capability that the reviewing agent serves. */
+  readonly capability?: string;
+  /** `dispatch`: before anything is given out; `outcome`: before the caller is told the answer. */
+  readonly before?: 'dispatch' | 'outcome';
+  /** How long the answer is waited for, in ms. */
+  readonly timeout?: number;
+  /** What the reviewer is told, beside names and digests; default: all there is. */
+  readonly send?: readonly ('args' | 'labels' | 'intent' | 'chain' | 'output')[];
 }
 
 /** A rule as it is written. */
@@ -43,6 +55,8 @@ export interface RuleSource {
   readonly expires?: number;
   /** The owner whose file it stands in, which begins its name; missing: the mesh owner. */
   readonly owner?: string;
+  /** ask: whom. */
+  readonly ask?: AskSource;
 }
 
 /** A compiled rule. */
@@ -58,12 +72,17 @@ export interface Rule extends RuleSource {
   readonly asksAgent: boolean;
 }
 
-/** What the rules say of a call. The rules named are those that mattered. */
+/** What the rules say of a call. The rules named are those that mattered; `asks` are those that ask somebody first. */
 export type RuleVerdict =
-  | { readonly effect: 'allow'; readonly rules: readonly Rule[] }
+  | { readonly effect: 'allow'; readonly rules: readonly Rule[]; readonly asks: readonly Rule[] }
   | { readonly effect: 'deny'; readonly rule: Rule }
   /** `granting`: those that will bind it when it is approved, beside those that hold it. */
-  | { readonly effect: 'hold'; readonly rules: readonly Rule[]; readonly granting: readonly Rule[] }
+  | {
+      readonly effect: 'hold';
+      readonly rules: readonly Rule[];
+      readonly granting: readonly Rule[];
+      readonly asks: readonly Rule[];
+    }
   /** A rule could not be judged. */
   | { readonly effect: 'error'; readonly rule: Rule; readonly why: string }
   /** Neither a role nor a rule lets `who` call it. */

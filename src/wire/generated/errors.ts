@@ -339,6 +339,18 @@ export const errorTable = {
     message: 'link {link} of the grant, {id}, was revoked{fate}',
     help: 'Ask its issuer why. What it did before is in the outcomes of its calls.',
   },
+  grant_unknown: {
+    class: 'authority',
+    retry: 'never',
+    message: 'the mesh keeps no grant with the digest {digest}',
+    help: 'Make a new call with the whole text of the grant in Mesh-Grant, or introduce it again (docs/protocol.md).',
+  },
+  grant_not_kept: {
+    class: 'capacity',
+    retry: 'later',
+    message: 'the mesh keeps {max} grants for {whose} already',
+    help: 'Present the text of the grant with each call; room is made when kept grants are over.',
+  },
   grant_exceeded: {
     class: 'authority',
     retry: 'never',
@@ -362,6 +374,24 @@ export const errorTable = {
     retry: 'never',
     message: 'the rule {rule} could not be judged for {capability}: {why}',
     help: 'A rule that cannot be judged is a no. Send what it reads; or let the rule ask with has(…) first.',
+  },
+  guard_denied: {
+    class: 'authority',
+    retry: 'never',
+    message: '{by} was asked about {capability} by the rule {rule} and said no{reason}',
+    help: 'Talk to whoever runs the reviewing agent. The decision names the review: mesh calls show.',
+  },
+  guard_unanswered: {
+    class: 'authority',
+    retry: 'later',
+    message: 'the rule {rule} asks {reviewer} about {capability}, and no answer counts: {why}',
+    help: 'No answer is a no. See that an agent serves what the rule asks, that it has no part in the call itself, and that it answers in time with { "allow": true or false, "reason": … }.',
+  },
+  output_withheld: {
+    class: 'authority',
+    retry: 'check',
+    message: '{agent} has done it, and the rule {rule} withholds the answer: {why}',
+    help: 'The effect stands; do not call again to get the answer. Talk to whoever runs the reviewing agent. The outcome names the review.',
   },
   approval_expired: {
     class: 'capacity',

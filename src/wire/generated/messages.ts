@@ -603,6 +603,10 @@ export interface DecisionRecord {
       [k: string]: string[];
     };
     /**
+     * Set when it was introduced: SHA-256 (base64url) of its text; tickets name it by this.
+     */
+    digest?: string;
+    /**
      * Until when it can be used, in epoch seconds.
      */
     exp: number;
@@ -677,6 +681,101 @@ export interface DecisionRecord {
      * Instant in epoch ms when it was found to be enough.
      */
     at: number;
+  };
+  /**
+   * Reviews that rules asked for before it was decided.
+   *
+   * @maxItems 8
+   *
+   * Items: One review.
+   */
+  reviews?: {
+    /**
+     * The rule that asked for it.
+     */
+    rule: string;
+    /**
+     * What was called for it.
+     */
+    capability: string;
+    /**
+     * from.call of the review; missing when nobody could be asked.
+     */
+    call?: string;
+    /**
+     * The agent that answered.
+     */
+    by?: string;
+    /**
+     * What it said; no answer is a no.
+     */
+    allow: boolean;
+    /**
+     * The reason it gave.
+     */
+    reason?: string;
+    /**
+     * Why there is no answer that counts.
+     */
+    unanswered?: string;
+    /**
+     * Instant in epoch ms of the answer, or of giving up.
+     */
+    at: number;
+  }[];
+  /**
+   * Reviews that rules ask for before the outcome is final.
+   *
+   * @maxItems 8
+   *
+   * Items: What a rule asks for.
+   */
+  asks?: {
+    /**
+     * The rule that asks.
+     */
+    rule: string;
+    /**
+     * Why it is there.
+     */
+    reason?: string;
+    /**
+     * What is called for it.
+     */
+    capability: string;
+    /**
+     * How long the answer is waited for, in ms.
+     */
+    timeoutMs: number;
+    /**
+     * What the reviewer is told beside the digests.
+     *
+     * @maxItems 8
+     */
+    send: ('args' | 'labels' | 'intent' | 'chain' | 'output')[];
+  }[];
+  /**
+   * It is a review: which rule asks for it, about which call.
+   */
+  review?: {
+    /**
+     * from.call of the call that is reviewed.
+     */
+    of: string;
+    /**
+     * The rule that asks.
+     */
+    rule: string;
+    /**
+     * from.call of the root of that call.
+     */
+    root: string;
+    /**
+     * Agents that may not review it: they have a part in that call.
+     *
+     * @maxItems 20
+     */
+    not: string[];
   };
 }
 
@@ -1033,6 +1132,47 @@ export interface OutcomeRecord {
    * Items: The ids of one grant, first link to last, joined by ~.
    */
   grants?: string[];
+  /**
+   * Reviews that rules asked for before it was final.
+   *
+   * @maxItems 8
+   *
+   * Items: One review.
+   */
+  reviews?: {
+    /**
+     * The rule that asked for it.
+     */
+    rule: string;
+    /**
+     * What was called for it.
+     */
+    capability: string;
+    /**
+     * from.call of the review; missing when nobody could be asked.
+     */
+    call?: string;
+    /**
+     * The agent that answered.
+     */
+    by?: string;
+    /**
+     * What it said; no answer is a no.
+     */
+    allow: boolean;
+    /**
+     * The reason it gave.
+     */
+    reason?: string;
+    /**
+     * Why there is no answer that counts.
+     */
+    unanswered?: string;
+    /**
+     * Instant in epoch ms of the answer, or of giving up.
+     */
+    at: number;
+  }[];
 }
 
 /**
@@ -1148,6 +1288,29 @@ export interface ParkedRecord {
      * @maxItems 17
      */
     chain: string[];
+  };
+  /**
+   * It is a review: which rule asks for it, about which call.
+   */
+  review?: {
+    /**
+     * from.call of the call that is reviewed.
+     */
+    of: string;
+    /**
+     * The rule that asks.
+     */
+    rule: string;
+    /**
+     * from.call of the root of that call.
+     */
+    root: string;
+    /**
+     * Agents that may not review it: they have a part in that call.
+     *
+     * @maxItems 20
+     */
+    not: string[];
   };
 }
 
@@ -1450,9 +1613,30 @@ export interface Ticket {
       [k: string]: string[];
     };
     /**
+     * Set when it was introduced: SHA-256 (base64url) of its text; tickets name it by this.
+     */
+    digest?: string;
+    /**
      * Until when it can be used, in epoch seconds.
      */
     exp: number;
+  }[];
+  /**
+   * The same of those grants that the mesh keeps, by their digest.
+   *
+   * @maxItems 4
+   *
+   * Items: A grant that its holder introduced.
+   */
+  introduced?: {
+    /**
+     * Which entry of the chain presented it.
+     */
+    at: number;
+    /**
+     * SHA-256 (base64url) of its text.
+     */
+    digest: string;
   }[];
 }
 

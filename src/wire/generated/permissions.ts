@@ -24,6 +24,7 @@ export const permissions: Readonly<Record<Role, PermissionSet>> = {
       'mesh.v1.approval.{me}.*',
       'mesh.v1.upload.{me}.*',
       'mesh.v1.fetch.{me}',
+      'mesh.v1.introduce.{me}',
     ],
     subscribe: ['mesh.v1.outcome.{me}.*', 'mesh.v1.stream.{me}.*', '_INBOX.{me}.>'],
   },
@@ -43,6 +44,7 @@ export const permissions: Readonly<Record<Role, PermissionSet>> = {
       'mesh.v1.find.{me}',
       'mesh.v1.upload.{me}.*',
       'mesh.v1.fetch.{me}',
+      'mesh.v1.introduce.{me}',
     ],
     subscribe: [
       'mesh.v1.task.{me}.> mesh',
@@ -114,6 +116,7 @@ export const permissions: Readonly<Record<Role, PermissionSet>> = {
       '$JS.API.CONSUMER.DELETE.KV_mesh_identity.>',
       '$JS.FC.>',
       '$KV.mesh_state.suspect.>',
+      '$KV.mesh_grants.introduced.*',
       '$SYS.REQ.USER.INFO',
     ],
     subscribe: [
@@ -127,6 +130,7 @@ export const permissions: Readonly<Record<Role, PermissionSet>> = {
       'mesh.v1.bye.*.*',
       'mesh.v1.upload.*.*',
       'mesh.v1.fetch.*',
+      'mesh.v1.introduce.*',
       'mesh.v1.peer.*',
       'mesh.v1.adopt',
       'mesh.v1.wake',

@@ -793,6 +793,12 @@ export const schemas = {
               maxProperties: 16,
               description: 'Labels that a call must have.',
             },
+            digest: {
+              type: 'string',
+              maxLength: 64,
+              description:
+                'Set when it was introduced: SHA-256 (base64url) of its text; tickets name it by this.',
+            },
             exp: {
               type: 'integer',
               minimum: 0,
@@ -903,6 +909,133 @@ export const schemas = {
           },
         },
         required: ['by', 'digest', 'card', 'at'],
+        additionalProperties: false,
+      },
+      reviews: {
+        type: 'array',
+        description: 'Reviews that rules asked for before it was decided.',
+        maxItems: 8,
+        items: {
+          type: 'object',
+          description: 'One review.',
+          properties: {
+            rule: {
+              type: 'string',
+              maxLength: 64,
+              description: 'The rule that asked for it.',
+            },
+            capability: {
+              type: 'string',
+              maxLength: 519,
+              description: 'What was called for it.',
+            },
+            call: {
+              type: 'string',
+              maxLength: 160,
+              description: 'from.call of the review; missing when nobody could be asked.',
+            },
+            by: {
+              type: 'string',
+              maxLength: 64,
+              description: 'The agent that answered.',
+            },
+            allow: {
+              type: 'boolean',
+              description: 'What it said; no answer is a no.',
+            },
+            reason: {
+              type: 'string',
+              maxLength: 512,
+              description: 'The reason it gave.',
+            },
+            unanswered: {
+              type: 'string',
+              maxLength: 200,
+              description: 'Why there is no answer that counts.',
+            },
+            at: {
+              type: 'integer',
+              minimum: 0,
+              maximum: 9007199254740991,
+              description: 'Instant in epoch ms of the answer, or of giving up.',
+            },
+          },
+          required: ['rule', 'capability', 'allow', 'at'],
+          additionalProperties: false,
+        },
+      },
+      asks: {
+        type: 'array',
+        description: 'Reviews that rules ask for before the outcome is final.',
+        maxItems: 8,
+        items: {
+          type: 'object',
+          description: 'What a rule asks for.',
+          properties: {
+            rule: {
+              type: 'string',
+              maxLength: 64,
+              description: 'The rule that asks.',
+            },
+            reason: {
+              type: 'string',
+              maxLength: 512,
+              description: 'Why it is there.',
+            },
+            capability: {
+              type: 'string',
+              maxLength: 519,
+              description: 'What is called for it.',
+            },
+            timeoutMs: {
+              type: 'integer',
+              minimum: 1,
+              maximum: 86400000,
+              description: 'How long the answer is waited for, in ms.',
+            },
+            send: {
+              type: 'array',
+              maxItems: 8,
+              items: {
+                enum: ['args', 'labels', 'intent', 'chain', 'output'],
+              },
+              description: 'What the reviewer is told beside the digests.',
+            },
+          },
+          required: ['rule', 'capability', 'timeoutMs', 'send'],
+          additionalProperties: false,
+        },
+      },
+      review: {
+        type: 'object',
+        description: 'It is a review: which rule asks for it, about which call.',
+        properties: {
+          of: {
+            type: 'string',
+            maxLength: 160,
+            description: 'from.call of the call that is reviewed.',
+          },
+          rule: {
+            type: 'string',
+            maxLength: 64,
+            description: 'The rule that asks.',
+          },
+          root: {
+            type: 'string',
+            maxLength: 160,
+            description: 'from.call of the root of that call.',
+          },
+          not: {
+            type: 'array',
+            description: 'Agents that may not review it: they have a part in that call.',
+            maxItems: 20,
+            items: {
+              type: 'string',
+              maxLength: 64,
+            },
+          },
+        },
+        required: ['of', 'rule', 'root', 'not'],
         additionalProperties: false,
       },
     },
@@ -1396,6 +1529,59 @@ export const schemas = {
         maxItems: 4,
         description: 'Grants under which it ran, those of the chain above first.',
       },
+      reviews: {
+        type: 'array',
+        description: 'Reviews that rules asked for before it was final.',
+        maxItems: 8,
+        items: {
+          type: 'object',
+          description: 'One review.',
+          properties: {
+            rule: {
+              type: 'string',
+              maxLength: 64,
+              description: 'The rule that asked for it.',
+            },
+            capability: {
+              type: 'string',
+              maxLength: 519,
+              description: 'What was called for it.',
+            },
+            call: {
+              type: 'string',
+              maxLength: 160,
+              description: 'from.call of the review; missing when nobody could be asked.',
+            },
+            by: {
+              type: 'string',
+              maxLength: 64,
+              description: 'The agent that answered.',
+            },
+            allow: {
+              type: 'boolean',
+              description: 'What it said; no answer is a no.',
+            },
+            reason: {
+              type: 'string',
+              maxLength: 512,
+              description: 'The reason it gave.',
+            },
+            unanswered: {
+              type: 'string',
+              maxLength: 200,
+              description: 'Why there is no answer that counts.',
+            },
+            at: {
+              type: 'integer',
+              minimum: 0,
+              maximum: 9007199254740991,
+              description: 'Instant in epoch ms of the answer, or of giving up.',
+            },
+          },
+          required: ['rule', 'capability', 'allow', 'at'],
+          additionalProperties: false,
+        },
+      },
     },
     required: ['v', 'status', 'from', 'call', 'capability', 'attempt', 'seq', 'at'],
     additionalProperties: false,
@@ -1556,6 +1742,38 @@ export const schemas = {
           },
         },
         required: ['policy', 'rules', 'expires', 'digest', 'agent', 'card', 'root', 'chain'],
+        additionalProperties: false,
+      },
+      review: {
+        type: 'object',
+        description: 'It is a review: which rule asks for it, about which call.',
+        properties: {
+          of: {
+            type: 'string',
+            maxLength: 160,
+            description: 'from.call of the call that is reviewed.',
+          },
+          rule: {
+            type: 'string',
+            maxLength: 64,
+            description: 'The rule that asks.',
+          },
+          root: {
+            type: 'string',
+            maxLength: 160,
+            description: 'from.call of the root of that call.',
+          },
+          not: {
+            type: 'array',
+            description: 'Agents that may not review it: they have a part in that call.',
+            maxItems: 20,
+            items: {
+              type: 'string',
+              maxLength: 64,
+            },
+          },
+        },
+        required: ['of', 'rule', 'root', 'not'],
         additionalProperties: false,
       },
     },
@@ -1966,6 +2184,12 @@ export const schemas = {
               maxProperties: 16,
               description: 'Labels that a call must have.',
             },
+            digest: {
+              type: 'string',
+              maxLength: 64,
+              description:
+                'Set when it was introduced: SHA-256 (base64url) of its text; tickets name it by this.',
+            },
             exp: {
               type: 'integer',
               minimum: 0,
@@ -1978,6 +2202,30 @@ export const schemas = {
         },
         maxItems: 4,
         description: 'Grants of those in the chain, in its order: each extends what its entry may have done.',
+      },
+      introduced: {
+        type: 'array',
+        items: {
+          type: 'object',
+          description: 'A grant that its holder introduced.',
+          properties: {
+            at: {
+              type: 'integer',
+              minimum: 0,
+              maximum: 16,
+              description: 'Which entry of the chain presented it.',
+            },
+            digest: {
+              type: 'string',
+              maxLength: 64,
+              description: 'SHA-256 (base64url) of its text.',
+            },
+          },
+          required: ['at', 'digest'],
+          additionalProperties: false,
+        },
+        maxItems: 4,
+        description: 'The same of those grants that the mesh keeps, by their digest.',
       },
     },
     required: ['kid', 'epoch', 'seq', 'agent', 'from', 'call', 'attempt', 'deadline', 'root', 'chain'],

@@ -136,7 +136,7 @@ export const buckets = {
   mesh_grants: {
     maxBytes: 67108864,
     markerTtlMs: 60000,
-    why: 'What grants are judged by: public keys of members (holder.{name}) and issuers (issuer.{name}), and what was revoked (revoked.id.{id}, revoked.holder.{name}; each until no such grant can be left). Written by control only.',
+    why: 'What grants are judged by: public keys of members (holder.{name}) and issuers (issuer.{name}), what was revoked (revoked.id.{id}, revoked.holder.{name}; each until no such grant can be left), all written by control only; and the texts of grants that gateways keep for their holders (introduced.{digest}).',
   },
 } as const satisfies Record<string, BucketSpec>;
 

@@ -237,6 +237,14 @@ export const subject = {
   },
 
   /**
+   * `mesh.v1.introduce.{from}`
+   * The payload is the text of a grant. The reply says that the mesh keeps it until it is over: from then on its digest stands for it in Mesh-Grant.
+   */
+  introduce({ from }: { from: Token }): string {
+    return `mesh.v1.introduce.${from}`;
+  },
+
+  /**
    * `mesh.v1.body.{from}.{body}.{bytes}.{chunk}`
    * One chunk of a large body of this owner, written once. Chunk 0 reserves the bytes that the subject names.
    */
@@ -324,6 +332,7 @@ export const pattern = {
   dead: 'mesh.v1.dead.>',
   upload: 'mesh.v1.upload.*.*',
   fetch: 'mesh.v1.fetch.*',
+  introduce: 'mesh.v1.introduce.*',
   body: 'mesh.v1.body.*.*.*.*',
   peer: 'mesh.v1.peer.*',
   adopt: 'mesh.v1.adopt',
@@ -601,6 +610,15 @@ export const parse = {
    */
   fetch(subject: string): { from: string } | undefined {
     const t = split(subject, 'mesh.v1.fetch.', 1, false);
+    return t === undefined ? undefined : { from: t[0] as string };
+  },
+
+  /**
+   * `mesh.v1.introduce.{from}`
+   * The payload is the text of a grant. The reply says that the mesh keeps it until it is over: from then on its digest stands for it in Mesh-Grant.
+   */
+  introduce(subject: string): { from: string } | undefined {
+    const t = split(subject, 'mesh.v1.introduce.', 1, false);
     return t === undefined ? undefined : { from: t[0] as string };
   },
 

@@ -64,7 +64,14 @@ function world(policy: Policy): World {
     roster.beat(name as Token, 'i' as Token, { state: 'ready', inFlight: 0, concurrency: 9 }, 0);
   }
   const router = new Router(registry, roster, () => 'round-robin');
-  return { ring, policy, grants: new GrantBook(() => new Map()), registry, router };
+  return {
+    ring,
+    policy,
+    grants: new GrantBook(() => new Map()),
+    revoked: new RevokedNames(),
+    registry,
+    router,
+  };
 }
 
 const ID = newCallId();

@@ -61,8 +61,8 @@ export class Results {
   /** Take one message from a result subject. */
   take(msg: Msg): void {
     const p = parse.result(msg.subject);
-    if (p === undefined) {
-      return;
+    if (p === undefined || this.#core.revoked.has(p.agent)) {
+      return; // nobody believes what an agent says that was put out
     }
     const seq = Number(p.seq);
     const call = this.#open.bySeq(seq);

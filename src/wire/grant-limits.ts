@@ -46,9 +46,9 @@ export const grantLimits = {
     reason: 'Of them those of one holder; more are presented as texts.',
   },
   introduceAgainMs: {
-    value: 60_000,
+    value: 10_000,
     unit: 'ms',
-    reason: 'After a grant could not be introduced the SDK presents its text for so long.',
+    reason: 'The SDK waits so long for an introduction, presenting the text meanwhile, and then tries again.',
   },
   grantsCarried: {
     value: 4,

@@ -17,7 +17,8 @@ import { openContext, type ContextOptions } from './context.js';
 const ANSWER_MS = 10_000;
 
 /** Which view. */
-export type What = 'agents' | 'agent' | 'calls' | 'call' | 'dead' | 'parked' | 'policy' | 'state' | 'traffic';
+export type What =
+  'agents' | 'agent' | 'calls' | 'call' | 'dead' | 'parked' | 'policy' | 'shadow' | 'state' | 'traffic';
 
 /** Which command. */
 export type Command =
@@ -32,7 +33,8 @@ export type Command =
   | 'body'
   | 'release'
   | 'cancel'
-  | 'policy';
+  | 'policy'
+  | 'shadow';
 
 /** A connection as operator or viewer. */
 export class Operator {

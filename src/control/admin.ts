@@ -19,6 +19,7 @@ import { replay } from './laid/replay.js';
 import { enrol, expel, registerUser, reinstate } from './members.js';
 import { addPlain, forget } from './plain.js';
 import { pushPolicy } from './policy.js';
+import { pushShadow } from './shadow.js';
 
 /** A card, or a policy (JSON may double it), and what stands around it. */
 const REQUEST_BYTES = Math.max(limits.cardBytes, 2 * limits.policyBytes) + 4_096;
@@ -37,6 +38,8 @@ const commands: Readonly<Record<string, Command>> = {
   body: (control, admin) => bodyOf(control, needs(admin, 'from', 'call', 'seq')),
   release: (control, admin, by) => wakeNow(control, needs(admin, 'from', 'call'), by, false),
   policy: (control, admin, by) => pushPolicy(control, textsOf(admin), by),
+  shadow: (control, admin, by) =>
+    pushShadow(control, admin.policy === undefined ? undefined : textsOf(admin), admin.share ?? 1, by),
   cancel: (control, admin, by) => wakeNow(control, needs(admin, 'from', 'call'), by, true),
   revoke: (control, admin, by) =>
     admin.agent === undefined ? revoke(control, admin, by) : expel(control, admin, by),

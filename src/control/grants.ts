@@ -4,8 +4,10 @@
 import { MESH_ISSUER } from '../domain/grants/issuers.js';
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
+import { asksIdentity } from '../fabric/callout-conf.js';
 import { places } from '../fabric/folder.js';
 import { putKeys, putRevocation, watchGrants } from '../fabric/grants.js';
+import { watchNames } from '../fabric/identity-store.js';
 import { readIssuer } from '../fabric/issuer.js';
 import { readUsers } from '../fabric/users.js';
 import { meshError } from '../wire/errors.js';
@@ -17,7 +19,8 @@ const LOOK_MS = 200;
 type Kind = 'holder' | 'issuer';
 
 /**
- * Tell the keys of the users and of the issuer of a data folder, now and whenever its files change. Without a folder
+ * Tell the keys of the users and of the issuer of a data folder, now and whenever its files change; where identity says
+ * who connects, also those of names that have joined since. Without a folder
  * (control on another machine) only what stands there counts. Who leads also removes those that are gone. Returns how
  * to stop.
  */
@@ -36,11 +39,23 @@ export async function tellKeys(control: Control, dir: string | undefined): Promi
       }
     }
   });
+  const joined = new Map<string, string>();
+  let changes = 0;
+  const names = await watchNames(control.nc, (name, key) => {
+    changes++;
+    if (key === undefined) {
+      joined.delete(name);
+    } else {
+      joined.set(name, key);
+    }
+  });
   let seen = '';
   const look = async (): Promise<void> => {
-    const now = `${stampOf(dir)} ${String(control.leads())}`;
+    const now = `${stampOf(dir)} ${changes} ${String(control.leads())}`;
     if (now !== seen) {
-      await tell(control, 'holder', told.holder, holdersOf(dir));
+      // A key that was enrolled later than the file says is the key of the name.
+      const holders = new Map([...holdersOf(dir), ...(asksIdentity(dir) ? joined : [])]);
+      await tell(control, 'holder', told.holder, holders);
       await tell(control, 'issuer', told.issuer, issuersOf(dir));
       seen = now;
     }
@@ -59,6 +74,7 @@ export async function tellKeys(control: Control, dir: string | undefined): Promi
   return () => {
     clearInterval(timer);
     watch.stop();
+    names.stop();
   };
 }
 

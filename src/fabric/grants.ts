@@ -2,9 +2,9 @@
  * The bucket `mesh_grants`: written by control, watched by gateways.
  */
 import type { NatsConnection } from '@nats-io/transport-node';
-import type { LightPublisher } from './publisher.js';
 import { encodeHeaders, header, HeaderBlock } from '../wire/headers.js';
-import { openBucket } from './streams.js';
+import type { LightPublisher } from './publisher.js';
+import { kvGet, openBucket } from './streams.js';
 import { watchKeys } from './watch.js';
 
 /** A change of what grants are judged by. `publicKey` is undefined when the name is gone. */
@@ -60,6 +60,11 @@ export function watchGrants(
       onChange({ kind: 'revoked-holder', holder: key.slice(REVOKED_HOLDER.length), untilMs: at });
     }
   });
+}
+
+/** The public key of a member as gateways know it; for whoever may read the bucket (operators). */
+export async function holderKey(nc: NatsConnection, name: string): Promise<string | undefined> {
+  return await kvGet(nc, 'mesh_grants', HOLDER + name);
 }
 
 /** Write public keys; undefined removes one (control only). */

@@ -55,6 +55,7 @@ export class Admitter {
     }
     const verdict = runChain(draft, this.#core);
     sight.judged(draft);
+    this.#core.shadow?.judged(draft, verdict);
     if (verdict.verdict === 'deny') {
       if (waited && verdict.status === 'expired') {
         const error = meshError('no_agent', { capability: draft.what });

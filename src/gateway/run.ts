@@ -42,6 +42,7 @@ import { BeforeDispatch } from './reviews/before-dispatch.js';
 import { BeforeOutcome } from './reviews/before-outcome.js';
 import { Reviewer } from './reviews/reviewer.js';
 import { Settler } from './settle.js';
+import { followShadow } from './shadow.js';
 import { showGateway } from './shown.js';
 import { Sight, type SightOptions } from './sight.js';
 import { Taken } from './taken.js';
@@ -106,6 +107,7 @@ export async function runGateway(options: GatewayOptions): Promise<RunningGatewa
   const peers = new Peers(core, open, decider, waiting, (msg) => results.take(msg));
 
   const stopPolicy = await followPolicy(core);
+  const stopShadow = await followShadow(core);
   const stopPresence = await watchPresence(core, {
     gone: (instances) => attempts.gone(instances),
     free: () => waiting.poke(),
@@ -150,6 +152,7 @@ export async function runGateway(options: GatewayOptions): Promise<RunningGatewa
       stopPresence();
       stopGrants();
       stopPolicy();
+      stopShadow();
       open.wheel.stop();
       core.pub.close();
       await tracing?.flush();

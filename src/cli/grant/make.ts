@@ -4,23 +4,17 @@
 import { MESH_ISSUER } from '../../domain/grants/issuers.js';
 import { writeFileSync } from 'node:fs';
 import type { Command } from 'commander';
-import {
-  delegateGrant,
-  issueGrant,
-  type Holder,
-  type Signed,
-  type Signer,
-  type Terms,
-} from '../../domain/grants/sign.js';
+import { delegateGrant, issueGrant, type Signed, type Signer, type Terms } from '../../domain/grants/sign.js';
 import { textIfAny } from '../../fabric/folder.js';
 import { readIssuer } from '../../fabric/issuer.js';
 import { privateKeyOf, publicKeyOf } from '../../fabric/keys.js';
-import { credentialsFile, loadCredentials, readUsers } from '../../fabric/users.js';
+import { credentialsFile, loadCredentials } from '../../fabric/users.js';
 import { meshError } from '../../wire/errors.js';
 import { asToken } from '../../wire/names.js';
 import { dataFolder } from '../context.js';
 import { withSettings } from '../settings.js';
 import { note, paint, say, sayJson } from '../output.js';
+import { holderOf } from './holder.js';
 import { describeLink } from './inspect.js';
 import { grantText } from './text.js';
 import { termOptions, termsOf, type TermFlags } from './terms.js';
@@ -38,6 +32,11 @@ interface IssueOptions extends MakeOptions {
   readonly principal?: string;
   readonly issuer?: string;
   readonly seed?: string;
+}
+
+interface DelegateOptions extends MakeOptions {
+  readonly as?: string;
+  readonly creds?: string;
 }
 
 /** Add both commands. */
@@ -58,14 +57,18 @@ export function register(grant: Command): void {
     .description(
       'Make a grant from one you hold, signed with your own key: the same or less, for somebody else. What is not said is as in the grant; only --root must be said again.',
     )
-    .requiredOption('--as <name>', 'who holds the grant: a name with credentials in the data folder');
+    .option('--as <name>', 'who holds the grant: a name with credentials in the data folder')
+    .option('--creds <file>', 'the same by its credentials file');
   makeOptions(termOptions(delegate)).addHelpText('after', DELEGATE_HELP).action(delegateCommand);
 }
 
 function makeOptions(command: Command): Command {
   return withSettings(command, 'data')
     .requiredOption('--to <name>', 'the member who may use it')
-    .option('--key <nkey>', 'public nkey of that member (default: the one in the data folder)')
+    .option(
+      '--key <nkey>',
+      'public nkey of that member (default: the one that has joined the mesh, or of the data folder)',
+    )
     .option('--out <file>', 'write the grant to a file that only you can read')
     .option('--json', 'print one JSON line');
 }
@@ -80,13 +83,13 @@ Examples:
 const DELEGATE_HELP = `
 Examples:
   $ mesh grant delegate @planner.grant --as planner --to clerk --can stock.read --root > clerk.grant
-  $ mesh grant delegate @planner.grant --as planner --to clerk --do read --life 5m --json
+  $ mesh grant delegate @planner.grant --creds planner.creds.json --to clerk --do read --life 5m --json
 
 The grant is its text, @file, or - for stdin. On another machine the key of the member is given with --key.`;
 
 async function issueCommand(options: IssueOptions): Promise<void> {
   const dir = dataFolder(options.data, options.config);
-  const holder = holderOf(dir, options);
+  const holder = await holderOf(dir, options);
   const given = termsOf(options, Date.now());
   if (given.can === undefined) {
     throw meshError('usage', { why: 'a grant needs --can' });
@@ -99,12 +102,16 @@ async function issueCommand(options: IssueOptions): Promise<void> {
 
 const DEFAULTS = { actions: ['read'], depth: 0, root: false };
 
-async function delegateCommand(given: string, options: MakeOptions & { readonly as: string }): Promise<void> {
+async function delegateCommand(given: string, options: DelegateOptions): Promise<void> {
   const dir = dataFolder(options.data, options.config);
-  const file = credentialsFile(dir, options.as);
+  const { as, creds } = options;
+  if ((as === undefined) === (creds === undefined)) {
+    throw meshError('usage', { why: 'say who holds the grant: --as or --creds' });
+  }
+  const file = creds ?? credentialsFile(dir, as ?? '');
   const signer = signerOf(loadCredentials(file).seed, file);
   tell(
-    await delegateGrant(signer, grantText(given), holderOf(dir, options), termsOf(options, Date.now())),
+    await delegateGrant(signer, grantText(given), await holderOf(dir, options), termsOf(options, Date.now())),
     options,
   );
 }
@@ -129,17 +136,6 @@ function issuerOf(dir: string, { issuer, seed }: IssueOptions): { signer: Signer
 
 function signerOf(seed: string, where: string): Signer {
   return { key: privateKeyOf(seed, where), publicKey: publicKeyOf(seed, where) };
-}
-
-function holderOf(dir: string, { to, key }: MakeOptions): Holder {
-  const name = asToken(to, '--to');
-  const publicKey = key ?? readUsers(dir).find((user) => user.name === name)?.publicKey;
-  if (publicKey === undefined) {
-    throw meshError('usage', {
-      why: `${name} is no user of ${dir}: add it, or give its public key with --key`,
-    });
-  }
-  return { name, publicKey };
 }
 
 function tell({ text, claims }: Signed, { out, json }: MakeOptions): void {

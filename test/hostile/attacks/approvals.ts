@@ -1,6 +1,7 @@
 /**
  * Approvals: votes of those who may not, for what was not shown, twice, too late, and what the pages show.
  */
+import { stripVTControlCharacters } from 'node:util';
 import { describeHeld } from '../../../src/cli/approvals/describe.js';
 import type { Attack } from '../attack.js';
 import { answerTo, say } from '../wire.js';
@@ -332,8 +333,9 @@ export const approvals: Attack[] = [
         { note: lies },
       );
       // Line feeds and colours are those of the page itself.
-      const own = text.replaceAll(/\n|\u001b\[\d*m/g, '');
-      return /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u.test(own) || !text.includes('001');
+      const own = stripVTControlCharacters(text.replaceAll('\u001b[2J', 'CLEARED')).replaceAll('\n', '');
+      w.note(own);
+      return /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u.test(own) || own.includes('CLEARED') || !text.includes('001');
     },
     control: async (w) => {
       let text = '';

@@ -154,7 +154,7 @@ export const doors: Attack[] = [
         ],
         async (bytes) => {
           const raw = await openSocket(port(w));
-          const answered = await raw.tell(bytes, /HTTP\/1|\u0020\u0002/);
+          const answered = await raw.tell(bytes, /HTTP\/1/);
           raw.end();
           return answered;
         },

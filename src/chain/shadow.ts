@@ -51,6 +51,7 @@ export function candidateSaid(live: Draft, world: World, candidate: Policy): Sai
     },
   };
   const seen: World = {
+    revoked: world.revoked,
     ring: world.ring,
     policy: candidate,
     grants: world.grants,

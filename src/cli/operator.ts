@@ -28,6 +28,7 @@ export type Command =
   | 'enrol'
   | 'revoke'
   | 'reinstate'
+  | 'member'
   | 'replay'
   | 'discard'
   | 'body'

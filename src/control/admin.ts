@@ -16,7 +16,7 @@ import { revoke } from './grants.js';
 import { bodyOf, discard } from './laid/dead.js';
 import { wakeNow } from './laid/parked.js';
 import { replay } from './laid/replay.js';
-import { enrol, expel, registerUser, reinstate } from './members.js';
+import { enrol, expel, memberOf, registerUser, reinstate } from './members.js';
 import { addPlain, forget } from './plain.js';
 import { pushPolicy } from './policy.js';
 import { pushShadow } from './shadow.js';
@@ -33,6 +33,7 @@ const commands: Readonly<Record<string, Command>> = {
   register: (control, admin) => registerUser(control, needs(admin, 'agent', 'role', 'user')),
   enrol: (control, admin) => enrol(control, needs(admin, 'agent', 'role', 'digest', 'until')),
   reinstate: (control, admin, by) => reinstate(control, needs(admin, 'agent'), by),
+  member: (control, admin) => memberOf(control, needs(admin, 'agent')),
   replay: (control, admin, by) => replay(control, needs(admin, 'from', 'call', 'seq'), by),
   discard: (control, admin, by) => discard(control, needs(admin, 'from', 'call', 'seq'), by),
   body: (control, admin) => bodyOf(control, needs(admin, 'from', 'call', 'seq')),

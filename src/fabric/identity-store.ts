@@ -5,7 +5,6 @@
 import { headers, type NatsConnection } from '@nats-io/transport-node';
 import { meshError } from '../wire/errors.js';
 import { openBucket } from './streams.js';
-import { watchKeys } from './watch.js';
 
 /** A value with the sequence it was stored under. */
 export interface StoredValue {
@@ -94,19 +93,6 @@ export class IdentityStore {
 
 function away(why: string, cause?: unknown): Error {
   return meshError('unavailable', { waitedMs: WAIT_MS, why }, cause);
-}
-
-/**
- * Watch the keys of names, as identity knows them; undefined: the name has none. Resolves once all that stands there
- * was told.
- */
-export function watchNames(
-  nc: NatsConnection,
-  onName: (name: string, key: string | undefined) => void,
-): Promise<{ stop(): void }> {
-  return watchKeys(nc, 'mesh_identity', 'name.>', (key, message) => {
-    onName(key.slice('name.'.length), message?.json<{ readonly key?: string }>().key);
-  });
 }
 
 /** An enrolment token that nobody has used yet. */

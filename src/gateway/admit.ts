@@ -7,9 +7,11 @@ import type { ReviewHold } from '../chain/verdict.js';
 import { meshError, type MeshError } from '../wire/errors.js';
 import { birthOf, isCallId } from '../wire/ulid.js';
 import { header } from '../wire/headers.js';
+import { limits } from '../wire/limits.js';
 import type { Cancels } from './cancels.js';
 import type { Core } from './core.js';
 import type { Decider } from './decide.js';
+import { isBlind } from './fallen.js';
 import { hold } from './hold.js';
 import type { Origin } from './origin.js';
 import type { UndispatchedStatus } from './records.js';
@@ -53,6 +55,9 @@ export class Admitter {
       const error = meshError('overloaded', { what: overload.stream, percent: Math.round(overload.percent) });
       return this.#refuse(draft, fallbackId, 'refused', error, origin);
     }
+    if (isBlind(this.#core)) {
+      return this.#unseen(draft, fallbackId, origin);
+    }
     const verdict = runChain(draft, this.#core);
     sight.judged(draft);
     this.#core.shadow?.judged(draft, verdict);
@@ -85,6 +90,18 @@ export class Admitter {
   review: AskReviewers = () => {
     throw new Error('nobody asks reviewing agents');
   };
+
+  /** What was revoked cannot be seen: a call waits, here or parked, and whoever waits for an answer is told. */
+  #unseen(draft: Draft, fallbackId: string, origin: Origin): Admission {
+    if (origin.kind === 'call' || origin.kind === 'parked') {
+      return 'held';
+    }
+    const error = meshError('unavailable', {
+      waitedMs: limits.blindMs,
+      why: 'what was revoked cannot be seen',
+    });
+    return this.#refuse(draft, fallbackId, 'refused', error, origin);
+  }
 
   /** Try a waiting call again. */
   retry(w: Waiting): boolean {

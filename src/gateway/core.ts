@@ -9,6 +9,7 @@ import type { ChainVerdict } from '../chain/chain.js';
 import type { Draft } from '../chain/draft.js';
 import type { Policy } from '../domain/policy.js';
 import type { ShadowReport } from '../domain/shadow.js';
+import type { RevokedNames } from '../domain/revoked.js';
 import type { Registry } from '../domain/registry.js';
 import type { Roster } from '../domain/roster.js';
 import type { Router } from '../domain/routing.js';
@@ -40,6 +41,10 @@ export interface Core {
   shadow?: ShadowJudge | undefined;
   /** What grants are judged by, and those proven before. */
   readonly grants: GrantBook;
+  /** Who was put out. */
+  readonly revoked: RevokedNames;
+  /** Everything that was revoked before this is known here (monotonic ms). */
+  knowsRevokedMs: () => number;
   readonly registry: Registry;
   readonly roster: Roster;
   readonly router: Router;

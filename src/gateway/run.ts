@@ -9,6 +9,7 @@ import { cork } from '../fabric/cork.js';
 import { freshInbox } from '../fabric/raw.js';
 import { GrantBook } from '../domain/grants/book.js';
 import { Registry } from '../domain/registry.js';
+import { RevokedNames } from '../domain/revoked.js';
 import { Roster } from '../domain/roster.js';
 import { Router } from '../domain/routing.js';
 import { taskToken } from '../domain/ticket.js';
@@ -22,6 +23,7 @@ import { serveAdoptions } from './adopt.js';
 import { Admitter } from './admit.js';
 import { serveAsks } from './ask.js';
 import { Attempts } from './attempts.js';
+import { followAuthority } from './authority.js';
 import { serveBodies } from './bodies/serve.js';
 import { Slots } from './bodies/slots.js';
 import { Cancels } from './cancels.js';
@@ -37,7 +39,6 @@ import { watchPresence } from './presence.js';
 import { serveCancels, serveRecalls } from './recall.js';
 import { serveReplays } from './replay.js';
 import { Results } from './results.js';
-import { followGrants } from './revoked.js';
 import { BeforeDispatch } from './reviews/before-dispatch.js';
 import { BeforeOutcome } from './reviews/before-outcome.js';
 import { Reviewer } from './reviews/reviewer.js';
@@ -112,7 +113,7 @@ export async function runGateway(options: GatewayOptions): Promise<RunningGatewa
     gone: (instances) => attempts.gone(instances),
     free: () => waiting.poke(),
   });
-  const stopGrants = await followGrants({ core, open, attempts, settler });
+  const stopAuthority = await followAuthority({ core, open, attempts, settler, waiting });
   open.wheel.start();
   waiting.start();
   const stopResults = hearResults(core, results);
@@ -150,7 +151,7 @@ export async function runGateway(options: GatewayOptions): Promise<RunningGatewa
       stopResults();
       stopReviews();
       stopPresence();
-      stopGrants();
+      stopAuthority();
       stopPolicy();
       stopShadow();
       open.wheel.stop();
@@ -183,6 +184,8 @@ async function startCore(
     ingress: secrets.ingress,
     policy,
     grants: new GrantBook(() => core.policy.issuers),
+    revoked: new RevokedNames(),
+    knowsRevokedMs: () => -Infinity,
     registry,
     roster,
     router: new Router(registry, roster, (capability) => core.policy.routingOf(capability)),

@@ -8,6 +8,7 @@ import type { Tracing } from '../sight/tracing.js';
 import { spanSamples } from '../sight/tracing.js';
 import type { Core } from './core.js';
 import type { Decider } from './decide.js';
+import { isBlind } from './fallen.js';
 import type { OpenSet } from './open.js';
 import type { Taker } from './take.js';
 import type { WaitingRoom } from './waiting.js';
@@ -37,6 +38,9 @@ function missing({ core, taker, connected }: Shown): string[] {
   const list: string[] = [];
   if (!connected()) {
     list.push('it is not connected to the server');
+  }
+  if (isBlind(core)) {
+    list.push('it cannot see what was revoked');
   }
   if (!taker.pulling) {
     const { overload } = core;

@@ -89,12 +89,6 @@ export const ruleLimits = {
     reason: 'Kinds of differences that are told apart; a page of them.',
   },
   shadowExamples: { value: 3, unit: 'calls', reason: 'Examples of each difference.' },
-  owners: { value: 64, unit: 'owners', reason: 'Teams with a policy file of their own.' },
-  ownerRules: {
-    value: 100,
-    unit: 'rules',
-    reason: 'Rules of the file of an owner, unless the mesh owner says otherwise.',
-  },
   asks: { value: 8, unit: 'reviews', reason: 'Reviews that rules may ask for of one call: each is a call.' },
   askMs: { value: 2_000, unit: 'ms', reason: 'How long an answer of a reviewing agent is waited for.' },
   askMaxMs: {
@@ -120,12 +114,20 @@ export const ruleLimits = {
   askPollMs: {
     value: 100,
     unit: 'ms',
-    reason: 'A review that another gateway decided is looked for in the register this often.',
+    reason:
+      'A review that another gateway decided is looked for in the register after this; each time twice as long.',
   },
+  askPollMaxMs: { value: 1_000, unit: 'ms', reason: 'The longest between two looks for such a review.' },
   askKeepMs: {
     value: 1_000,
     unit: 'ms',
     reason: 'The stream is told this often that a taken call still waits for answers; below ackWaitMs.',
+  },
+  owners: { value: 64, unit: 'owners', reason: 'Teams with a policy file of their own.' },
+  ownerRules: {
+    value: 100,
+    unit: 'rules',
+    reason: 'Rules of the file of an owner, unless the mesh owner says otherwise.',
   },
   approvers: { value: 16, unit: 'approvals', reason: 'Approvals that one rule may ask for.' },
 } as const satisfies Record<string, { value: number; unit: string; reason: string }>;

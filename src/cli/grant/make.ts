@@ -4,17 +4,26 @@
 import { MESH_ISSUER } from '../../domain/grants/issuers.js';
 import { writeFileSync } from 'node:fs';
 import type { Command } from 'commander';
-import { delegateGrant, issueGrant, type Signed, type Signer, type Terms } from '../../domain/grants/sign.js';
+import {
+  delegateGrant,
+  issueGrant,
+  type Holder,
+  type Signed,
+  type Signer,
+  type Terms,
+} from '../../domain/grants/sign.js';
+import { asksIdentity } from '../../fabric/callout-conf.js';
 import { textIfAny } from '../../fabric/folder.js';
 import { readIssuer } from '../../fabric/issuer.js';
 import { privateKeyOf, publicKeyOf } from '../../fabric/keys.js';
-import { credentialsFile, loadCredentials } from '../../fabric/users.js';
+import { credentialsFile, loadCredentials, readUsers } from '../../fabric/users.js';
 import { meshError } from '../../wire/errors.js';
-import { asToken } from '../../wire/names.js';
+import { asToken, type Token } from '../../wire/names.js';
+import { isSessionRole } from '../../wire/session-role.js';
 import { dataFolder } from '../context.js';
+import { asOperator } from '../operator.js';
 import { withSettings } from '../settings.js';
 import { note, paint, say, sayJson } from '../output.js';
-import { holderOf } from './holder.js';
 import { describeLink } from './inspect.js';
 import { grantText } from './text.js';
 import { termOptions, termsOf, type TermFlags } from './terms.js';
@@ -65,10 +74,7 @@ export function register(grant: Command): void {
 function makeOptions(command: Command): Command {
   return withSettings(command, 'data')
     .requiredOption('--to <name>', 'the member who may use it')
-    .option(
-      '--key <nkey>',
-      'public nkey of that member (default: the one that has joined the mesh, or of the data folder)',
-    )
+    .option('--key <nkey>', 'public nkey of that member (default: the one that the mesh knows)')
     .option('--out <file>', 'write the grant to a file that only you can read')
     .option('--json', 'print one JSON line');
 }
@@ -136,6 +142,30 @@ function issuerOf(dir: string, { issuer, seed }: IssueOptions): { signer: Signer
 
 function signerOf(seed: string, where: string): Signer {
   return { key: privateKeyOf(seed, where), publicKey: publicKeyOf(seed, where) };
+}
+
+async function holderOf(dir: string, { to, key, config }: MakeOptions): Promise<Holder> {
+  const name = asToken(to, '--to');
+  const publicKey = key ?? (await keyOf(dir, name, config));
+  if (publicKey === undefined) {
+    throw meshError('usage', {
+      why: `${name} is no user of ${dir}: add it, or give its public key with --key`,
+    });
+  }
+  return { name, publicKey };
+}
+
+/** Where identity says who connects, its register knows the keys, and not the folder. */
+async function keyOf(dir: string, name: Token, config: string | undefined): Promise<string | undefined> {
+  const listed = readUsers(dir).find((user) => user.name === name);
+  if (!asksIdentity(dir) || (listed !== undefined && !isSessionRole(listed.role))) {
+    return listed?.publicKey;
+  }
+  const options = { data: dir, ...(config === undefined ? {} : { config }) };
+  const member = await asOperator(options, [], (operator) =>
+    operator.command<{ key?: string }>('member', { agent: name }),
+  );
+  return member.key;
 }
 
 function tell({ text, claims }: Signed, { out, json }: MakeOptions): void {

@@ -73,15 +73,18 @@ export class BeforeDispatch {
     const agent = draft.instance?.agent ?? '';
     const answers = { digest, agent, reviews, rounds: (incoming.answers?.rounds ?? 0) + 1 };
     const next = { ...incoming, answers };
-    if (this.#core.nc.isClosed() || this.#admitter.admit(next, origin, fallbackId) === 'decided') {
-      return;
+    if (!this.#core.nc.isClosed() && this.#admitter.admit(next, origin, fallbackId) === 'held') {
+      this.#wait(draft, next, origin, agent);
     }
-    // Nobody is free: it waits for this agent only, so it must not stand in the way of those that take any.
+  }
+
+  /** Nobody is free: it waits for this agent only, so it must not stand in the way of those that take any. */
+  #wait(draft: Draft, incoming: Incoming, origin: Origin, agent: string): void {
     if (origin.kind === 'call' || origin.kind === 'ask') {
       const { capability } = incoming;
       const queue = `${capability} ${agent}`;
       const key = `${draft.who}.${draft.id}`;
-      return this.#waiting.add({ key, incoming: next, origin, capability, queue, sinceMs: Date.now() });
+      return this.#waiting.add({ key, incoming, origin, capability, queue, sinceMs: Date.now() });
     }
     return origin.held === undefined ? origin.undone() : origin.held();
   }

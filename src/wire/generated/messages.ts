@@ -19,6 +19,10 @@ export interface Admin {
    */
   user?: string;
   /**
+   * Its key, when only that is revoked (revoke).
+   */
+  key?: string;
+  /**
    * Its role (register, enrol).
    */
   role?: 'caller' | 'agent' | 'viewer';

@@ -23,6 +23,11 @@ export const schemas = {
         maxLength: 128,
         description: 'Public nkey of its user.',
       },
+      key: {
+        type: 'string',
+        pattern: '^U[A-Z2-7]{55}$',
+        description: 'Its key, when only that is revoked (revoke).',
+      },
       role: {
         enum: ['caller', 'agent', 'viewer'],
         description: 'Its role (register, enrol).',

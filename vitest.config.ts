@@ -33,7 +33,7 @@ export default defineConfig({
       {
         test: {
           name: 'mesh',
-          include: ['test/mesh/**/*.test.ts'],
+          include: ['test/mesh/**/*.test.ts', 'test/hostile/**/*.test.ts'],
           exclude: alone,
           maxWorkers: 3, // they wait more than they work
           sequence: { groupOrder: 1 },

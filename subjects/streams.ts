@@ -112,7 +112,7 @@ export const buckets = {
   mesh_identity: {
     maxBytes: 32 * MiB,
     markerTtlMs: 60_000,
-    why: 'Keys of users (key.{key}, name.{name}), enrolment tokens by digest, names that are revoked.',
+    why: 'Keys of users (key.{key}, name.{name}), enrolment tokens by digest, names and keys that are revoked (revoked.{name or key}).',
   },
   mesh_policy: {
     maxBytes: 4 * MiB,
@@ -122,7 +122,7 @@ export const buckets = {
   mesh_grants: {
     maxBytes: 64 * MiB,
     markerTtlMs: 60_000,
-    why: 'What grants are judged by: public keys of members (holder.{name}) and issuers (issuer.{name}), what was revoked (revoked.id.{id}, revoked.holder.{name}), all written by control only; and the texts of grants that gateways keep for their holders (introduced.{digest}).',
+    why: 'What grants are judged by: public keys of members (holder.{name}) and issuers (issuer.{name}), what was revoked (revoked.id.{id}, revoked.holder.{name}; each until no such grant can be left), all written by control only; and the texts of grants that gateways keep for their holders (introduced.{digest}).',
   },
 } as const satisfies Record<string, BucketRow>;
 
@@ -170,6 +170,11 @@ export const brokerRights = {
       '$JS.API.CONSUMER.INFO.KV_mesh_grants.>',
       '$JS.API.CONSUMER.MSG.NEXT.KV_mesh_grants.>',
       '$JS.API.CONSUMER.DELETE.KV_mesh_grants.>',
+      // Who was put out, and nothing else of that bucket.
+      '$JS.API.CONSUMER.CREATE.KV_mesh_identity.*.$KV.mesh_identity.revoked.*',
+      '$JS.API.CONSUMER.INFO.KV_mesh_identity.>',
+      '$JS.API.CONSUMER.MSG.NEXT.KV_mesh_identity.>',
+      '$JS.API.CONSUMER.DELETE.KV_mesh_identity.>',
       '$JS.FC.>',
       '$KV.mesh_state.suspect.>',
       '$KV.mesh_grants.introduced.*',
@@ -197,6 +202,11 @@ export const brokerRights = {
       '$JS.API.CONSUMER.INFO.KV_mesh_grants.>',
       '$JS.API.CONSUMER.MSG.NEXT.KV_mesh_grants.>',
       '$JS.API.CONSUMER.DELETE.KV_mesh_grants.>',
+      '$JS.API.STREAM.INFO.KV_mesh_identity',
+      '$JS.API.CONSUMER.CREATE.KV_mesh_identity.*.$KV.mesh_identity.revoked.*',
+      '$JS.API.CONSUMER.INFO.KV_mesh_identity.>',
+      '$JS.API.CONSUMER.MSG.NEXT.KV_mesh_identity.>',
+      '$JS.API.CONSUMER.DELETE.KV_mesh_identity.>',
     ],
     subscribe: ['_INBOX.{me}.>'],
   },

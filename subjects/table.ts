@@ -377,6 +377,13 @@ export const table = {
     schema: 'open',
     proves: 'Each hearer answers whether it holds the call open; control also names who must answer.',
   },
+  shadow: {
+    pattern: 'mesh.v1.shadow',
+    kind: 'service',
+    says: ['control'],
+    hears: ['gateway'],
+    proves: 'Each gateway that judges by a candidate policy answers what it counted.',
+  },
   admin: {
     pattern: 'mesh.v1.admin.{from}.{what}',
     kind: 'service',

@@ -68,7 +68,12 @@ export class Mesh {
     this.#server = new Server(nc, name, instance, this.#caller, options, spans);
     cork(nc, () => this.#caller.inFlight + this.#server.inFlight);
     const rest = (resting: boolean): void => this.#server.rest(resting);
-    this.#renewal = new Renewal({ ...session, rest, log: options.log });
+    const returned = (): void => {
+      this.#server.returned().catch((err: unknown) => {
+        options.log?.warn({ err: String(err) }, 'the mesh did not take the card after the return');
+      });
+    };
+    this.#renewal = new Renewal({ ...session, rest, returned, log: options.log });
     void this.#watch();
   }
 

@@ -62,7 +62,7 @@ export class Introductions {
   async #introduce(grant: string, state: State): Promise<void> {
     try {
       const to = subject.introduce({ from: this.#me });
-      const msg = await this.#nc.request(to, grant, { timeout: limits.ackTimeoutMs });
+      const msg = await this.#nc.request(to, grant, { timeout: limits.introduceAgainMs });
       if (headersOf(msg).get(header.serviceErrorCode) === undefined) {
         const { digest, until } = msg.json<{ digest: string; until: number }>();
         state.digest = digest;

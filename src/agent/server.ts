@@ -7,13 +7,14 @@ import { headersOf, rawHeaders } from '../fabric/raw.js';
 import { send } from '../fabric/sender.js';
 import { fromBody, meshError } from '../wire/errors.js';
 import { parse, subject } from '../wire/generated/subjects.js';
-import type { Beat, Card, ErrorBody, HelloReply, Taken } from '../wire/generated/messages.js';
+import type { Beat, ErrorBody, HelloReply, Taken } from '../wire/generated/messages.js';
 import { encodeHeaders, header } from '../wire/headers.js';
 import type { Json } from '../wire/json.js';
 import { limits } from '../wire/limits.js';
 import { asCapability, isToken, type Token } from '../wire/names.js';
 import { readParts } from '../wire/parts.js';
 import type { Caller } from './caller.js';
+import { cardOf } from './card.js';
 import { Counts } from './counts.js';
 import type { CapabilityOptions, ConnectOptions, Handler, Served } from './options.js';
 import { PartsOut, type SayPart } from './parts-out.js';
@@ -23,8 +24,6 @@ import { Stop } from './stop.js';
 import { carriedBy, readTicket, runTask } from './task.js';
 
 const QUEUE = 'mesh';
-/** What every instance of the SDK reads, unless its user says otherwise. */
-const TAKES = ['json', 'msgpack'];
 
 /** A task that runs. */
 interface Running {
@@ -120,9 +119,16 @@ export class Server {
     this.#beat();
   }
 
+  /** Present the card again, if there is one: the mesh may have forgotten it. */
+  async returned(): Promise<void> {
+    if (this.#timer !== undefined && this.#state === 'ready') {
+      await this.#hello();
+    }
+  }
+
   async #hello(): Promise<void> {
     const to = subject.hello({ agent: this.#me, instance: this.#instance });
-    const body = JSON.stringify(this.#makeCard());
+    const body = JSON.stringify(cardOf(this.#options, this.#handlers));
     const msg = await this.#askRegistrar(to, body);
     if (headersOf(msg).get(header.serviceErrorCode) !== undefined) {
       throw fromBody(msg.json<ErrorBody>());
@@ -154,20 +160,6 @@ export class Server {
         await new Promise((resolve) => setTimeout(resolve, limits.backoffMs));
       }
     }
-  }
-
-  #makeCard(): Card {
-    return {
-      concurrency: this.#options.concurrency ?? limits.concurrencyDefault,
-      ...(this.#options.description === undefined ? {} : { description: this.#options.description }),
-      capabilities: [...this.#handlers].map(([name, { options }]) => ({
-        version: '1.0',
-        takes: TAKES,
-        ...options,
-        references: true,
-        name,
-      })) as Card['capabilities'],
-    };
   }
 
   #listen(token: Token): void {

@@ -10,6 +10,7 @@ import type { DecisionRecord, Ticket } from '../wire/generated/messages.js';
 import type { BodyRef } from '../domain/body-ref.js';
 import type { Policy } from '../domain/policy.js';
 import type { CarriedGrant, GrantBook, OpenedGrant } from '../domain/grants/book.js';
+import type { RevokedNames } from '../domain/revoked.js';
 import type { Entry, Registry } from '../domain/registry.js';
 import type { Instance } from '../domain/roster.js';
 import type { Ask, Review, ReviewOf } from '../domain/reviews.js';
@@ -144,6 +145,7 @@ export interface World {
   readonly ring: KeyRing;
   readonly policy: Policy;
   readonly grants: GrantBook;
+  readonly revoked: RevokedNames;
   readonly registry: Registry;
   readonly router: Router;
 }

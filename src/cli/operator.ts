@@ -17,7 +17,8 @@ import { openContext, type ContextOptions } from './context.js';
 const ANSWER_MS = 10_000;
 
 /** Which view. */
-export type What = 'agents' | 'agent' | 'calls' | 'call' | 'dead' | 'parked' | 'policy' | 'state' | 'traffic';
+export type What =
+  'agents' | 'agent' | 'calls' | 'call' | 'dead' | 'parked' | 'policy' | 'shadow' | 'state' | 'traffic';
 
 /** Which command. */
 export type Command =
@@ -27,12 +28,14 @@ export type Command =
   | 'enrol'
   | 'revoke'
   | 'reinstate'
+  | 'member'
   | 'replay'
   | 'discard'
   | 'body'
   | 'release'
   | 'cancel'
-  | 'policy';
+  | 'policy'
+  | 'shadow';
 
 /** A connection as operator or viewer. */
 export class Operator {

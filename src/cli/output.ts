@@ -68,12 +68,14 @@ export function note(line: string): void {
   process.stderr.write(`${line}\n`);
 }
 
-// eslint-disable-next-line no-control-regex -- these are what a terminal obeys
-const OBEYED = /[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g;
+const OBEYED = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
 
-/** Text of others for a terminal: what would steer it is shown as an escape. */
+/** Text of others for a terminal: what would steer it, or cannot be seen there, is shown as an escape. */
 export function safe(text: string): string {
-  return text.replace(OBEYED, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  return text.replace(OBEYED, (c) => {
+    const hex = (c.codePointAt(0) ?? 0).toString(16).padStart(4, '0');
+    return hex.length > 4 ? `\\u{${hex}}` : `\\u${hex}`;
+  });
 }
 
 /** Print one value as one line of JSON. */

@@ -6,6 +6,7 @@ import { registerCheck } from './policy/check.js';
 import { registerDiff } from './policy/diff.js';
 import { registerExplain } from './policy/explain.js';
 import { registerPush } from './policy/push.js';
+import { registerShadow } from './policy/shadow.js';
 import { registerTest } from './policy/test.js';
 
 /** Add the command and what it can do. */
@@ -19,4 +20,5 @@ export function register(program: Command): void {
   registerExplain(policy);
   registerDiff(policy);
   registerPush(policy);
+  registerShadow(policy);
 }

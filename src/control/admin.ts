@@ -16,9 +16,10 @@ import { revoke } from './grants.js';
 import { bodyOf, discard } from './laid/dead.js';
 import { wakeNow } from './laid/parked.js';
 import { replay } from './laid/replay.js';
-import { enrol, expel, registerUser, reinstate } from './members.js';
+import { enrol, expel, memberOf, registerUser, reinstate } from './members.js';
 import { addPlain, forget } from './plain.js';
 import { pushPolicy } from './policy.js';
+import { pushShadow } from './shadow.js';
 
 /** A card, or a policy (JSON may double it), and what stands around it. */
 const REQUEST_BYTES = Math.max(limits.cardBytes, 2 * limits.policyBytes) + 4_096;
@@ -32,11 +33,14 @@ const commands: Readonly<Record<string, Command>> = {
   register: (control, admin) => registerUser(control, needs(admin, 'agent', 'role', 'user')),
   enrol: (control, admin) => enrol(control, needs(admin, 'agent', 'role', 'digest', 'until')),
   reinstate: (control, admin, by) => reinstate(control, needs(admin, 'agent'), by),
+  member: (control, admin) => memberOf(control, needs(admin, 'agent')),
   replay: (control, admin, by) => replay(control, needs(admin, 'from', 'call', 'seq'), by),
   discard: (control, admin, by) => discard(control, needs(admin, 'from', 'call', 'seq'), by),
   body: (control, admin) => bodyOf(control, needs(admin, 'from', 'call', 'seq')),
   release: (control, admin, by) => wakeNow(control, needs(admin, 'from', 'call'), by, false),
   policy: (control, admin, by) => pushPolicy(control, textsOf(admin), by),
+  shadow: (control, admin, by) =>
+    pushShadow(control, admin.policy === undefined ? undefined : textsOf(admin), admin.share ?? 1, by),
   cancel: (control, admin, by) => wakeNow(control, needs(admin, 'from', 'call'), by, true),
   revoke: (control, admin, by) =>
     admin.agent === undefined ? revoke(control, admin, by) : expel(control, admin, by),

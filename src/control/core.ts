@@ -6,6 +6,7 @@ import type { LightPublisher } from '../fabric/publisher.js';
 import { headersOf, rawHeaders } from '../fabric/raw.js';
 import type { Policy } from '../domain/policy.js';
 import type { Registry } from '../domain/registry.js';
+import type { RevokedNames } from '../domain/revoked.js';
 import type { Roster } from '../domain/roster.js';
 import { asMeshError } from '../wire/errors.js';
 import { encodeHeaders, header } from '../wire/headers.js';
@@ -27,6 +28,8 @@ export interface Control {
   lookAtPolicy: () => void;
   readonly registry: Registry;
   readonly roster: Roster;
+  /** Who was put out. */
+  readonly revoked: RevokedNames;
   readonly log: Log;
   /** True while this process is the supervisor. */
   leads: () => boolean;

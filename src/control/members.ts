@@ -18,7 +18,10 @@ import { isSessionRole } from '../wire/session-role.js';
 import type { Control } from './core.js';
 import { Register } from './identity/register.js';
 
-/** Register a name with its key: it can connect when this resolves. Throws usage, name_invalid, revoked, name_taken. */
+/**
+ * Register a name with its key: it can connect when this resolves. Throws usage, name_invalid, revoked (the name, or
+ * the key), name_taken.
+ */
 export async function registerUser(control: Control, admin: Admin): Promise<object> {
   const { register, name } = of(control, admin);
   const { role, user: key } = admin;
@@ -26,6 +29,7 @@ export async function registerUser(control: Control, admin: Admin): Promise<obje
     throw meshError('usage', { why: 'a name is registered with a role and a public key' });
   }
   await refuseRevoked(register, name);
+  await refuseRevoked(register, key);
   await refuseParts(register, name);
   await register.put({ name, role, key });
   return { name, role, key };
@@ -43,22 +47,40 @@ export async function enrol(control: Control, admin: Admin): Promise<object> {
   return { name, role, until };
 }
 
-/** Revoke a name: keep it out, take back its grants, cut its connections, end its instances. */
+/**
+ * Revoke a name, or with `key` that key alone: keep it out, take back the grants, cut the connections, end the
+ * instances. A name has one key, so all that it has begun was begun with it, and falls with it; the name may be given
+ * another key at once. Throws name_invalid, name_taken, not_found for a key that the name does not have.
+ */
 export async function expel(control: Control, admin: Admin, by: string): Promise<object> {
   const { register, name } = of(control, admin);
   await refuseParts(register, name);
-  const key = (await register.ofName(name))?.key ?? admin.user;
-  await register.revoke(name, by);
+  const known = (await register.ofName(name))?.key ?? admin.user;
+  const { key } = admin;
+  if (key !== undefined && key !== known) {
+    throw meshError('not_found', { what: `the key of ${name}`, name: key });
+  }
+  await (key === undefined ? register.revoke(name, by) : register.revokeKey(name, key, by));
   await putRevocation(control.nc, { holder: name }, { at: Date.now(), by });
-  const kicked = await cut(control, name, key);
-  control.log.warn({ name, by, kicked }, 'revoked');
-  return { name, revoked: true, kicked };
+  const kicked = await cut(control, name, known);
+  control.log.warn({ name, key, by, kicked }, 'revoked');
+  return { name, revoked: true, ...(key === undefined ? {} : { key }), kicked };
+}
+
+/** What the mesh knows of a name. Throws not_found. */
+export async function memberOf(control: Control, admin: Admin): Promise<object> {
+  const { register, name } = of(control, admin);
+  const [record, revoked] = await Promise.all([register.ofName(name), register.isRevoked(name)]);
+  if (record === undefined) {
+    throw meshError('not_found', { what: 'the name', name });
+  }
+  return { name, ...record, revoked };
 }
 
 /** Let a revoked name in again. Throws not_found. */
 export async function reinstate(control: Control, admin: Admin, by: string): Promise<object> {
   const { register, name } = of(control, admin);
-  await register.reinstate(name);
+  await register.reinstate(name, by);
   control.log.warn({ name, by }, 'reinstated');
   return { name, revoked: false };
 }

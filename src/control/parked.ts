@@ -21,17 +21,26 @@ interface Item {
   votes?: readonly string[] | undefined;
   /** An approved one whose agent was not free is not tried again before (epoch ms). */
   restUntil?: number;
+  /** How often it is looked at again although it was held: a gateway may not have known yet what fell. */
+  again?: number;
 }
 
 const TICK_MS = 100;
+const REVIEW_MS = 3_000;
+const AGAIN_MS = 700;
 
 /** Keeps the timers of parked calls while it runs. */
 export class Parked {
   readonly #control: Control;
   readonly #items = new Map<string, Item>();
   readonly #queues = new Map<string, Set<Item>>();
-  /** Held ones that no gateway has looked at since: one that was cancelled on its way here is ended then. */
+  /**
+   * Those that no gateway has looked at since: a held one that was cancelled on its way here is ended then, and so is
+   * any whose authority has fallen.
+   */
   readonly #lookAt = new Set<Item>();
+  /** Until when those that come are looked at too: they were judged before what fell was known everywhere. */
+  #reviewUntil = 0;
   /** Those that wait for approval: nobody tries them, and none waits behind them. */
   readonly #held = new Set<Item>();
   /** Capability → instant before which its head is not tried again. */
@@ -114,11 +123,38 @@ export class Parked {
       this.#lookAt.add(item);
       return;
     }
+    if (Date.now() < this.#reviewUntil) {
+      this.#lookAt.add(item);
+    }
     const queue = this.#queues.get(record.capability);
     if (queue === undefined) {
       this.#queues.set(record.capability, new Set([item]));
     } else {
       queue.add(item);
+    }
+  }
+
+  /** Have those judged again about which something may have changed: at once, and again when all gateways know. */
+  review(concerns: (record: ParkedRecord) => boolean): void {
+    this.#reviewUntil = Date.now() + REVIEW_MS;
+    for (const item of this.#items.values()) {
+      if (concerns(item.record)) {
+        item.again = 2;
+        this.#lookAt.add(item);
+      }
+    }
+    this.#lookOn();
+  }
+
+  /** Look at as many as may be asked about at once. */
+  #lookOn(): void {
+    for (const item of this.#lookAt) {
+      if (this.#asking >= limits.wakesInFlight) {
+        break;
+      }
+      if ((item.restUntil ?? 0) <= Date.now()) {
+        void this.#wake(item);
+      }
     }
   }
 
@@ -167,10 +203,10 @@ export class Parked {
     if (this.#overflow && this.#items.size < limits.parked * 0.9) {
       void this.#follow();
     }
+    this.#lookOn();
     for (const item of this.#held) {
       const { approval, deadline } = item.record;
-      const due = this.#lookAt.has(item) && (item.restUntil ?? 0) <= nowMs;
-      if (due || Math.min(approval?.expires ?? 0, deadline) <= nowMs) {
+      if (Math.min(approval?.expires ?? 0, deadline) <= nowMs) {
         void this.#wake(item);
       }
     }
@@ -207,7 +243,10 @@ export class Parked {
     this.#asking--;
     item.asking = false;
     if (reply === 'held' && item.cancelled === cancelled) {
-      if (item.votes === undefined) {
+      if ((item.again ?? 0) > 0) {
+        item.again = (item.again ?? 1) - 1;
+        item.restUntil = Date.now() + AGAIN_MS;
+      } else if (item.votes === undefined) {
         this.#lookAt.delete(item);
       } else if (votes !== undefined) {
         item.restUntil = Date.now() + limits.parkedRetryMs / 2; // approved, and its agent is not free

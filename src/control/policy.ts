@@ -5,7 +5,14 @@
 import type { NatsConnection } from '../fabric/connection.js';
 import { eventLoop } from '../fabric/event-loop.js';
 import { readPolicyTexts, watchPolicyTexts, type PolicyTexts } from '../fabric/policy-files.js';
-import { putPolicy, readStoredPolicy, watchPolicy, type StoredPolicy } from '../fabric/policy-store.js';
+import {
+  putPolicy,
+  putShadow,
+  readShadow,
+  readStoredPolicy,
+  watchPolicy,
+  type StoredPolicy,
+} from '../fabric/policy-store.js';
 import { Newest } from '../domain/newest.js';
 import { ownerFiles } from '../domain/owners/read.js';
 import type { PolicyData } from '../domain/policy-data.js';
@@ -67,16 +74,29 @@ export async function followPolicy(control: Control, file: string): Promise<() =
 }
 
 /** An operator's policy. It is in force with a gateway a moment after this. Throws config_invalid. */
-export async function pushPolicy(control: Control, { text, files }: PolicyTexts, by: Token): Promise<object> {
+export async function pushPolicy(control: Control, texts: PolicyTexts, by: Token): Promise<object> {
+  const { stored, rules } = checkPushed(texts);
+  const before = await readStoredPolicy(control.nc);
+  await putPolicy(control.nc, { ...stored, followed: before?.followed ?? stored.digest, by });
+  await clearShadow(control.nc, stored.digest);
+  return { digest: stored.digest, rules, ...(before === undefined ? {} : { before: before.digest }) };
+}
+
+/** A policy that an operator pushed, as it is stored. Throws config_invalid. */
+export function checkPushed({ text, files }: PolicyTexts): {
+  readonly stored: Stored;
+  readonly rules: number;
+} {
   const read = readPolicy(text, 'the pushed policy', files);
   policyFrom(read);
-  const before = await readStoredPolicy(control.nc);
-  await putPolicy(control.nc, storedOf(read, before?.followed ?? read.digest, by));
-  return {
-    digest: read.digest,
-    rules: read.rules.length,
-    ...(before === undefined ? {} : { before: before.digest }),
-  };
+  return { stored: storedOf(read, read.digest), rules: read.rules.length };
+}
+
+/** A candidate that is in force now has nothing left to tell. */
+async function clearShadow(nc: NatsConnection, digest: string): Promise<void> {
+  if ((await readShadow(nc))?.digest === digest) {
+    await putShadow(nc, undefined);
+  }
 }
 
 /** The policy in force, as it is stored. Throws config_missing. */
@@ -89,14 +109,13 @@ export async function livePolicy(control: Control): Promise<Stored> {
 }
 
 /** Throws config_invalid when it is larger than one message may be. */
-function storedOf({ data, digest }: ReadPolicy, followed: string, by?: Token): Stored {
+function storedOf({ data, digest }: ReadPolicy, followed: string): Stored {
   const stored = {
     v: 2,
     data,
     digest,
     followed,
     at: Date.now(),
-    ...(by === undefined ? {} : { by }),
   } as const;
   const bytes = Buffer.byteLength(JSON.stringify(stored));
   if (bytes > limits.policyStoredBytes) {

@@ -69,10 +69,13 @@ async function hello(control: Control, msg: Msg): Promise<HelloReply> {
   };
 }
 
-/** Check a card and put it into the registry. Throws card_*, not_certified, name_invalid, registry_full, body_*. */
+/** Check a card and put it into the registry. Throws card_*, not_certified, revoked, name_invalid, registry_full, body_*. */
 export async function register(control: Control, agent: Token, card: Card): Promise<void> {
   if (reservedNames.has(agent)) {
     throw meshError('name_invalid', { value: agent, where: 'agent: the name is reserved' });
+  }
+  if (control.revoked.has(agent)) {
+    throw meshError('revoked', { name: agent });
   }
   const offers = control.registry.check(agent, card, (other) => control.roster.alive(other));
   const foreign = () => offers.find((offer) => !control.policy.mayServe(agent, offer.name));

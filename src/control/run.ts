@@ -10,6 +10,7 @@ import { LightPublisher } from '../fabric/publisher.js';
 import { freshInbox } from '../fabric/raw.js';
 import { ensureStreams, openBucket } from '../fabric/streams.js';
 import { Registry } from '../domain/registry.js';
+import { RevokedNames } from '../domain/revoked.js';
 import { Roster } from '../domain/roster.js';
 import { taskToken } from '../domain/ticket.js';
 import type { Sightly } from '../sight/page.js';
@@ -18,6 +19,7 @@ import type { Log } from '../wire/log.js';
 import type { Token } from '../wire/names.js';
 import { serveAdmin } from './admin.js';
 import { serveApprovals } from './approvals/serve.js';
+import { followAuthority } from './authority.js';
 import type { Control } from './core.js';
 import { tellKeys } from './grants.js';
 import { serveMicro } from './micro.js';
@@ -66,6 +68,7 @@ export async function runControl(options: ControlOptions): Promise<RunningContro
   const supervisor = new Supervisor(control);
   supervisor.start();
   const stops = [
+    await followAuthority(control, (concerns) => supervisor.parked.review(concerns)),
     await tellKeys(control, options.dir),
     serveRegistrar(control),
     serveMicro(control),
@@ -117,6 +120,7 @@ async function startCore(options: ControlOptions): Promise<{ control: Control; l
     lookAtPolicy: () => undefined,
     registry: new Registry(),
     roster: new Roster((agent, instance) => taskToken(ring, agent, instance) as Token),
+    revoked: new RevokedNames(),
     log: options.log,
     leads: () => lease.held,
   };

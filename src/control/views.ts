@@ -18,6 +18,7 @@ import { viewCalls } from './views/calls.js';
 import { viewDead } from './views/dead.js';
 import { find } from './views/find.js';
 import { livePolicy } from './policy.js';
+import { viewShadow } from './shadow.js';
 import { viewParked } from './views/parked.js';
 import { viewState } from './views/state.js';
 import { viewTraffic } from './views/traffic.js';
@@ -50,6 +51,7 @@ const views: Readonly<Record<string, ViewOf>> = {
   dead: ({ control, readers }, view) => readers.run(() => viewDead(control, view)),
   parked: ({ control, readers }, view) => readers.run(() => viewParked(control, view)),
   policy: ({ control }) => livePolicy(control),
+  shadow: ({ control }) => viewShadow(control),
   state: ({ control, supervisor }) => viewState(control, supervisor),
 };
 

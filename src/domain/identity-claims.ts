@@ -78,7 +78,9 @@ export function identify(rules: Claims, claims: Readonly<Record<string, unknown>
 
 function nameOf({ claim, prefix, map }: NameRule, claims: Readonly<Record<string, unknown>>): string {
   const value = claimed(claims, claim);
-  const name = typeof value !== 'string' ? undefined : map === undefined ? prefix + value : map.get(value);
+  // An empty claim is nobody, whatever stands before it.
+  const said = typeof value === 'string' && value !== '' ? value : undefined;
+  const name = said === undefined ? undefined : map === undefined ? prefix + said : map.get(said);
   if (name === undefined || !isFree(name)) {
     throw unnamed('name', claim, value);
   }

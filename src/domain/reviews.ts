@@ -93,7 +93,7 @@ export function reviewId(ring: KeyRing, digest: string, rule: string, bornMs: nu
 }
 
 /** Who has a part in a call and may not review it: whoever asked for it, stands in its chain, or does it. */
-export function partial({ from, agent, chain }: Pick<Reviewed, 'from' | 'agent' | 'chain'>): string[] {
+export function parties({ from, agent, chain }: Pick<Reviewed, 'from' | 'agent' | 'chain'>): string[] {
   const names = chain.map((entry) => entry.split('/', 1)[0] ?? '');
   return [...new Set([from, agent, ...names])];
 }

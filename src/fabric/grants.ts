@@ -1,17 +1,19 @@
 /**
  * The bucket `mesh_grants`: written by control, watched by gateways.
  */
-import type { NatsConnection } from '@nats-io/transport-node';
+import { jetstream } from '@nats-io/jetstream';
+import { headers, type NatsConnection } from '@nats-io/transport-node';
 import type { LightPublisher } from './publisher.js';
 import { encodeHeaders, header, HeaderBlock } from '../wire/headers.js';
+import { limits } from '../wire/limits.js';
+import { steadyWatch, type SteadyWatch } from './steady-watch.js';
 import { openBucket } from './streams.js';
-import { watchKeys } from './watch.js';
 
 /** A change of what grants are judged by. `publicKey` is undefined when the name is gone. */
 export type GrantChange =
   | { readonly kind: 'holder' | 'issuer'; readonly name: string; readonly publicKey: string | undefined }
   | { readonly kind: 'introduced'; readonly digest: string; readonly grant: Introduced | undefined }
-  | { readonly kind: 'revoked'; readonly id: string }
+  | { readonly kind: 'revoked'; readonly id: string; readonly atMs: number }
   | { readonly kind: 'revoked-holder'; readonly holder: string; readonly untilMs: number };
 
 /** A grant that its holder introduced: its text. */
@@ -33,12 +35,15 @@ const INTRODUCED = 'introduced.';
 const REVOKED_ID = 'revoked.id.';
 const REVOKED_HOLDER = 'revoked.holder.';
 
-/** Watch it. Resolves once all that stands there was told; later changes follow until `stop`. */
+/**
+ * Watch it. Resolves once all that stands there was told; later changes follow until `stop`. That a revocation is not
+ * there any more is not told: it ends with the last grant that it could be about.
+ */
 export function watchGrants(
   nc: NatsConnection,
   onChange: (change: GrantChange) => void,
-): Promise<{ stop(): void }> {
-  return watchKeys(nc, 'mesh_grants', '>', (key, message) => {
+): Promise<SteadyWatch> {
+  return steadyWatch(nc, 'mesh_grants', '>', (key, message) => {
     for (const [kind, prefix] of [
       ['holder', HOLDER],
       ['issuer', ISSUER],
@@ -54,7 +59,8 @@ export function watchGrants(
         grant: message?.json<Introduced>(),
       });
     } else if (message !== undefined && key.startsWith(REVOKED_ID)) {
-      onChange({ kind: 'revoked', id: key.slice(REVOKED_ID.length) });
+      const { at } = message.json<RevocationNote>();
+      onChange({ kind: 'revoked', id: key.slice(REVOKED_ID.length), atMs: at });
     } else if (message !== undefined && key.startsWith(REVOKED_HOLDER)) {
       const { at } = message.json<RevocationNote>();
       onChange({ kind: 'revoked-holder', holder: key.slice(REVOKED_HOLDER.length), untilMs: at });
@@ -76,15 +82,19 @@ export async function putKeys(
   await Promise.all(writes);
 }
 
-/** Write a revocation; resolves when it is durable (control only). */
+/**
+ * Write a revocation; resolves when it is durable (control only). The server drops it when no grant can be left that it
+ * is about.
+ */
 export async function putRevocation(
   nc: NatsConnection,
   what: { readonly id: string } | { readonly holder: string },
   note: RevocationNote,
 ): Promise<void> {
-  const kv = await openBucket(nc, 'mesh_grants');
   const key = 'id' in what ? REVOKED_ID + what.id : REVOKED_HOLDER + what.holder;
-  await kv.put(key, JSON.stringify(note));
+  const head = headers();
+  head.set('Nats-TTL', String(Math.ceil(limits.revocationMs / 1_000)));
+  await jetstream(nc).publish(`$KV.mesh_grants.${key}`, JSON.stringify(note), { headers: head });
 }
 
 /** Keep a grant under its digest for so long; false: it could not be made durable (gateways only). */

@@ -9,6 +9,13 @@ import type { BucketName } from '../wire/generated/streams.js';
 /** What is told of a key: its message, or undefined when it is gone. */
 export type OnKey = (key: string, message: JsMsg | undefined) => void;
 
+/** A watch. */
+export interface KeyWatch {
+  stop(): void;
+  /** Has everything been told that was stored until now? Rejects when the server cannot say so. */
+  current(): Promise<boolean>;
+}
+
 /**
  * Watch the keys of a bucket under a filter. Resolves once those that stand there were told; later changes follow
  * until `stop`. Rejects when the bucket is not there.
@@ -18,7 +25,7 @@ export async function watchKeys(
   bucket: BucketName,
   filter: string,
   onKey: OnKey,
-): Promise<{ stop(): void }> {
+): Promise<KeyWatch> {
   const prefix = `$KV.${bucket}.`;
   const consumer = await jetstream(nc).consumers.get(`KV_${bucket}`, {
     filter_subjects: prefix + filter,
@@ -36,7 +43,10 @@ export async function watchKeys(
       },
     });
     messages.catch(reject);
-    const handle = { stop: () => void messages.then((m) => m.stop()) };
+    const handle: KeyWatch = {
+      stop: () => void messages.then((m) => m.stop()),
+      current: async () => (await consumer.info()).num_pending === 0,
+    };
     if (initial === 0) {
       messages.then(() => resolve(handle), reject);
     }

@@ -11,6 +11,7 @@ import { limits } from '../wire/limits.js';
 import type { Cancels } from './cancels.js';
 import type { Core } from './core.js';
 import type { Decider } from './decide.js';
+import { isBlind } from './fallen.js';
 import { hold } from './hold.js';
 import type { Origin } from './origin.js';
 import type { UndispatchedStatus } from './records.js';
@@ -69,6 +70,9 @@ export class Admitter {
       const error = meshError('overloaded', { what: overload.stream, percent: Math.round(overload.percent) });
       return this.#refuse(draft, fallbackId, 'refused', error, origin);
     }
+    if (isBlind(this.#core)) {
+      return this.#unseen(draft, fallbackId, origin);
+    }
     if (this.#split === undefined) {
       return this.#act(draft, incoming, runChain(draft, this.#core), origin, fallbackId, waited);
     }
@@ -91,6 +95,7 @@ export class Admitter {
     waited: boolean,
   ): Admission {
     this.#core.sight.judged(draft);
+    this.#core.shadow?.judged(draft, verdict);
     if (verdict.verdict === 'deny') {
       if (waited && verdict.status === 'expired') {
         const error = meshError('no_agent', { capability: draft.what });
@@ -120,6 +125,18 @@ export class Admitter {
   review: AskReviewers = () => {
     throw new Error('nobody asks reviewing agents');
   };
+
+  /** What was revoked cannot be seen: a call waits, here or parked, and whoever waits for an answer is told. */
+  #unseen(draft: Draft, fallbackId: string, origin: Origin): Admission {
+    if (origin.kind === 'call' || origin.kind === 'parked') {
+      return 'held';
+    }
+    const error = meshError('unavailable', {
+      waitedMs: limits.blindMs,
+      why: 'what was revoked cannot be seen',
+    });
+    return this.#refuse(draft, fallbackId, 'refused', error, origin);
+  }
 
   /** Try a waiting call again. False: it goes on waiting. `onHeld`: it must wait again, as was found out later. */
   retry(w: Waiting, onHeld: () => void): boolean {

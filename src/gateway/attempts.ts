@@ -18,6 +18,7 @@ import { rawHeaders } from '../fabric/raw.js';
 import type { Core } from './core.js';
 import { deadOf, writeDead } from './dead.js';
 import type { Decider } from './decide.js';
+import { isBlind } from './fallen.js';
 import { effectKey, release, type OpenCall, type OpenSet } from './open.js';
 import { nonce } from './records.js';
 import type { Settler } from './settle.js';
@@ -188,7 +189,11 @@ export class Attempts {
     const entry = this.#core.registry.find(call.record.capability, call.record.major);
     const last = this.#core.roster.get(call.record.agent, call.record.instance ?? '');
     const instance = entry === undefined ? undefined : this.#choose(entry, call.record, now, last);
-    if (instance === undefined || (entry?.idempotent !== true && (call.record.dispatches ?? 0) > 0)) {
+    if (
+      instance === undefined ||
+      isBlind(this.#core) ||
+      (entry?.idempotent !== true && (call.record.dispatches ?? 0) > 0)
+    ) {
       return this.#open.wheel.set(call, Math.min(now + limits.backoffMs, call.record.deadline));
     }
     this.#decider.again(call, this.#nextRecord(call, instance), instance, (other) => {

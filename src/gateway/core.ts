@@ -5,7 +5,11 @@ import type { NatsConnection } from '../fabric/connection.js';
 import type { LightPublisher } from '../fabric/publisher.js';
 import type { KeyRing } from '../wire/keyring.js';
 import type { GrantBook } from '../domain/grants/book.js';
+import type { ChainVerdict } from '../chain/chain.js';
+import type { Draft } from '../chain/draft.js';
 import type { Policy } from '../domain/policy.js';
+import type { ShadowReport } from '../domain/shadow.js';
+import type { RevokedNames } from '../domain/revoked.js';
 import type { Registry } from '../domain/registry.js';
 import type { Roster } from '../domain/roster.js';
 import type { Router } from '../domain/routing.js';
@@ -13,6 +17,14 @@ import type { Slots } from './bodies/slots.js';
 import type { Log } from '../wire/log.js';
 import type { Token } from '../wire/names.js';
 import type { Sight } from './sight.js';
+
+/** Judges by a candidate policy what was judged by the live one. */
+export interface ShadowJudge {
+  /** The live policy has spoken. */
+  judged(draft: Draft, verdict: ChainVerdict): void;
+  /** What was counted. */
+  report(): ShadowReport;
+}
 
 /** Shared by all parts of one gateway process. */
 export interface Core {
@@ -25,8 +37,14 @@ export interface Core {
   readonly ingress: string;
   /** Replaced as a whole when the policy of the mesh changes. */
   policy: Policy;
+  /** A candidate that is judged beside it; nearly always there is none. */
+  shadow?: ShadowJudge | undefined;
   /** What grants are judged by, and those proven before. */
   readonly grants: GrantBook;
+  /** Who was put out. */
+  readonly revoked: RevokedNames;
+  /** Everything that was revoked before this is known here (monotonic ms). */
+  knowsRevokedMs: () => number;
   readonly registry: Registry;
   readonly roster: Roster;
   readonly router: Router;

@@ -14,6 +14,7 @@ import type { DecisionRecord } from '../wire/generated/messages.js';
 import { header, headerBlock, headerLine } from '../wire/headers.js';
 import { limits } from '../wire/limits.js';
 import { isCapability, type Capability, type Token } from '../wire/names.js';
+import { fallen } from './fallen.js';
 import type { Cancels } from './cancels.js';
 import type { Core } from './core.js';
 import { dispatch } from './dispatch.js';
@@ -81,7 +82,15 @@ export class Decider {
     this.#settler.fail(call, 'cancelled', meshError('cancelled').toBody());
   }
 
-  /** Its grant fell before this dispatch: it never ran, unless an earlier attempt did. */
+  /** Its agent was put out before this dispatch, which is none: somebody else is looked for. */
+  #elsewhere(call: OpenCall, now: number): void {
+    release(call);
+    call.record.dispatches = Math.max(0, (call.record.dispatches ?? 1) - 1);
+    call.state = 'waiting';
+    this.#open.wheel.set(call, now);
+  }
+
+  /** Its authority fell before this dispatch: it never ran, unless an earlier attempt did. */
   #revoked(call: OpenCall, error: MeshError): void {
     release(call);
     const first = (call.record.dispatches ?? 0) <= 1;
@@ -145,10 +154,12 @@ export class Decider {
       this.#open.wheel.set(call, now);
       return;
     }
-    const { grants } = call.record;
-    const revoked = grants === undefined ? undefined : this.#core.grants.revoked(grants);
+    const revoked = fallen(this.#core, call.record);
     if (revoked !== undefined) {
       return this.#revoked(call, revoked); // while the decision was made durable
+    }
+    if (this.#core.revoked.has(call.record.agent)) {
+      return this.#elsewhere(call, now);
     }
     call.holder = instance;
     if (late) {

@@ -1,11 +1,14 @@
 /**
  * Looking at calls that are held for approval, when the supervisor asks.
  */
-import type { Incoming } from '../chain/draft.js';
+import { runChain } from '../chain/chain.js';
+import { draftOf, type Incoming } from '../chain/draft.js';
 import { meshError } from '../wire/errors.js';
 import type { ParkedRecord } from '../wire/generated/messages.js';
 import type { Approval } from '../domain/approvals.js';
 import type { Admitter } from './admit.js';
+import type { Core } from './core.js';
+import { isBlind } from './fallen.js';
 import type { Origin } from './origin.js';
 
 /**
@@ -34,6 +37,29 @@ export function endHeld(
   } else {
     return false;
   }
+  return true;
+}
+
+/** Guards that speak of authority: what they refuse once, no vote can let go. */
+const AUTHORITY = new Set(['ticket', 'granted', 'policy']);
+
+/** End a call that is held when its authority has fallen meanwhile. False when it stays. */
+export function endFallen(
+  core: Core,
+  admitter: Admitter,
+  { record, incoming }: { readonly record: ParkedRecord; readonly incoming: Incoming },
+  origin: Origin,
+): boolean {
+  if (record.approval === undefined || isBlind(core)) {
+    return false;
+  }
+  const draft = draftOf(incoming, Date.now());
+  const verdict = runChain(draft, core);
+  if (verdict.verdict !== 'deny' || !AUTHORITY.has(draft.guard ?? '')) {
+    return false;
+  }
+  const known = { ...knownOf(record, record.approval), rules: draft.rules, guard: draft.guard };
+  admitter.end(incoming, origin, record.call, 'refused', verdict.error, known);
   return true;
 }
 

@@ -51,6 +51,9 @@ async function replace(core: UnderPolicy, stored: Stored): Promise<void> {
 }
 
 /** Compile it while calls go on. Rejects with config_invalid. */
-export function compileStored({ data, digest }: Stored, before?: Policy): Promise<Policy> {
+export function compileStored(
+  { data, digest }: Pick<Stored, 'data' | 'digest'>,
+  before?: Policy,
+): Promise<Policy> {
   return inSlices(compileData(data, digest, before), eventLoop);
 }

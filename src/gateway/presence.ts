@@ -77,6 +77,9 @@ function onBeat(core: Core, events: PresenceEvents, msg: Msg): void {
   if (p === undefined || beat === undefined || !isToken(p.agent) || !isToken(p.instance)) {
     return;
   }
+  if (core.revoked.has(p.agent)) {
+    return; // it gets no task, however alive it is
+  }
   const before = core.roster.version;
   const instance = core.roster.beat(p.agent, p.instance, beat, Date.now());
   if (

@@ -25,6 +25,8 @@ import { readRegister, type Settler } from './settle.js';
 import type { Taken } from './taken.js';
 
 const EMPTY = new Uint8Array(0);
+/** Names and values of an answer stand in what is wrong with it. */
+const WITHHELD = 'what it said is withheld: a rule has the answers of this call reviewed';
 
 /** Takes results. `onFree` is told which agent has a slot again; `review` gets answers that a rule asks about. */
 export class Results {
@@ -59,8 +61,8 @@ export class Results {
   /** Take one message from a result subject. */
   take(msg: Msg): void {
     const p = parse.result(msg.subject);
-    if (p === undefined) {
-      return;
+    if (p === undefined || this.#core.revoked.has(p.agent)) {
+      return; // nobody believes what an agent says that was put out
     }
     const seq = Number(p.seq);
     const call = this.#open.bySeq(seq);
@@ -136,7 +138,12 @@ export class Results {
     } else if (errors === undefined) {
       this.#settler.complete(call, body, usageOf(headers), more);
     } else {
-      this.#settler.fail(call, 'failed', meshError('output_invalid', { agent, capability, errors }).toBody());
+      const told = call.record.asks === undefined ? errors : [WITHHELD];
+      this.#settler.fail(
+        call,
+        'failed',
+        meshError('output_invalid', { agent, capability, errors: told }).toBody(),
+      );
     }
   }
 
@@ -144,8 +151,7 @@ export class Results {
   #failure(call: OpenCall, body: Uint8Array, fallback: string | undefined): MeshError {
     let why = fallback ?? 'no reason given';
     if (call.record.asks !== undefined) {
-      why = 'its reason is withheld, as a rule has the answers of this call reviewed';
-      return meshError('handler_failed', { agent: call.record.agent, why });
+      return meshError('handler_failed', { agent: call.record.agent, why: WITHHELD });
     }
     try {
       const said = decodeJson(body) as Partial<ErrorBody> | null;

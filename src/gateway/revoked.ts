@@ -1,17 +1,16 @@
 /**
- * What a gateway hears of grants, and what it does about calls in flight whose grant was revoked: they are stopped, and
- * none of them lives longer than a moment.
+ * What a gateway does about calls in flight when something was revoked. Those whose authority fell are stopped, and
+ * none of them lives longer than a moment. Those with an agent that was put out go to another one, or are `unknown`.
  */
-import { watchGrants, type GrantChange } from '../fabric/grants.js';
-import { revokedError, type GrantBook } from '../domain/grants/book.js';
-import type { MeshError } from '../wire/errors.js';
+import { meshError, type MeshError } from '../wire/errors.js';
 import { limits } from '../wire/limits.js';
 import type { Attempts } from './attempts.js';
 import type { Core } from './core.js';
+import { fallen } from './fallen.js';
 import type { OpenCall, OpenSet } from './open.js';
 import type { Settler } from './settle.js';
 
-const LOOK_MS = 100;
+const WHY = 'its agent was revoked';
 
 /** What it acts on. */
 export interface RevokedParts {
@@ -21,80 +20,73 @@ export interface RevokedParts {
   readonly settler: Settler;
 }
 
-/** Keep the book up to date and stop what falls. Resolves once all that stands there is known. Returns how to stop. */
-export async function followGrants(parts: RevokedParts): Promise<() => void> {
-  const stopped = new Map<OpenCall, number>();
-  const watch = await watchGrants(parts.core.nc, (change) => {
-    note(parts.core.grants, change);
-    if (change.kind === 'revoked' || change.kind === 'revoked-holder') {
-      stopRevoked(parts, stopped);
-    }
-  });
-  // Also by the clock: calls come in by adoption too.
-  const timer = setInterval(() => {
-    if (parts.core.grants.hasRevoked) {
-      stopRevoked(parts, stopped);
-      giveUp(parts, stopped, Date.now());
-    }
-  }, LOOK_MS);
-  return () => {
-    clearInterval(timer);
-    watch.stop();
-  };
-}
+/** Ends calls that may not go on. */
+export class RevokedCalls {
+  readonly #parts: RevokedParts;
+  /** Those that were told to stop, with when nobody waits for them any more (epoch ms). */
+  readonly #stopped = new Map<OpenCall, number>();
 
-/** Put a change into the book. */
-export function note(book: GrantBook, change: GrantChange): void {
-  switch (change.kind) {
-    case 'holder':
-      return book.setHolder(change.name, change.publicKey);
-    case 'issuer':
-      return book.setIssuer(change.name, change.publicKey);
-    case 'introduced':
-      return book.introduced.set(change.digest, change.grant);
-    case 'revoked':
-      return book.revoke({ id: change.id });
-    case 'revoked-holder':
-      return book.revoke({ holder: change.holder, untilMs: change.untilMs });
+  constructor(parts: RevokedParts) {
+    this.#parts = parts;
   }
-}
 
-function stopRevoked(parts: RevokedParts, stopped: Map<OpenCall, number>): void {
-  for (const call of parts.open.values()) {
-    const { grants } = call.record;
-    const error =
-      grants === undefined || call.revoked !== undefined ? undefined : parts.core.grants.revoked(grants);
-    if (error !== undefined) {
-      call.revoked = error;
-      stop(parts, call, error, stopped);
+  /** Look at every call in flight. */
+  look(): void {
+    const { core, open } = this.#parts;
+    for (const call of [...open.values()]) {
+      if (call.record.verdict === 'refuse') {
+        continue;
+      }
+      const error = call.revoked === undefined ? fallen(core, call.record) : undefined;
+      if (error !== undefined) {
+        call.revoked = error;
+        this.#stop(call, error);
+      }
+      if (call.state === 'dispatched' && core.revoked.has(call.record.agent)) {
+        this.#leave(call);
+      }
     }
   }
-}
 
-function stop(
-  { attempts, settler }: RevokedParts,
-  call: OpenCall,
-  error: MeshError,
-  stopped: Map<OpenCall, number>,
-) {
-  call.cancelled = true;
-  if (call.state === 'waiting' && (call.record.dispatches ?? 0) === 0) {
-    return settler.fail(call, 'refused', error.toBody());
+  #stop(call: OpenCall, error: MeshError): void {
+    const { attempts, settler } = this.#parts;
+    call.cancelled = true;
+    if (call.state === 'waiting' && (call.record.dispatches ?? 0) === 0) {
+      return settler.fail(call, 'refused', error.toBody());
+    }
+    attempts.stop(call);
+    this.#stopped.set(call, Date.now() + limits.revokedGraceMs);
   }
-  attempts.stop(call);
-  stopped.set(call, Date.now() + limits.revokedGraceMs);
-}
 
-/** Who does not say how it stopped has perhaps done it: that is `unknown`, and nobody waits for more. */
-function giveUp({ settler }: RevokedParts, stopped: Map<OpenCall, number>, nowMs: number): void {
-  for (const [call, until] of stopped) {
-    if (call.state === 'settling') {
-      stopped.delete(call);
-    } else if (nowMs >= until && call.state !== 'deciding') {
-      stopped.delete(call);
-      const { link, id } = call.revoked?.details ?? {};
-      const fate = `; ${call.record.agent} did not say how far it came`;
-      settler.fail(call, 'unknown', revokedError(Number(link), String(id), fate).toBody());
+  /** Its agent was put out, and nothing it says is believed any more. */
+  #leave(call: OpenCall): void {
+    const { attempts, settler } = this.#parts;
+    if (call.record.idempotent === true && call.revoked === undefined) {
+      return attempts.lost(call, WHY);
+    }
+    const { agent } = call.record;
+    const error = call.revoked ?? meshError('attempt_lost', { agent, why: WHY });
+    settler.fail(call, 'unknown', withFate(error, agent).toBody());
+  }
+
+  /** Who does not say how it stopped has perhaps done it: that is `unknown`, and nobody waits for more. */
+  giveUp(nowMs: number): void {
+    for (const [call, until] of this.#stopped) {
+      if (call.state === 'settling') {
+        this.#stopped.delete(call);
+      } else if (nowMs >= until && call.state !== 'deciding' && call.revoked !== undefined) {
+        this.#stopped.delete(call);
+        const error = withFate(call.revoked, call.record.agent);
+        this.#parts.settler.fail(call, 'unknown', error.toBody());
+      }
     }
   }
+}
+
+/** The same error, and what became of the task as far as is known. */
+function withFate(error: MeshError, agent: string): MeshError {
+  if (error.code !== 'grant_revoked' && error.code !== 'revoked') {
+    return error;
+  }
+  return meshError(error.code, { ...error.details, fate: `; ${agent} did not say how far it came` });
 }

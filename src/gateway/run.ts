@@ -9,6 +9,7 @@ import { cork } from '../fabric/cork.js';
 import { freshInbox } from '../fabric/raw.js';
 import { GrantBook } from '../domain/grants/book.js';
 import { Registry } from '../domain/registry.js';
+import { RevokedNames } from '../domain/revoked.js';
 import { Roster } from '../domain/roster.js';
 import { Router } from '../domain/routing.js';
 import { taskToken } from '../domain/ticket.js';
@@ -23,6 +24,7 @@ import { serveAdoptions } from './adopt.js';
 import { Admitter } from './admit.js';
 import { serveAsks } from './ask.js';
 import { Attempts } from './attempts.js';
+import { followAuthority } from './authority.js';
 import { serveBodies } from './bodies/serve.js';
 import { Slots } from './bodies/slots.js';
 import { Cancels } from './cancels.js';
@@ -38,11 +40,11 @@ import { watchPresence } from './presence.js';
 import { serveCancels, serveRecalls } from './recall.js';
 import { serveReplays } from './replay.js';
 import { Results } from './results.js';
-import { followGrants } from './revoked.js';
 import { BeforeDispatch } from './reviews/before-dispatch.js';
 import { BeforeOutcome } from './reviews/before-outcome.js';
 import { Reviewer } from './reviews/reviewer.js';
 import { Settler } from './settle.js';
+import { followShadow } from './shadow.js';
 import { showGateway } from './shown.js';
 import { Sight, type SightOptions } from './sight.js';
 import { SplitChain } from './split/judge.js';
@@ -111,11 +113,12 @@ export async function runGateway(options: GatewayOptions): Promise<RunningGatewa
   const peers = new Peers(core, open, decider, waiting, (msg) => results.take(msg));
 
   const stopPolicy = await followPolicy(core);
+  const stopShadow = await followShadow(core);
   const stopPresence = await watchPresence(core, {
     gone: (instances) => attempts.gone(instances),
     free: () => waiting.poke(),
   });
-  const stopGrants = await followGrants({ core, open, attempts, settler });
+  const stopAuthority = await followAuthority({ core, open, attempts, settler, waiting });
   await split?.start();
   open.wheel.start();
   waiting.start();
@@ -155,8 +158,9 @@ export async function runGateway(options: GatewayOptions): Promise<RunningGatewa
       stopResults();
       stopReviews();
       stopPresence();
-      stopGrants();
+      stopAuthority();
       stopPolicy();
+      stopShadow();
       open.wheel.stop();
       core.pub.close();
       await tracing?.flush();
@@ -187,6 +191,8 @@ async function startCore(
     ingress: secrets.ingress,
     policy,
     grants: new GrantBook(() => core.policy.issuers),
+    revoked: new RevokedNames(),
+    knowsRevokedMs: () => -Infinity,
     registry,
     roster,
     router: new Router(registry, roster, (capability) => core.policy.routingOf(capability)),

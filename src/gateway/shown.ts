@@ -8,6 +8,7 @@ import type { Tracing } from '../sight/tracing.js';
 import { spanSamples } from '../sight/tracing.js';
 import type { Core } from './core.js';
 import type { Decider } from './decide.js';
+import { isBlind } from './fallen.js';
 import type { OpenSet } from './open.js';
 import type { SplitChain } from './split/judge.js';
 import type { Taker } from './take.js';
@@ -40,6 +41,9 @@ function missing({ core, taker, split, connected }: Shown): string[] {
   const list: string[] = [];
   if (!connected()) {
     list.push('it is not connected to the server');
+  }
+  if (isBlind(core)) {
+    list.push('it cannot see what was revoked');
   }
   if (!taker.pulling) {
     const { overload } = core;
@@ -84,6 +88,7 @@ function meterOf({ core, open, waiting, decider, taker, split, tracing }: Shown)
     () => Object.entries(core.fill).map(([stream, value]) => ({ labels: { stream }, value })),
   );
   one('mesh_stream_high_percent', 'From here on new calls are refused.', () => limits.streamHighPercent);
+  shadowMetrics(meter, core);
   const spans = {
     name: 'mesh_spans_total',
     help: 'Spans: exported, dropped (too many), failed.',
@@ -91,4 +96,29 @@ function meterOf({ core, open, waiting, decider, taker, split, tracing }: Shown)
   };
   meter.counter(spans, () => spanSamples(tracing));
   return meter;
+}
+
+/** Counted anew for each candidate, and whenever the live policy changes. */
+function shadowMetrics(meter: Meter, core: Core): void {
+  const calls = {
+    name: 'mesh_shadow_calls_total',
+    help: 'Calls held against the candidate policy: same, differ, skipped (no time), unjudged.',
+    labels: ['result'],
+  };
+  meter.counter(calls, () => {
+    const { same, differ, skipped, unjudged } = core.shadow?.report() ?? {};
+    const all = Object.entries({ same, differ, skipped, unjudged });
+    return all.flatMap(([result, value]) => (value === undefined ? [] : [{ labels: { result }, value }]));
+  });
+  const kinds = {
+    name: 'mesh_shadow_differences_total',
+    help: 'Calls of which the live policy and the candidate say different things, by what each says.',
+    labels: ['live', 'candidate'],
+  };
+  meter.counter(kinds, () =>
+    (core.shadow?.report().rows ?? []).map(({ live, candidate, count }) => ({
+      labels: { live: live.said, candidate: candidate.said },
+      value: count,
+    })),
+  );
 }

@@ -15,6 +15,7 @@ import type { Admitter } from './admit.js';
 import { beforehand } from './beforehand.js';
 import type { Core } from './core.js';
 import { deadOfUndecided, writeDead } from './dead.js';
+import { isBlind } from './fallen.js';
 import { lookUp } from './lookup.js';
 import type { OpenSet } from './open.js';
 import type { Origin } from './origin.js';
@@ -71,7 +72,11 @@ export class Taker {
   }
 
   #room(): number {
-    if ((this.#core.overload?.percent ?? 0) > 95 || this.#open.size >= limits.openPerGateway) {
+    if (
+      (this.#core.overload?.percent ?? 0) > 95 ||
+      this.#open.size >= limits.openPerGateway ||
+      isBlind(this.#core)
+    ) {
       return 0;
     }
     return limits.takesInFlight + this.#waiting.size - this.#held;

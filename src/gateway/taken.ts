@@ -45,6 +45,9 @@ export class Taken {
   flush(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
+    if (this.#core.nc.isClosed()) {
+      return this.#pending.clear(); // an outcome that became durable while this gateway left: the agent says it again
+    }
     const headers = rawHeaders(encodeHeaders([[header.instance, this.#core.name]]));
     for (const [to, seqs] of this.#pending) {
       for (let i = 0; i < seqs.length; i += MAX_SEQS) {

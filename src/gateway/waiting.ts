@@ -98,6 +98,16 @@ export class WaitingRoom {
     return w;
   }
 
+  /** Try those again about which something may have changed that is not capacity. */
+  review(concerns: (w: Waiting) => boolean): void {
+    for (const w of [...this.#byKey.values()].filter(concerns)) {
+      this.take(w.key);
+      if (!this.#tryAgain(w)) {
+        this.add(w);
+      }
+    }
+  }
+
   /** Somebody may be free: try the queues soon, once for many such events. */
   poke(): void {
     if (this.#byKey.size > 0 && !this.#scheduled) {

@@ -12,7 +12,7 @@ import type { Admitter } from './admit.js';
 import { actOnVotes } from './approved.js';
 import { beforehand } from './beforehand.js';
 import type { Core } from './core.js';
-import { endHeld } from './held.js';
+import { endFallen, endHeld } from './held.js';
 import { lookUp } from './lookup.js';
 import type { OpenSet } from './open.js';
 import type { Origin } from './origin.js';
@@ -79,7 +79,12 @@ async function wake(core: Core, open: OpenSet, admitter: Admitter, msg: Msg): Pr
     };
     if (record.why === 'approval') {
       const ended = endHeld(admitter, record, incoming, origin, cancelled === true ? (by ?? '') : undefined);
-      if (!ended && !actOnVotes(core, admitter, { record, incoming }, origin, votes, held)) {
+      const waiting = { record, incoming };
+      if (
+        !ended &&
+        !endFallen(core, admitter, waiting, origin) &&
+        !actOnVotes(core, admitter, waiting, origin, votes, held)
+      ) {
         held();
       }
     } else if (cancelled === true) {

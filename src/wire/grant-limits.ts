@@ -46,9 +46,9 @@ export const grantLimits = {
     reason: 'Of them those of one holder; more are presented as texts.',
   },
   introduceAgainMs: {
-    value: 60_000,
+    value: 10_000,
     unit: 'ms',
-    reason: 'After a grant could not be introduced the SDK presents its text for so long.',
+    reason: 'The SDK waits so long for an introduction, presenting the text meanwhile, and then tries again.',
   },
   grantsCarried: {
     value: 4,
@@ -63,6 +63,30 @@ export const grantLimits = {
   revokedGraceMs: {
     value: 2_000,
     unit: 'ms',
-    reason: 'A running task whose grant was revoked has this long to say how it stopped.',
+    reason: 'A running task whose authority was revoked has this long to say how it stopped.',
+  },
+  revocationMs: {
+    value: 2_595_600_000,
+    unit: 'ms',
+    reason:
+      'The revocation of a grant is kept for the longest life of a grant and an hour for clocks: then there is nothing left to revoke.',
+  },
+  revokedPastMs: {
+    value: 90_000_000,
+    unit: 'ms',
+    reason:
+      'What a name began before it was reinstated stays out for this long: the longest life of a call and an hour.',
+  },
+  revocations: {
+    value: 200_000,
+    unit: 'revocations',
+    reason:
+      'Revoked ids a gateway keeps before it looks for those that are over; the bucket holds about as many.',
+  },
+  blindMs: {
+    value: 5_000,
+    unit: 'ms',
+    reason:
+      'A gateway that could not make sure for this long that it knows what was revoked decides nothing more.',
   },
 } as const satisfies Record<string, { value: number; unit: string; reason: string }>;

@@ -62,12 +62,33 @@ export const ruleLimits = {
     reason: 'A reason, and an obligation: they stand in the records of each call that they are for.',
   },
   ruleObligations: { value: 8, unit: 'obligations', reason: 'Obligations of one rule.' },
-  owners: { value: 64, unit: 'owners', reason: 'Teams with a policy file of their own.' },
-  ownerRules: {
-    value: 100,
-    unit: 'rules',
-    reason: 'Rules of the file of an owner, unless the mesh owner says otherwise.',
+  shadowWork: {
+    value: 50_000,
+    unit: 'steps',
+    reason: 'A candidate policy may take a tenth of what the live one may: about 2 ms of a gateway.',
   },
+  shadowPercent: {
+    value: 5,
+    unit: 'percent',
+    reason: 'Part of the time of a gateway that judging by a candidate policy takes at most.',
+  },
+  shadowSliceMs: {
+    value: 1,
+    unit: 'ms',
+    reason: 'Judging by a candidate policy in one go; then calls go on.',
+  },
+  shadowWaiting: {
+    value: 1_024,
+    unit: 'calls',
+    reason: 'Calls that wait for the word of a candidate policy.',
+  },
+  shadowBytes: { value: 8_388_608, unit: 'bytes', reason: 'Bodies of the calls that wait for it.' },
+  shadowRows: {
+    value: 200,
+    unit: 'rows',
+    reason: 'Kinds of differences that are told apart; a page of them.',
+  },
+  shadowExamples: { value: 3, unit: 'calls', reason: 'Examples of each difference.' },
   asks: { value: 8, unit: 'reviews', reason: 'Reviews that rules may ask for of one call: each is a call.' },
   askMs: { value: 2_000, unit: 'ms', reason: 'How long an answer of a reviewing agent is waited for.' },
   askMaxMs: {
@@ -93,12 +114,20 @@ export const ruleLimits = {
   askPollMs: {
     value: 100,
     unit: 'ms',
-    reason: 'A review that another gateway decided is looked for in the register this often.',
+    reason:
+      'A review that another gateway decided is looked for in the register after this; each time twice as long.',
   },
+  askPollMaxMs: { value: 1_000, unit: 'ms', reason: 'The longest between two looks for such a review.' },
   askKeepMs: {
     value: 1_000,
     unit: 'ms',
     reason: 'The stream is told this often that a taken call still waits for answers; below ackWaitMs.',
+  },
+  owners: { value: 64, unit: 'owners', reason: 'Teams with a policy file of their own.' },
+  ownerRules: {
+    value: 100,
+    unit: 'rules',
+    reason: 'Rules of the file of an owner, unless the mesh owner says otherwise.',
   },
   approvers: { value: 16, unit: 'approvals', reason: 'Approvals that one rule may ask for.' },
 } as const satisfies Record<string, { value: number; unit: string; reason: string }>;

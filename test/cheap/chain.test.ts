@@ -5,6 +5,7 @@ import type { AdmittedCall, Guard } from '../../src/chain/verdict.js';
 import { GrantBook } from '../../src/domain/grants/book.js';
 import { compilePolicy } from '../../src/domain/policy.js';
 import { Registry } from '../../src/domain/registry.js';
+import { RevokedNames } from '../../src/domain/revoked.js';
 import { Roster } from '../../src/domain/roster.js';
 import { Router } from '../../src/domain/routing.js';
 import { sealTicket } from '../../src/domain/ticket.js';
@@ -28,6 +29,7 @@ function world(policy: string): World {
     ring,
     policy: compilePolicy(policy, 'f'),
     grants: new GrantBook(() => new Map()),
+    revoked: new RevokedNames(),
     registry,
     router: new Router(registry, roster, () => 'round-robin'),
   };

@@ -2,6 +2,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { generate } from '../../subjects/generate.js';
+import { SECURITY, securityPage } from '../hostile/page.js';
 
 const fresh = await generate();
 
@@ -9,6 +10,11 @@ describe('generated files', () => {
   it.each([...fresh])('%s is fresh', (path, text) => {
     const stored = existsSync(path) ? readFileSync(path, 'utf8') : '';
     expect(stored === text, `${path} is stale: run npm run generate`).toBe(true);
+  });
+
+  it(`${SECURITY} has the attacks that are tried`, async () => {
+    const fresh = await securityPage();
+    expect(fresh === readFileSync(SECURITY, 'utf8'), 'it is stale: run npm run generate').toBe(true);
   });
 
   it.each(['src/wire/generated', 'schemas/config', 'docs/reference'])('%s holds nothing else', (folder) => {

@@ -204,7 +204,7 @@ describe('the book', () => {
       const own = bookOf(corp, [alice, bob]);
       const { carried } = own.open(grant, 'bob', now);
       expect(own.revoked([carried])).toBeUndefined();
-      own.revoke({ id: carried.ids[link] as string });
+      own.revoke({ id: carried.ids[link] as string, atMs: now });
       expect(said(() => own.open(grant, 'bob', now))).toBe(`grant_revoked ${link + 1} revocation`);
       expect(own.revoked([carried])?.details['link']).toBe(link + 1);
     }

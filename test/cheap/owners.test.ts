@@ -108,6 +108,19 @@ describe('merging', () => {
     expect(policy.rootsOf('pay-bank')).toEqual(['pay.>']);
   });
 
+  test('a team may ask its own capabilities, and those that the mesh owner names', () => {
+    const main = MAIN.replace('may: [allow, deny, hold]', "may: [ask]\n    reviewers: ['law.*']");
+    const asking = (capability: string) =>
+      `version: 1\nrules: [{ name: a, effect: ask, ask: { capability: ${capability}, before: dispatch } }]`;
+    const wrong = (capability: string, by = main) =>
+      read(asking(capability), by).problems.map(({ where, why }) => `${where} ${why}`);
+    expect(['pay.check', 'law.review'].flatMap((one) => wrong(one))).toEqual([]);
+    expect(wrong('shop.order')).toEqual([
+      expect.stringMatching(/^rules\[0\]\.ask\.capability .*may not ask shop\.order .*payments\.reviewers/),
+    ]);
+    expect(wrong('law.review', MAIN)[0]).toMatch(/^rules\[0\]\.effect .*no rules that ask/);
+  });
+
   test('one digest for all files, and the same policy from its data', () => {
     const [one, other] = [read(), read(`${PAYMENTS}# changed\n`)];
     expect(one.problems).toEqual([]);
@@ -220,6 +233,13 @@ const refusals: readonly (readonly [
   ],
   ['a long hold', 'expires: 30min', 'expires: 2h', `${TEAM}:8 rules[0].expires`, /longer.*3600000/],
   ['an endless hold', ', expires: 30min', '', `${TEAM}:8 rules[0]`, /how long/],
+  [
+    'a reviewer',
+    'rules:',
+    'rules:\n  - { name: q, effect: ask, ask: { capability: shop.look, before: dispatch } }',
+    `${TEAM}:8 rules[0].ask.capability`,
+    /may not ask shop\.look \(allowed: pay\.>\)/,
+  ],
   [
     'the role of another owner',
     /rules:[^]*/,

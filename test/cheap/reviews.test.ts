@@ -7,6 +7,7 @@ import { compilePolicy, type Policy } from '../../src/domain/policy.js';
 import { readPolicy } from '../../src/domain/policy-read.js';
 import { Registry } from '../../src/domain/registry.js';
 import { questionOf, readAnswer, reviewDigest, reviewId, type Reviewed } from '../../src/domain/reviews.js';
+import { RevokedNames } from '../../src/domain/revoked.js';
 import { Roster } from '../../src/domain/roster.js';
 import { Router } from '../../src/domain/routing.js';
 import { readCases, runCases } from '../../src/domain/rules/cases.js';
@@ -63,7 +64,14 @@ function world(policy: Policy): World {
     roster.beat(name as Token, 'i' as Token, { state: 'ready', inFlight: 0, concurrency: 9 }, 0);
   }
   const router = new Router(registry, roster, () => 'round-robin');
-  return { ring, policy, grants: new GrantBook(() => new Map()), registry, router };
+  return {
+    ring,
+    policy,
+    grants: new GrantBook(() => new Map()),
+    revoked: new RevokedNames(),
+    registry,
+    router,
+  };
 }
 
 const ID = newCallId();

@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { connect } from '../../src/agent/index.js';
+import { connect, type MeshError } from '../../src/agent/index.js';
 import { startMesh, type RunningMesh } from '../../src/cli/up/mesh.js';
 import { connectBroker } from '../../src/fabric/connection.js';
 
@@ -26,11 +26,15 @@ interface Ran {
     readonly queue?: string;
     readonly subjects?: { capability: string; subject: string }[];
     readonly error?: { code: string };
+    readonly publicKey?: string;
+    readonly forgotten?: boolean;
   };
 }
 
-function add(...args: string[]): Promise<Ran> {
-  const words = ['bin/mesh.js', 'agents', 'add', ...args, '--data', mesh.dir, '--json'];
+const add = (...args: string[]): Promise<Ran> => agents('add', ...args);
+
+function agents(...args: string[]): Promise<Ran> {
+  const words = ['bin/mesh.js', 'agents', ...args, '--data', mesh.dir, '--json'];
   return new Promise((resolve) => {
     const child = execFile(process.execPath, words, (_, out) =>
       resolve({ code: child.exitCode ?? -1, said: JSON.parse(out) as Ran['said'] }),
@@ -68,4 +72,32 @@ test.each([
 ])('%s is refused', async (_, args, exit, error) => {
   const { code, said } = await add(...args);
   expect([code, said.error?.code]).toEqual([exit, error]);
+});
+
+test('a name that was revoked has no key any more, and may come again with another one', async () => {
+  writeFileSync(mesh.policyFile, `${readFileSync(mesh.policyFile, 'utf8')}  temp: [everyone]\n`);
+  const first = (await add('temp', '--caller')).said.publicKey ?? '';
+  const came = async (): Promise<boolean> =>
+    connect({ url: mesh.url, creds: mesh.credentials('temp') }).then(
+      (one) =>
+        one.call('clock.now', null, { timeoutMs: 300 }).then(
+          () => true,
+          (err: MeshError) => err.code !== 'revoked', // nobody serves it any more
+        ),
+      () => false,
+    );
+  const old = mesh.credentials('temp');
+  expect(await came()).toBe(true);
+  expect((await agents('revoke', 'temp')).said.forgotten).toBe(true);
+  await expect(connect({ url: mesh.url, creds: old })).rejects.toMatchObject({ code: 'permission_denied' });
+  expect((await agents('revoke', 'temp')).said.error?.code).toBe('not_found');
+  const second = (await add('temp', '--caller')).said.publicKey ?? '';
+  expect(second).not.toBe(first);
+  expect(await came()).toBe(true);
+  // A single key: the name is not out.
+  expect((await agents('revoke', 'temp', '--key', first)).said.error?.code).toBe('not_found');
+  expect((await agents('revoke', 'temp', '--key', second)).code).toBe(0);
+  expect(await came()).toBe(false);
+  expect((await add('temp', '--caller')).said.publicKey).not.toBe(second);
+  expect(await came()).toBe(true);
 });

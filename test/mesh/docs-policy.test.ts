@@ -92,6 +92,14 @@ test('diff, push, and what it does', async () => {
   expect(await codeOf(me.wait(held))).toBe('cancelled');
 });
 
+test('a candidate beside the live one', async () => {
+  file('candidate.yaml');
+  const [push, shadow] = script('push candidate.yaml --shadow').trim().split('\n');
+  expect(await run(push ?? '')).toMatch(/^Beside the live one: \S{16}, 4 rules\..*[^]*exit 0$/);
+  await until(async () => /judged by 1 gateways\n[^]*exit 0$/.test(await run(shadow ?? '')));
+  expect(await run('npx mesh policy shadow --clear')).toBe('There is no candidate any more.\nexit 0');
+});
+
 test('a file for each team', async () => {
   file('company.yaml');
   const team = file('policies/payments.yaml');

@@ -66,8 +66,8 @@ const HOWTOS: Readonly<Record<string, { readonly before?: string; readonly says:
 };
 
 describe('how to', () => {
-  // These two are followed by package.test.ts and bodies-docs.test.ts.
-  const elsewhere = ['test-your-agents.md', 'many-calls.md'];
+  // These are followed by package.test.ts, bodies-docs.test.ts and least-privilege.test.ts.
+  const elsewhere = ['test-your-agents.md', 'many-calls.md', 'least-privilege.md'];
   const pages = readdirSync('docs/howto').filter((name) => !elsewhere.includes(name));
 
   test('every page is followed', () => {

@@ -186,6 +186,7 @@ describe('revoking', () => {
     await evil.serveAll([
       { name: 'risky.once', options: {}, handler: hang },
       { name: 'risky.again', options: { idempotent: true }, handler: hang },
+      { name: 'risky.back', options: {}, handler: () => ({ back: true }) },
     ]);
     const once = me.call('risky.once', {}, { timeoutMs: 20_000 }).then(() => 'completed', codeOf);
     const again = me.call<{ by: string }>('risky.again', {}, { timeoutMs: 20_000 });
@@ -220,6 +221,13 @@ describe('revoking', () => {
 
     expect(await admin('reinstate', { agent: 'evil' })).toMatchObject({ revoked: false });
     await (await mesh.broker('evil')).close();
+    // The program that was cut off comes back by itself, and serves again.
+    const back = (): Promise<boolean> =>
+      me.call('risky.back', {}, { timeoutMs: 500 }).then(
+        () => true,
+        () => false,
+      );
+    expect(await until(back, 20_000)).toBe(true);
     await evil.close(0);
   });
 

@@ -16,8 +16,24 @@ import { askedDigest } from '../../src/wire/asked.js';
 import type { Check, DecisionRecord } from '../../src/wire/generated/messages.js';
 import { fromBody } from '../../src/wire/errors.js';
 import { header } from '../../src/wire/headers.js';
-import { publishing, requesting, say, settled, subscribing, type Attack } from '../support/hostile.js';
+import { publishing, say, settled, subscribing, type Attack } from '../support/hostile.js';
 import { pace, startTestMesh, until, type TestMesh } from '../support/mesh.js';
+
+/** Ask: the attack has succeeded when an answer comes. */
+function requesting(
+  name: string,
+  attacker: NatsConnection,
+  entitled: NatsConnection,
+  to: string,
+  body = '',
+): Attack {
+  const by = (nc: NatsConnection) => async () =>
+    await nc.request(to, body, { timeout: 400 }).then(
+      () => true,
+      () => false,
+    );
+  return { name: `broker: ${name}`, attempt: by(attacker), control: by(entitled) };
+}
 
 const POLICY = `version: 1
 roles:

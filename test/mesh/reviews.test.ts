@@ -6,6 +6,7 @@ import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Mesh, MeshError, TaskContext } from '../../src/agent/index.js';
+import type { CallPage } from '../../src/control/views/pages.js';
 import { tail } from '../../src/fabric/reader.js';
 import type { DecisionRecord, OutcomeRecord, ParkedRecord } from '../../src/wire/generated/messages.js';
 import { runGateway } from '../../src/gateway/run.js';
@@ -13,6 +14,7 @@ import { header } from '../../src/wire/headers.js';
 import { limits } from '../../src/wire/limits.js';
 import { newCallId } from '../../src/wire/ulid.js';
 import { person } from '../support/approvals.js';
+import { ask as view } from '../support/views.js';
 import { startTestMesh, until, type TestMesh } from '../support/mesh.js';
 
 const ask = (capability: string, more = '') => `ask: { capability: ${capability}, before: dispatch${more} }`;
@@ -37,14 +39,15 @@ rules:
     match: { capability: ['pay.transfer'] }
     reason: the law wants it
     effect: ask
-    ${ask('law.review', ', timeout: 500ms')}
+    ${ask('law.review', ', timeout: 10s')}
   - name: privacy
     match: { capability: ['pay.transfer'] }
     when: has(args.private)
     effect: ask
-    ${ask('law.privacy', ', timeout: 500ms, send: [labels]')}
+    ${ask('law.privacy', ', timeout: 10s, send: [labels]')}
   - { name: nobody-there, match: { capability: ['pay.nobody'] }, effect: ask, ${ask('law.nobody')} }
-  - { name: itself, match: { capability: ['pay.itself'] }, effect: ask, ${ask('both.review')} }
+  - { name: itself, match: { capability: ['pay.itself'] }, effect: ask, ${ask('both.review', ', timeout: 500ms')} }
+  - { name: quick, match: { capability: ['pay.quick'] }, effect: ask, ${ask('law.review', ', timeout: 300ms')} }
   - { name: patient, match: { capability: ['pay.patient'] }, effect: ask, ${ask('law.slow', ', timeout: 20s')} }
   - name: large
     match: { capability: ['pay.transfer'] }
@@ -54,7 +57,7 @@ rules:
   - name: clean
     match: { capability: ['report.>'] }
     effect: ask
-    ask: { capability: law.output, before: outcome, timeout: 1s }
+    ask: { capability: law.output, before: outcome, timeout: 10s }
   - name: slow
     match: { capability: ['slow.report'] }
     effect: ask
@@ -62,7 +65,7 @@ rules:
   - name: everything
     match: { labels: { watch: all } }
     effect: ask
-    ${ask('law.review', ', timeout: 500ms')}
+    ${ask('law.review', ', timeout: 10s')}
 `;
 
 interface Asked {
@@ -137,7 +140,15 @@ beforeAll(async () => {
   );
   me = await mesh.connect('me');
   const bank = await mesh.connect('bank', { concurrency: 3_000 });
-  for (const name of ['pay.transfer', 'pay.nobody', 'pay.itself', 'pay.look', 'pay.patient', 'pay.free']) {
+  for (const name of [
+    'pay.transfer',
+    'pay.nobody',
+    'pay.itself',
+    'pay.look',
+    'pay.patient',
+    'pay.quick',
+    'pay.free',
+  ]) {
     await bank.serve(name, (body) => (ran.push(body), { paid: true }));
   }
   await bank.serve('both.review', () => ({ allow: true }));
@@ -149,6 +160,8 @@ beforeAll(async () => {
     }
     return { text: body.text };
   });
+  const closed = { type: 'object', properties: {}, additionalProperties: false };
+  await bank.serve('report.odd', { output: closed }, () => ({ hidden: 1 }));
   await bank.serve('slow.report', (body) => (ran.push(body), body));
   const shop = await mesh.connect('shop', { concurrency: 100 });
   await shop.serve('shop.order', (body: object, ctx: TaskContext) => ctx.call('pay.transfer', body));
@@ -221,7 +234,6 @@ describe('before dispatch', () => {
   });
 
   test.each([
-    ['silence', { how: 'silent' }],
     ['an error', { how: 'throws' }],
     ['a truth of another kind', { say: true }],
     ['more than was asked', { say: { allow: true, force: true } }],
@@ -233,6 +245,12 @@ describe('before dispatch', () => {
     expect([error.code, error.status]).toEqual(['guard_unanswered', 'refused']);
     expect(error.details['rule']).toBe('sanctions');
     expect(ran.length).toBe(before);
+  });
+
+  test('silence is a no', async () => {
+    const error = await errorOf(me.call('pay.quick', { how: 'silent' }));
+    expect([error.code, error.details['rule']]).toEqual(['guard_unanswered', 'quick']);
+    expect(error.details['why']).toMatch(/no answer within 300 ms|expired|unknown/);
   });
 
   test('nobody offers it; and an agent that does it itself may not say that it may', async () => {
@@ -317,12 +335,12 @@ describe('an answer is for one question', () => {
     const first = me.call('pay.patient', { amount: 1 }, { id });
     const answer = await until(() => pending.shift());
     const again = await mesh.connect('me');
-    const second = again.call('pay.patient', { amount: 2 }, { id });
+    const second = codeOf(again.call('pay.patient', { amount: 2 }, { id }));
     const other = await until(() => pending.shift());
     expect(asked.findLast((one) => one.call === id)?.args).toEqual({ amount: 2 });
     answer({ allow: true });
     expect(await first).toEqual({ paid: true });
-    expect(await codeOf(second)).toBe('call_id_reused');
+    expect(await second).toBe('call_id_reused');
     other({ allow: true });
     expect(ran.slice(before)).toEqual([{ amount: 1 }]);
   });
@@ -390,6 +408,21 @@ describe('before the outcome', () => {
     const error = await errorOf(me.call('report.make', { text: 'hidden', fail: true }));
     expect(error.code).toBe('handler_failed');
     expect(JSON.stringify(error.toBody())).not.toContain('hidden');
+    const wrong = await errorOf(me.call('report.odd'));
+    expect(wrong.code).toBe('output_invalid');
+    expect(JSON.stringify(wrong.toBody())).not.toContain('hidden');
+  });
+
+  test('people see the review below the call, and what was said', async () => {
+    const call = await me.send('pay.transfer', { amount: 14, say: { allow: true, reason: 'fine' } });
+    await me.wait(call);
+    const page = await view<CallPage>(mesh.operator, 'view.operator.call', { call });
+    const [root, below] = page.calls.toSorted((a, b) => Number(b.asked ?? 0) - Number(a.asked ?? 0));
+    expect(root?.reviews).toMatchObject([{ rule: 'sanctions', by: 'law', allow: true, reason: 'fine' }]);
+    expect(below).toMatchObject({
+      ...{ from: 'gateway', capability: 'law.review', parent: `me.${call}`, status: 'completed' },
+      review: { of: `me.${call}`, rule: 'sanctions' },
+    });
   });
 });
 

@@ -36,9 +36,7 @@ export async function heard(
 /** Everything sent before has been routed: two round trips through the server, and one turn of the loop. */
 export async function settled(...connections: NatsConnection[]): Promise<void> {
   for (let i = 0; i < 2; i++) {
-    for (const nc of connections) {
-      await nc.flush();
-    }
+    await Promise.all(connections.map((nc) => nc.flush()));
     await new Promise((resolve) => setImmediate(resolve));
   }
 }
@@ -47,14 +45,19 @@ export async function settled(...connections: NatsConnection[]): Promise<void> {
 export async function say(
   nc: NatsConnection,
   subject: string,
-  body = '{}',
-  lines: Record<string, string> = {},
+  body: string | Uint8Array = '{}',
+  lines: Readonly<Record<string, string>> = {},
   reply?: string,
 ): Promise<void> {
+  nc.publish(subject, body, { headers: linesOf(lines), ...(reply === undefined ? {} : { reply }) });
+  await nc.flush();
+}
+
+/** Headers as the client has them. */
+export function linesOf(lines: Readonly<Record<string, string>>): ReturnType<typeof natsHeaders> {
   const h = natsHeaders();
   Object.entries(lines).forEach(([k, v]) => h.set(k, v));
-  nc.publish(subject, body, { headers: h, ...(reply === undefined ? {} : { reply }) });
-  await nc.flush();
+  return h;
 }
 
 /** A publish that only `entitled` may make. */
@@ -93,20 +96,4 @@ export function subscribing(
     attempt: by(attacker, queue?.attacker),
     control: by(entitled, queue?.entitled),
   };
-}
-
-/** A request to the broker's own API that only `entitled` may make: success is an answer. */
-export function requesting(
-  name: string,
-  attacker: NatsConnection,
-  entitled: NatsConnection,
-  subject: string,
-  body = '',
-): Attack {
-  const by = (nc: NatsConnection) => async () =>
-    await nc.request(subject, body, { timeout: 400 }).then(
-      () => true,
-      () => false,
-    );
-  return { name: `broker: ${name}`, attempt: by(attacker), control: by(entitled) };
 }

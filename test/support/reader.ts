@@ -160,15 +160,22 @@ export function cleanEnv(more: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
   };
 }
 
-/** Somebody in a new folder that holds nothing but the package. `leave` stops everything and removes the folder. */
-export function sitDown(stays: ReaderOptions['stays']): {
+/**
+ * Somebody in a new folder that holds nothing but the package. `leave` stops everything and removes the folder. `quick`:
+ * npx is one that starts what is installed and asks nothing else, for pages of many commands; others try the real one.
+ */
+export function sitDown(
+  stays: ReaderOptions['stays'],
+  quick = false,
+): {
   readonly reader: Reader;
   readonly folder: string;
   readonly leave: () => Promise<void>;
 } {
   const folder = mkdtempSync(join(tmpdir(), 'capmesh-page-'));
   install(folder);
-  const reader = new Reader({ folder, env: cleanEnv(), stays });
+  const env = quick ? cleanEnv({ PATH: pathWithQuickNpx(folder) }) : cleanEnv();
+  const reader = new Reader({ folder, env, stays });
   const leave = async (): Promise<void> => {
     await reader.stop();
     rmSync(folder, { recursive: true, force: true });
@@ -193,6 +200,14 @@ export function pathWithNats(folder: string, nats?: string): string {
   const command = nats ?? `node '${resolve('test/support/nats-command.mjs')}'`;
   writeFileSync(join(bin, 'nats'), `#!/bin/sh\nexec ${command} "$@"\n`);
   chmodSync(join(bin, 'nats'), 0o755);
+  return [bin, process.env['PATH'] ?? ''].join(delimiter);
+}
+
+function pathWithQuickNpx(folder: string): string {
+  const bin = join(folder, 'bin');
+  mkdirSync(bin);
+  writeFileSync(join(bin, 'npx'), '#!/bin/sh\nname=$1\nshift\nexec "node_modules/.bin/$name" "$@"\n');
+  chmodSync(join(bin, 'npx'), 0o755);
   return [bin, process.env['PATH'] ?? ''].join(delimiter);
 }
 

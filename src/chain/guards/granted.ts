@@ -11,13 +11,18 @@ import type { Guard } from '../verdict.js';
  * principal, each by its role or by the grant that it presented. Authority only narrows (D10), and a strong agent
  * cannot be used by a weak one.
  *
- * - Refuses with: grant_* (what is wrong with the grant), grant_exceeded, not_granted (naming the first who may not).
+ * - Refuses with: revoked (somebody in the chain was put out), grant_* (what is wrong with the grant), grant_exceeded,
+ *   not_granted (naming the first who may not).
  * - Needs: ticket, deadline.
  * - Proves: grants (those in force), byGrant; a grant with a deadline shortens deadlineMs.
  */
 export const granted: Guard = {
   name: 'granted',
   check(draft, world) {
+    const out = world.revoked.among(draft.chain, draft.root);
+    if (out !== undefined) {
+      throw meshError('revoked', { name: out });
+    }
     if (draft.review !== undefined) {
       return undefined; // the rule that asks for it lets it: the caller of what is reviewed has no say in this
     }

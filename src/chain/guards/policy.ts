@@ -44,7 +44,9 @@ export const policy: Guard = {
     const capability = draft.what;
     switch (verdict.effect) {
       case 'allow':
-        return bind(draft, [...verdict.asks, ...verdict.rules]) ?? askReviewers(draft, world, verdict.asks);
+        return verdict.asks.length === 0
+          ? bind(draft, verdict.rules)
+          : (bind(draft, [...verdict.asks, ...verdict.rules]) ?? askReviewers(draft, world, verdict.asks));
       case 'hold':
         return draft.approved === undefined
           ? holdBy(draft, world, verdict.rules)

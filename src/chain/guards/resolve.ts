@@ -49,7 +49,8 @@ function unknown(draft: Draft, world: World): Error {
   if (ageMs > limits.lifeMs) {
     return meshError('call_id_expired', { ageMs, lifeMs: limits.lifeMs });
   }
-  const known = [...world.registry.search('>')].map((e) => e.name);
+  // A name that somebody offered once is known, and is no help to whoever has just said it.
+  const known = [...world.registry.search('>')].map((e) => e.name).filter((name) => name !== draft.what);
   const near = nearNames(
     draft.what,
     known.filter((n) => world.policy.mayCall(draft.who, n)),

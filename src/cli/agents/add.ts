@@ -7,10 +7,10 @@ import { places } from '../../fabric/folder.js';
 import { asksIdentity } from '../../fabric/callout-conf.js';
 import { reloadServer } from '../../fabric/server.js';
 import { credentialsFile, mintUser, nkeyFile, readUsers, snippetFor, type User } from '../../fabric/users.js';
-import { meshError } from '../../wire/errors.js';
+import { MeshError, meshError } from '../../wire/errors.js';
 import type { SessionRole } from '../../wire/session-role.js';
 import type { Settings } from '../../domain/config/resolve.js';
-import { folderOf, runningState } from '../context.js';
+import { folderOf, runningState, type ContextOptions } from '../context.js';
 import { pathIn, readSettings, withSettings, type Flags } from '../settings.js';
 import { readState } from '../state.js';
 import { natsContext } from '../up/files.js';
@@ -66,6 +66,7 @@ async function add(name: string, options: AddOptions): Promise<void> {
   const dir = folderOf(settings);
   const server = serverOf(dir, settings);
   const serves = options.serves?.map(readCapability);
+  const known = readUsers(dir).some((one) => one.name === name);
   await mintUser(dir, { name, role: options.caller === true ? 'caller' : 'agent' });
   const user = readUsers(dir).find((one) => one.name === name);
   if (user === undefined) {
@@ -80,16 +81,30 @@ async function add(name: string, options: AddOptions): Promise<void> {
     await asOperator(context, [], (operator) => operator.command('register', admin));
   } else if (server.pid !== undefined) {
     await reloadServer(server.pid, join(dir, places.serverLog));
+    if (!known) {
+      await letIn(context, name);
+    }
   }
   natsContext(dir, server.url, name);
   // Whom identity lets in the server knows by name.
-  const known = asks ? name : user.publicKey;
-  const plain = serves && (await registerPlain(context, name, known, serves, options));
+  const shown = asks ? name : user.publicKey;
+  const plain = serves && (await registerPlain(context, name, shown, serves, options));
   const told = { ...server, told: asks || server.pid !== undefined };
   if (options.json === true) {
     sayJson({ ...facts(dir, told, user), ...plain });
   } else {
     say(...report(dir, told, user), ...(plain === undefined ? mayNothing(server, user) : where(plain)));
+  }
+}
+
+/** A name that was revoked has lost its key by that; with another one it may come again. */
+async function letIn(context: ContextOptions, name: string): Promise<void> {
+  try {
+    await asOperator(context, [], (operator) => operator.command('reinstate', { agent: name }));
+  } catch (err) {
+    if (!(err instanceof MeshError) || err.code !== 'not_found') {
+      throw err;
+    }
   }
 }
 

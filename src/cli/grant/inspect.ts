@@ -8,8 +8,10 @@ import { constraintText } from '../../domain/grants/arguments.js';
 import { GrantBook } from '../../domain/grants/book.js';
 import { readGrant } from '../../domain/grants/chain.js';
 import type { Claims } from '../../domain/grants/claims.js';
+import type { Link } from '../../domain/grants/token.js';
 import { ownerFiles } from '../../domain/owners/read.js';
 import { compilePolicy } from '../../domain/policy.js';
+import { asksIdentity } from '../../fabric/callout-conf.js';
 import { places, textIfAny } from '../../fabric/folder.js';
 import { readPolicyTexts } from '../../fabric/policy-files.js';
 import { readIssuer } from '../../fabric/issuer.js';
@@ -32,7 +34,7 @@ export function register(grant: Command): void {
   withSettings(grant.command('inspect <grant>'), 'data', 'policy')
     .summary('what stands in a grant, and whether it holds')
     .description(
-      'Show each link of a grant and judge it by the keys and the policy of the data folder. It asks nobody: what was revoked is known to gateways only.',
+      'Show each link of a grant and judge it by the keys and the policy of the data folder. It asks nobody: what was revoked is known to gateways only, and so are the keys of members where identity says who connects.',
     )
     .option('--json', 'print one JSON line')
     .addHelpText('after', HELP)
@@ -49,7 +51,7 @@ Exits with 0 when it holds, with 3 when it does not.`;
 function inspect(given: string, options: InspectOptions): void {
   const text = grantText(given);
   const links = readGrant(text);
-  const error = judge(text, links.at(-1)?.claims, options);
+  const error = judge(text, links, options);
   process.exitCode = error === undefined ? 0 : exitOfError(error);
   if (options.json === true) {
     const verdict = error === undefined ? { holds: true } : { holds: false, error: error.toBody() };
@@ -63,7 +65,7 @@ function inspect(given: string, options: InspectOptions): void {
   }
 }
 
-function judge(text: string, last: Claims | undefined, options: InspectOptions): MeshError | undefined {
+function judge(text: string, links: readonly Link[], options: InspectOptions): MeshError | undefined {
   const settings = readSettings({ ...options }, ['data', 'policy']);
   const dir = folderOf(settings);
   const file = pathIn(settings, 'policy') ?? join(dir, places.policy);
@@ -75,8 +77,11 @@ function judge(text: string, last: Claims | undefined, options: InspectOptions):
         : compilePolicy(written, file, readPolicyTexts(file, ownerFiles).files).issuers;
     const book = new GrantBook(() => issuers);
     book.setIssuer(MESH_ISSUER, readIssuer(dir)?.publicKey);
-    readUsers(dir).forEach(({ name, publicKey }) => book.setHolder(name, publicKey));
-    book.open(text, last?.delegatee ?? '', Date.now());
+    const keys = asksIdentity(dir)
+      ? links.map(({ claims }) => [claims.delegatee, claims.cnf.kid] as const) // the folder does not know them
+      : readUsers(dir).map(({ name, publicKey }) => [name, publicKey] as const);
+    keys.forEach(([name, key]) => book.setHolder(name, key));
+    book.open(text, links.at(-1)?.claims.delegatee ?? '', Date.now());
     return undefined;
   } catch (err) {
     return asMeshError(err, 'mesh grant inspect');

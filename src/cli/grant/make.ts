@@ -12,13 +12,16 @@ import {
   type Signer,
   type Terms,
 } from '../../domain/grants/sign.js';
+import { asksIdentity } from '../../fabric/callout-conf.js';
 import { textIfAny } from '../../fabric/folder.js';
 import { readIssuer } from '../../fabric/issuer.js';
 import { privateKeyOf, publicKeyOf } from '../../fabric/keys.js';
 import { credentialsFile, loadCredentials, readUsers } from '../../fabric/users.js';
 import { meshError } from '../../wire/errors.js';
-import { asToken } from '../../wire/names.js';
+import { asToken, type Token } from '../../wire/names.js';
+import { isSessionRole } from '../../wire/session-role.js';
 import { dataFolder } from '../context.js';
+import { asOperator } from '../operator.js';
 import { withSettings } from '../settings.js';
 import { note, paint, say, sayJson } from '../output.js';
 import { describeLink } from './inspect.js';
@@ -40,6 +43,11 @@ interface IssueOptions extends MakeOptions {
   readonly seed?: string;
 }
 
+interface DelegateOptions extends MakeOptions {
+  readonly as?: string;
+  readonly creds?: string;
+}
+
 /** Add both commands. */
 export function register(grant: Command): void {
   const issue = grant
@@ -58,14 +66,15 @@ export function register(grant: Command): void {
     .description(
       'Make a grant from one you hold, signed with your own key: the same or less, for somebody else. What is not said is as in the grant; only --root must be said again.',
     )
-    .requiredOption('--as <name>', 'who holds the grant: a name with credentials in the data folder');
+    .option('--as <name>', 'who holds the grant: a name with credentials in the data folder')
+    .option('--creds <file>', 'the same by its credentials file');
   makeOptions(termOptions(delegate)).addHelpText('after', DELEGATE_HELP).action(delegateCommand);
 }
 
 function makeOptions(command: Command): Command {
   return withSettings(command, 'data')
     .requiredOption('--to <name>', 'the member who may use it')
-    .option('--key <nkey>', 'public nkey of that member (default: the one in the data folder)')
+    .option('--key <nkey>', 'public nkey of that member (default: the one that the mesh knows)')
     .option('--out <file>', 'write the grant to a file that only you can read')
     .option('--json', 'print one JSON line');
 }
@@ -80,13 +89,13 @@ Examples:
 const DELEGATE_HELP = `
 Examples:
   $ mesh grant delegate @planner.grant --as planner --to clerk --can stock.read --root > clerk.grant
-  $ mesh grant delegate @planner.grant --as planner --to clerk --do read --life 5m --json
+  $ mesh grant delegate @planner.grant --creds planner.creds.json --to clerk --do read --life 5m --json
 
 The grant is its text, @file, or - for stdin. On another machine the key of the member is given with --key.`;
 
 async function issueCommand(options: IssueOptions): Promise<void> {
   const dir = dataFolder(options.data, options.config);
-  const holder = holderOf(dir, options);
+  const holder = await holderOf(dir, options);
   const given = termsOf(options, Date.now());
   if (given.can === undefined) {
     throw meshError('usage', { why: 'a grant needs --can' });
@@ -99,12 +108,16 @@ async function issueCommand(options: IssueOptions): Promise<void> {
 
 const DEFAULTS = { actions: ['read'], depth: 0, root: false };
 
-async function delegateCommand(given: string, options: MakeOptions & { readonly as: string }): Promise<void> {
+async function delegateCommand(given: string, options: DelegateOptions): Promise<void> {
   const dir = dataFolder(options.data, options.config);
-  const file = credentialsFile(dir, options.as);
+  const { as, creds } = options;
+  if ((as === undefined) === (creds === undefined)) {
+    throw meshError('usage', { why: 'say who holds the grant: --as or --creds' });
+  }
+  const file = creds ?? credentialsFile(dir, as ?? '');
   const signer = signerOf(loadCredentials(file).seed, file);
   tell(
-    await delegateGrant(signer, grantText(given), holderOf(dir, options), termsOf(options, Date.now())),
+    await delegateGrant(signer, grantText(given), await holderOf(dir, options), termsOf(options, Date.now())),
     options,
   );
 }
@@ -131,15 +144,28 @@ function signerOf(seed: string, where: string): Signer {
   return { key: privateKeyOf(seed, where), publicKey: publicKeyOf(seed, where) };
 }
 
-function holderOf(dir: string, { to, key }: MakeOptions): Holder {
+async function holderOf(dir: string, { to, key, config }: MakeOptions): Promise<Holder> {
   const name = asToken(to, '--to');
-  const publicKey = key ?? readUsers(dir).find((user) => user.name === name)?.publicKey;
+  const publicKey = key ?? (await keyOf(dir, name, config));
   if (publicKey === undefined) {
     throw meshError('usage', {
       why: `${name} is no user of ${dir}: add it, or give its public key with --key`,
     });
   }
   return { name, publicKey };
+}
+
+/** Where identity says who connects, its register knows the keys, and not the folder. */
+async function keyOf(dir: string, name: Token, config: string | undefined): Promise<string | undefined> {
+  const listed = readUsers(dir).find((user) => user.name === name);
+  if (!asksIdentity(dir) || (listed !== undefined && !isSessionRole(listed.role))) {
+    return listed?.publicKey;
+  }
+  const options = { data: dir, ...(config === undefined ? {} : { config }) };
+  const member = await asOperator(options, [], (operator) =>
+    operator.command<{ key?: string }>('member', { agent: name }),
+  );
+  return member.key;
 }
 
 function tell({ text, claims }: Signed, { out, json }: MakeOptions): void {

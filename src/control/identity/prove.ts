@@ -45,8 +45,10 @@ export async function prove(judges: Judges, presented: Presented): Promise<Prove
     await refuseTaken(judges.register, proof.name);
   }
   // Last, so that a revocation made meanwhile counts.
-  if (await judges.register.isRevoked(proof.name)) {
-    throw meshError('revoked', { name: proof.name });
+  for (const name of presented.nkey === undefined ? [proof.name] : [proof.name, presented.nkey]) {
+    if (await judges.register.isRevoked(name)) {
+      throw meshError('revoked', { name });
+    }
   }
   const sessionMs = judges.rules.sessionMs * (1 - Math.random() * SPREAD);
   return { ...proof, untilMs: Math.min(proof.untilMs, Date.now() + sessionMs) };

@@ -4,18 +4,21 @@
  * - `name.{name}` says which key has the name; a name without a key is a part of the mesh.
  * - `key.{key}` leads from a key to its name. It counts only while the name has that key.
  * - `enrol.{digest}` is a token that somebody may use once.
- * - `revoked.{name}` keeps a name out, whatever it proves.
+ * - `revoked.{name}` keeps a name out, whatever it proves; with an instant, only what it began up to then.
+ * - `revoked.{key}` keeps a key out for good.
  */
 import type { IdentityStore } from '../../fabric/identity-store.js';
+import type { RevokedName } from '../../fabric/identity-watch.js';
 import { meshError } from '../../wire/errors.js';
 import type { Role } from '../../wire/generated/permissions.js';
+import { limits } from '../../wire/limits.js';
 import { isSessionRole, type Identified, type SessionRole } from '../../wire/session-role.js';
 
 /** A user that is registered. */
 export interface Registered {
   readonly name: string;
   readonly role: Role;
-  /** Public nkey; missing for a part of the mesh, whose key the server has. */
+  /** Public nkey; missing for a part of the mesh, whose key the server has, and when the key was revoked. */
   readonly key?: string | undefined;
 }
 
@@ -74,29 +77,41 @@ export class Register {
     return (await this.#store.get(`name.${name}`))?.value as NameRecord | undefined;
   }
 
-  /** Take the key from its name; the name can be enrolled again. Throws `key_unknown`. */
-  async dropKey(key: string): Promise<Identified> {
-    const owner = await this.ofKey(key);
-    await this.#store.remove(`key.${key}`);
-    return owner;
-  }
-
   /** Keep a name out from now on. */
   async revoke(name: string, by: string): Promise<void> {
     await this.#store.put(`revoked.${name}`, { atMs: Date.now(), by });
   }
 
-  /** Let it in again. Throws `not_found` when it was not revoked. */
-  async reinstate(name: string): Promise<void> {
+  /** Keep a key out for good, and with it what its name began until now. The name may be given another key. */
+  async revokeKey(name: string, key: string, by: string): Promise<void> {
+    await this.#store.put(`revoked.${key}`, { atMs: Date.now(), by });
+    const record = await this.ofName(name);
+    if (record?.key === key) {
+      await this.#store.put(`name.${name}`, { role: record.role });
+    }
+    if (!(await this.isRevoked(name))) {
+      await this.#endUntilNow(name, by);
+    }
+  }
+
+  /** Let it in again; what it began before stays out. Throws `not_found` when it was not revoked. */
+  async reinstate(name: string, by: string): Promise<void> {
     if (!(await this.isRevoked(name))) {
       throw meshError('not_found', { what: 'the revocation of', name });
     }
-    await this.#store.remove(`revoked.${name}`);
+    await this.#endUntilNow(name, by);
   }
 
-  /** Is the name kept out? */
-  async isRevoked(name: string): Promise<boolean> {
-    return (await this.#store.get(`revoked.${name}`)) !== undefined;
+  #endUntilNow(name: string, by: string): Promise<boolean> {
+    const atMs = Date.now();
+    const ttlSeconds = limits.revokedPastMs / 1_000;
+    return this.#store.put(`revoked.${name}`, { atMs, by, untilMs: atMs }, { ttlSeconds });
+  }
+
+  /** Is the name, or the key, kept out? */
+  async isRevoked(nameOrKey: string): Promise<boolean> {
+    const record = (await this.#store.get(`revoked.${nameOrKey}`))?.value as RevokedName | undefined;
+    return record !== undefined && record.untilMs === undefined;
   }
 
   /** Let whoever has the token of this digest enrol, once. Throws `revoked`, `name_taken`. */
@@ -115,7 +130,7 @@ export class Register {
 
   /**
    * Use an enrolment token with a key: of several that try, one wins. The winner may try again, should the answer have
-   * got lost. Throws `enrolment_invalid`.
+   * got lost. Throws `enrolment_invalid`, `revoked` for a key that was.
    */
   async enrol(digest: string, key: string): Promise<Identified> {
     const stored = await this.#store.get(`enrol.${digest}`);
@@ -126,6 +141,9 @@ export class Register {
     const { name, role, untilMs, usedBy } = enrolment;
     if (untilMs <= Date.now()) {
       throw meshError('enrolment_invalid', { why: 'it has ended' });
+    }
+    if (await this.isRevoked(key)) {
+      throw meshError('revoked', { name: key });
     }
     if (usedBy !== undefined && usedBy !== key) {
       throw meshError('enrolment_invalid', { why: 'it was used' });

@@ -50,7 +50,11 @@ async function readTree(control: Control, budget: Budget, { root, key }: Located
       break;
     }
   }
-  return tree;
+  // What reviewing agents were asked before the root was decided was decided earlier.
+  const [birth] = tree.get(root)?.decisions[0]?.record.reviews === undefined ? [] : startsOf(root, undefined);
+  const whole =
+    birth === undefined ? tree : await readFrom(control, budget, { start: birth, lastSeq, root, key });
+  return whole.has(root) ? whole : tree;
 }
 
 interface Reading {

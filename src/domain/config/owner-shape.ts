@@ -24,7 +24,7 @@ const path: Text = {
   expected: 'a path from the folder of this file',
   pattern: /^[^\0\n]{1,256}$/,
 };
-const effect: Choice<Effect> = { is: 'choice', of: ['allow', 'deny', 'hold'] };
+const effect: Choice<Effect> = { is: 'choice', of: ['allow', 'deny', 'hold', 'ask'] };
 
 /** One owner. `pattern` is that of a capability, `role` the name of a role. */
 export function ownerShape(pattern: Text, role: Text) {
@@ -51,6 +51,10 @@ export function ownerShape(pattern: Text, role: Text) {
       approvers: field<List<Text>>(
         { is: 'list', of: role },
         'Roles of this file that its rules may name as approvers, beside its own. Default: none.',
+      ),
+      reviewers: field<List<Text>>(
+        { is: 'list', of: pattern },
+        'Patterns of the capabilities that its rules may ask, beside its own. Default: none.',
       ),
       mayRoot: field<Flag>(
         { is: 'flag' },

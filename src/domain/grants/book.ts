@@ -39,7 +39,8 @@ interface Proven extends OpenedGrant {
 }
 
 /** What was revoked: the id of a link, or all that a holder held until an instant. */
-export type Revocation = { readonly id: string } | { readonly holder: string; readonly untilMs: number };
+export type Revocation =
+  { readonly id: string; readonly atMs: number } | { readonly holder: string; readonly untilMs: number };
 
 /** The book. */
 export class GrantBook {
@@ -48,7 +49,8 @@ export class GrantBook {
   readonly #issuersOfMesh = new Map<string, string>();
   readonly #issuers: () => Issuers;
   readonly #holders = new Map<string, string>();
-  readonly #ids = new Set<string>();
+  /** When each was revoked (epoch ms). */
+  readonly #ids = new Map<string, number>();
   readonly #until = new Map<string, number>();
   readonly #proven = new TwoGenerations<string, Proven>(limits.grantsCached);
   #version = 0;
@@ -74,11 +76,23 @@ export class GrantBook {
   /** From now on this is revoked, and all that was derived from it. */
   revoke(what: Revocation): void {
     if ('id' in what) {
-      this.#ids.add(what.id);
+      this.#ids.set(what.id, what.atMs);
+      this.#forgetOver(what.atMs);
     } else {
       this.#until.set(what.holder, Math.max(what.untilMs, this.#until.get(what.holder) ?? 0));
     }
     this.#version++;
+  }
+
+  /** When there are many: what was revoked so long ago that no grant is left that it could be about. */
+  #forgetOver(nowMs: number): void {
+    if (this.#ids.size > limits.revocations && this.#ids.size % 1_000 === 0) {
+      for (const [id, atMs] of this.#ids) {
+        if (atMs < nowMs - limits.revocationMs) {
+          this.#ids.delete(id);
+        }
+      }
+    }
   }
 
   /** Was anything revoked yet? */
@@ -151,12 +165,16 @@ export class GrantBook {
   #check({ links, kid }: Proven): void {
     links.forEach(({ jti, delegatee, cnf, iat }, i) => {
       const link = i + 1;
+      const key = this.#holders.get(delegatee);
+      if (key !== undefined && key !== cnf.kid) {
+        const why = 'it has another key now';
+        throw meshError('grant_holder', { link, who: delegatee, dimension: 'key', why });
+      }
       if (this.#isRevoked(jti, delegatee, iat)) {
         throw revokedError(link, jti);
       }
-      const key = this.#holders.get(delegatee);
-      if (key !== cnf.kid) {
-        const why = key === undefined ? 'the mesh knows no key of that name' : 'it has another key now';
+      if (key === undefined) {
+        const why = 'the mesh knows no key of that name';
         throw meshError('grant_holder', { link, who: delegatee, dimension: 'key', why });
       }
     });
@@ -178,9 +196,8 @@ export class GrantBook {
   }
 }
 
-/** `fate`: what became of the task, when there was one. */
-export function revokedError(link: number, id: string, fate = ''): MeshError {
-  return meshError('grant_revoked', { link, id, dimension: 'revocation', fate });
+function revokedError(link: number, id: string): MeshError {
+  return meshError('grant_revoked', { link, id, dimension: 'revocation' });
 }
 
 function digestOf(text: string): string {

@@ -165,6 +165,20 @@ function refuseRule(team: Team, rule: Partial<RuleSource>, where: string, refuse
   if (effect === 'hold') {
     refuseHold(team, rule, where, refuse);
   }
+  refuseAsk(team, rule, where, refuse);
+}
+
+/** To ask is to have something run, whatever the callers of the reviewed call may. */
+function refuseAsk(team: Team, { ask: whom }: Partial<RuleSource>, where: string, refuse: Refuse): void {
+  const { capabilities = [], reviewers = [] } = team.limits;
+  const allowed = [...capabilities, ...reviewers];
+  const asked = whom?.capability;
+  if (asked !== undefined && !allowed.some((one) => covers(one, asked))) {
+    refuse(
+      `${where}.ask.capability`,
+      `it may not ask ${asked} (allowed: ${list(allowed)}): ask another, ${ask(team, 'reviewers')}`,
+    );
+  }
 }
 
 function refuseHold(team: Team, rule: Partial<RuleSource>, where: string, refuse: Refuse): void {

@@ -54,12 +54,14 @@ const loops = new Set(['all', 'exists', 'exists_one']);
 export class Meter {
   /** Made once: a loop that swallows it may meet it for each of its entries. */
   readonly #tooMuch = new Error(`the rules take more than ${limits.ruleWork} steps for this call`);
+  /** Steps that a call has. */
+  most: number = limits.ruleWork;
   #left = 0;
   #perArgs = 0;
 
   /** A call begins: a step that reads all of the body again costs more, the larger it is. */
   start(bodyBytes: number): void {
-    this.#left = limits.ruleWork;
+    this.#left = this.most;
     this.#perArgs = Math.ceil(bodyBytes / 64);
   }
 

@@ -22,6 +22,21 @@ export function startCall(bodyBytes: number): void {
   meter.start(bodyBytes);
 }
 
+/** Judge with fewer steps for the call; `tooMuch`: they did not suffice, so what was said does not count. */
+export function boundedBy<T>(
+  steps: number,
+  judgeCall: () => T,
+): { readonly said: T; readonly tooMuch: boolean } {
+  meter.most = steps;
+  try {
+    meter.start(0);
+    const said = judgeCall();
+    return { said, tooMuch: meter.spent };
+  } finally {
+    meter.most = limits.ruleWork;
+  }
+}
+
 /** Compiled patterns, those of all policies: they are the same in most of them. */
 const patternCache = new Map<string, RE2JS>();
 

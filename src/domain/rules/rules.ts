@@ -19,6 +19,8 @@ export type RulesOf = Readonly<Record<Effect, readonly Rule[]>> & {
   readonly any: boolean;
 };
 
+const NONE: readonly Rule[] = [];
+
 /** Roles of a member, as the rules of an owner see them. */
 type RolesOf = (member: string, owner: string | undefined) => readonly string[];
 
@@ -92,7 +94,7 @@ export class Rules {
         by.forEach((rule) => granting.add(rule));
       }
       const held = hold.filter(applies);
-      const asks = call.review === true ? [] : ask.filter(applies);
+      const asks = call.review === true || ask.length === 0 ? NONE : ask.filter(applies);
       const bound = allow.filter((rule) => rule.obligations !== undefined && applies(rule));
       bound.forEach((rule) => granting.add(rule));
       return held.length > 0

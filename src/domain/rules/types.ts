@@ -53,10 +53,10 @@ export interface RuleSource {
   readonly count?: number;
   /** hold: how long it may wait for them, in ms; default: until the deadline of the call. */
   readonly expires?: number;
-  /** The owner whose file it stands in, which begins its name; missing: the mesh owner. */
-  readonly owner?: string;
   /** ask: whom. */
   readonly ask?: AskSource;
+  /** The owner whose file it stands in, which begins its name; missing: the mesh owner. */
+  readonly owner?: string;
 }
 
 /** A compiled rule. */

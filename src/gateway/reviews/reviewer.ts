@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto';
 import type { Msg } from '../../fabric/connection.js';
 import { freshInbox, headersOf } from '../../fabric/raw.js';
 import {
-  partial,
+  parties,
   questionOf,
   readAnswer,
   REVIEWER,
@@ -77,30 +77,42 @@ export class Reviewer {
     const { ask, reviewed, digest, bornMs, deadlineMs } = question;
     const now = Date.now();
     const { rule, capability } = ask;
-    const not = partial(reviewed);
+    const not = parties(reviewed);
     const nobody = this.#nobody(capability, not);
     if (nobody !== undefined) {
       return Promise.resolve({ rule, capability, allow: false, unanswered: nobody, at: now });
     }
     const id = reviewId(this.#core.ring, digest, rule, bornMs, now);
     const until = Math.min(now + ask.timeoutMs, deadlineMs);
+    if (until <= now) {
+      return Promise.resolve({ rule, capability, ...no('there is no time left'), at: now });
+    }
     return new Promise((resolve) => {
       const token = randomBytes(12).toString('hex');
       let polls: NodeJS.Timeout | undefined;
       const end = (said: Said): void => {
         clearTimeout(timer);
-        clearInterval(polls);
+        clearTimeout(polls);
         if (this.#asked.delete(token)) {
           resolve({ rule, capability, call: `${REVIEWER}.${id}`, ...said, at: Date.now() });
         }
       };
-      const late = `no answer within ${Math.max(0, until - now)} ms`;
-      const timer = setTimeout(() => end(no(late)), until - now);
+      let delay: number = limits.askPollMs;
       const poll = (): void => {
-        polls ??= setInterval(() => void this.#look(id, end), limits.askPollMs);
+        polls ??= setTimeout(() => {
+          polls = undefined;
+          delay = Math.min(2 * delay, limits.askPollMaxMs);
+          void this.#look(id, end).finally(() => (this.#asked.has(token) ? poll() : undefined));
+        }, delay);
       };
+      const late = `no answer within ${until - now} ms`;
+      const timer = setTimeout(() => end(no(late)), until - now);
       this.#asked.set(token, { id, end, poll });
-      this.#offer(question, { id, until, not, reply: `${this.#inbox}.${token}`, poll });
+      try {
+        this.#offer(question, { id, until, not, reply: `${this.#inbox}.${token}`, poll });
+      } catch (err) {
+        end(no(`it could not be asked: ${String(err)}`));
+      }
     });
   }
 

@@ -1,17 +1,19 @@
 /**
  * An interceptor: a process that judges one stage of the chain for all gateways that ask. It has a user of its own, which
- * may publish answers of this stage and read policy, cards and keys of grants. Any number may run; each question goes to
+ * may publish answers of this stage and read policy, cards, keys of grants and who was put out. Any number may run; each question goes to
  * one of them.
  */
 import { connectBroker, followConnection, leaveBroker, type Msg } from '../../fabric/connection.js';
 import { watchCards } from '../../fabric/cards.js';
 import { watchGrants } from '../../fabric/grants.js';
+import { watchRevoked } from '../../fabric/identity-watch.js';
 import { stageRing } from '../../fabric/keyring.js';
 import { headersOf } from '../../fabric/raw.js';
 import { send } from '../../fabric/sender.js';
 import type { NatsConnection } from '../../fabric/connection.js';
 import type { World } from '../../chain/draft.js';
 import { GrantBook } from '../../domain/grants/book.js';
+import { RevokedNames } from '../../domain/revoked.js';
 import { Registry } from '../../domain/registry.js';
 import { Roster } from '../../domain/roster.js';
 import { Router } from '../../domain/routing.js';
@@ -28,7 +30,8 @@ import { isToken, type Token } from '../../wire/names.js';
 import { isStage, STAGES, type Stage } from '../../wire/stages.js';
 import type { Policy } from '../../domain/policy.js';
 import { firstPolicy, followPolicy } from '../policy.js';
-import { note } from '../revoked.js';
+import { note } from '../authority.js';
+import { isBlind } from '../fallen.js';
 import { answer } from './answer.js';
 
 /** How to run an interceptor. `seed` is the nkey of the user that has the name of the stage. */
@@ -54,6 +57,7 @@ interface Own extends World {
   readonly nc: NatsConnection;
   readonly log: Log;
   policy: Policy;
+  knowsRevokedMs: () => number;
 }
 
 interface Counts {
@@ -75,7 +79,7 @@ export async function runInterceptor(options: InterceptorOptions): Promise<Runni
   const nc = await connectBroker({ url, name: stage, seed });
   const connected = followConnection(nc);
   const own = await worldOf(nc, stage, log);
-  const stops = [await followPolicy(own), await followCards(own), await followKeys(own)];
+  const stops = [await followPolicy(own), await followCards(own), await followRevoked(own)];
   const counts: Counts = { verdicts: new Map(), time: new Histogram(true) };
   const at = subject.check({ stage: own.name, gateway: '*' as Token });
   const callback = (err: unknown, msg: Msg) => (err === null ? hear(own, stage, counts, msg) : undefined);
@@ -102,7 +106,9 @@ async function worldOf(nc: NatsConnection, stage: Stage, log: Log): Promise<Own>
   const router = new Router(registry, new Roster(() => '' as Token), () => 'round-robin');
   const grants = new GrantBook(() => own.policy.issuers);
   const name = stage as string as Token;
-  const own: Own = { name, nc, log, ring, policy, registry, router, grants };
+  const revoked = new RevokedNames();
+  const knowsRevokedMs = () => -Infinity; // until it watches
+  const own: Own = { name, nc, log, ring, policy, registry, router, grants, revoked, knowsRevokedMs };
   return own;
 }
 
@@ -121,9 +127,16 @@ async function followCards({ nc, registry, log }: Own): Promise<() => void> {
   return () => cards.stop();
 }
 
-async function followKeys({ nc, grants }: Own): Promise<() => void> {
-  const watch = await watchGrants(nc, (change) => note(grants, change));
-  return () => watch.stop();
+async function followRevoked(own: Own): Promise<() => void> {
+  const grants = await watchGrants(own.nc, (change) => note(own.grants, change));
+  const names = await watchRevoked(own.nc, (name, record) =>
+    record === undefined ? own.revoked.remove(name) : own.revoked.put(name, record.untilMs),
+  );
+  own.knowsRevokedMs = () => Math.min(grants.provenMs(), names.provenMs());
+  return () => {
+    grants.stop();
+    names.stop();
+  };
 }
 
 function hear(own: Own, stage: Stage, { verdicts, time }: Counts, msg: Msg): void {
@@ -131,8 +144,8 @@ function hear(own: Own, stage: Stage, { verdicts, time }: Counts, msg: Msg): voi
   const text = headersOf(msg).get(header.check);
   const p = parse.check(msg.subject);
   const check = text === undefined || p === undefined ? undefined : readCheck(text);
-  // What the server writes has no such header, and is no question.
-  if (text === undefined || p === undefined || check === undefined) {
+  // What the server writes has no such header, and is no question. Who cannot see what was revoked says nothing (D10).
+  if (text === undefined || p === undefined || check === undefined || isBlind(own)) {
     return;
   }
   const said = answer(stage, own, { check, body: msg.data, digest: askedDigest(text, msg.data) });

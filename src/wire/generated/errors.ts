@@ -282,7 +282,7 @@ export const errorTable = {
   revoked: {
     class: 'authority',
     retry: 'never',
-    message: '{name} has been revoked',
+    message: '{name} has been revoked{fate}',
     help: 'Ask the operator. mesh agents reinstate undoes it.',
   },
   grant_unreadable: {

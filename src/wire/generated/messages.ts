@@ -19,6 +19,10 @@ export interface Admin {
    */
   user?: string;
   /**
+   * Its key, when only that is revoked (revoke).
+   */
+  key?: string;
+  /**
    * Its role (register, enrol).
    */
   role?: 'caller' | 'agent' | 'viewer';
@@ -63,15 +67,19 @@ export interface Admin {
    */
   dry?: boolean;
   /**
-   * The text of a policy file (policy).
+   * The text of a policy file (policy, shadow).
    */
   policy?: string;
   /**
-   * Texts of the files of its owners, by their paths as the policy writes them (policy).
+   * Texts of the files of its owners, by their paths as the policy writes them (policy, shadow).
    */
   files?: {
     [k: string]: string;
   };
+  /**
+   * Part of the calls that is judged by the candidate (shadow).
+   */
+  share?: number;
 }
 
 /**

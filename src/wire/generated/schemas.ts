@@ -23,6 +23,11 @@ export const schemas = {
         maxLength: 128,
         description: 'Public nkey of its user.',
       },
+      key: {
+        type: 'string',
+        pattern: '^U[A-Z2-7]{55}$',
+        description: 'Its key, when only that is revoked (revoke).',
+      },
       role: {
         enum: ['caller', 'agent', 'viewer'],
         description: 'Its role (register, enrol).',
@@ -82,7 +87,7 @@ export const schemas = {
       policy: {
         type: 'string',
         maxLength: 393216,
-        description: 'The text of a policy file (policy).',
+        description: 'The text of a policy file (policy, shadow).',
       },
       files: {
         type: 'object',
@@ -94,7 +99,14 @@ export const schemas = {
           maxLength: 393216,
         },
         maxProperties: 64,
-        description: 'Texts of the files of its owners, by their paths as the policy writes them (policy).',
+        description:
+          'Texts of the files of its owners, by their paths as the policy writes them (policy, shadow).',
+      },
+      share: {
+        type: 'number',
+        exclusiveMinimum: 0,
+        maximum: 1,
+        description: 'Part of the calls that is judged by the candidate (shadow).',
       },
     },
     required: [],

@@ -126,7 +126,7 @@ export const buckets = {
   mesh_identity: {
     maxBytes: 33554432,
     markerTtlMs: 60000,
-    why: 'Keys of users (key.{key}, name.{name}), enrolment tokens by digest, names that are revoked.',
+    why: 'Keys of users (key.{key}, name.{name}), enrolment tokens by digest, names and keys that are revoked (revoked.{name or key}).',
   },
   mesh_policy: {
     maxBytes: 4194304,
@@ -136,7 +136,7 @@ export const buckets = {
   mesh_grants: {
     maxBytes: 67108864,
     markerTtlMs: 60000,
-    why: 'What grants are judged by: public keys of members (holder.{name}) and issuers (issuer.{name}), what was revoked (revoked.id.{id}, revoked.holder.{name}), all written by control only; and the texts of grants that gateways keep for their holders (introduced.{digest}).',
+    why: 'What grants are judged by: public keys of members (holder.{name}) and issuers (issuer.{name}), what was revoked (revoked.id.{id}, revoked.holder.{name}; each until no such grant can be left), all written by control only; and the texts of grants that gateways keep for their holders (introduced.{digest}).',
   },
 } as const satisfies Record<string, BucketSpec>;
 

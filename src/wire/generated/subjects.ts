@@ -309,6 +309,14 @@ export const subject = {
   },
 
   /**
+   * `mesh.v1.shadow`
+   * Each gateway that judges by a candidate policy answers what it counted.
+   */
+  shadow(): string {
+    return `mesh.v1.shadow`;
+  },
+
+  /**
    * `mesh.v1.admin.{from}.{what}`
    * An operator command (register, enrol, revoke or forget an agent; replay or discard a dead call, release or cancel a parked one); the reply says what was done.
    */
@@ -357,6 +365,7 @@ export const pattern = {
   wake: 'mesh.v1.wake',
   replay: 'mesh.v1.replay',
   open: 'mesh.v1.open',
+  shadow: 'mesh.v1.shadow',
   admin: 'mesh.v1.admin.*.*',
 } as const;
 
@@ -710,6 +719,14 @@ export const parse = {
    */
   open(subject: string): Record<never, string> | undefined {
     return subject === 'mesh.v1.open' ? {} : undefined;
+  },
+
+  /**
+   * `mesh.v1.shadow`
+   * Each gateway that judges by a candidate policy answers what it counted.
+   */
+  shadow(subject: string): Record<never, string> | undefined {
+    return subject === 'mesh.v1.shadow' ? {} : undefined;
   },
 
   /**

@@ -103,10 +103,13 @@ function refusalOf(act: () => unknown): string {
     act();
     return 'accepted';
   } catch (err) {
-    const { link, dimension } = err instanceof MeshError ? err.details : {};
-    return err instanceof MeshError && typeof link === 'number' && typeof dimension === 'string'
-      ? err.code
-      : String(err);
+    if (!(err instanceof MeshError)) {
+      return String(err);
+    }
+    const { link, dimension } = err.details;
+    const names = typeof link === 'number' && typeof dimension === 'string';
+    // Cut to 43 characters it reads as a digest, which has no links.
+    return names || err.code === 'grant_unknown' ? err.code : String(err);
   }
 }
 

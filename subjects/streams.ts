@@ -207,6 +207,7 @@ export const brokerRights = {
       '$JS.API.CONSUMER.INFO.KV_mesh_identity.>',
       '$JS.API.CONSUMER.MSG.NEXT.KV_mesh_identity.>',
       '$JS.API.CONSUMER.DELETE.KV_mesh_identity.>',
+      '$SYS.REQ.USER.INFO', // mesh doctor asks what it may do
     ],
     subscribe: ['_INBOX.{me}.>'],
   },

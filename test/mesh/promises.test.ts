@@ -148,14 +148,15 @@ describe('no policy, no work (D10)', () => {
 
   test('a gateway does not start without a policy, or with a broken one; those that run keep theirs', async () => {
     const control = await mesh.broker('control');
-    const write = async (text: string): Promise<void> => {
-      control.publish(
-        '$KV.mesh_policy.live',
-        JSON.stringify({ v: 1, text, digest: text, followed: '', at: 0 }),
-      );
+    const write = async (stored: object): Promise<void> => {
+      const more = { digest: 'broken', followed: '', at: 0 };
+      control.publish('$KV.mesh_policy.live', JSON.stringify({ ...stored, ...more }));
       await control.flush();
     };
-    await write('version: 1\nroles: [');
+    await write({ v: 1, text: 'version: 1' }); // as an older control wrote it
+    await expect(runGateway(mesh.as('gateway'))).rejects.toMatchObject({ code: 'config_missing' });
+    const unclear = { name: 'odd', effect: 'deny', reason: 'none', when: 'nobody.knows(' };
+    await write({ v: 2, data: { rules: [unclear] } });
     await expect(runGateway(mesh.as('gateway'))).rejects.toMatchObject({ code: 'config_invalid' });
     await mesh.operator.request('$JS.API.STREAM.PURGE.KV_mesh_policy');
     await expect(runGateway(mesh.as('gateway'))).rejects.toMatchObject({ code: 'config_missing' });

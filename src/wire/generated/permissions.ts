@@ -169,6 +169,7 @@ export const permissions: Readonly<Record<Role, PermissionSet>> = {
       '$JS.API.CONSUMER.INFO.KV_mesh_identity.>',
       '$JS.API.CONSUMER.MSG.NEXT.KV_mesh_identity.>',
       '$JS.API.CONSUMER.DELETE.KV_mesh_identity.>',
+      '$SYS.REQ.USER.INFO',
     ],
     subscribe: ['mesh.v1.check.{me}.* interceptor', '_INBOX.{me}.>'],
   },

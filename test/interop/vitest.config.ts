@@ -7,7 +7,14 @@ import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config
 import { prepareTools } from './tools.js';
 
 /** What depends on how the server behaves: acknowledgements, permissions, queue groups, republishing, crashes. */
-const ON_THE_SERVER = ['call', 'promises', 'instances', 'hostile', 'micro', 'server-crash'];
+const ON_THE_SERVER = [
+  'hostile/hostile',
+  'mesh/call',
+  'mesh/promises',
+  'mesh/instances',
+  'mesh/micro',
+  'mesh/server-crash',
+];
 
 const tools = prepareTools();
 /** Two files at a time: they wait for servers, clients and limits more than they work. */
@@ -39,10 +46,7 @@ if (tools.go !== undefined) {
       test: {
         ...common,
         name: `nats-server ${serverVersion}`,
-        include: [
-          'test/interop/newest/*.test.ts',
-          ...ON_THE_SERVER.map((name) => `test/mesh/${name}.test.ts`),
-        ],
+        include: ['test/interop/newest/*.test.ts', ...ON_THE_SERVER.map((name) => `test/${name}.test.ts`)],
         provide: { tools },
         env: { PATH: [serverFolder, process.env['PATH'] ?? ''].join(delimiter) },
         sequence: { groupOrder: 1 },

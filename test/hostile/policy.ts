@@ -14,6 +14,7 @@ export const USERS: TestUsers = {
   bob: 'caller', // approves
   lea: 'caller', // approves other things
   vera: 'viewer',
+  judge: 'interceptor', // of a stage that nobody asks
   victim: 'agent',
   bank2: 'agent', // another one that could do the work of victim
   shop: 'agent', // strong: others ask it to act for them

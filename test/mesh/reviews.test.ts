@@ -396,7 +396,7 @@ describe('before the outcome', () => {
     expect([error.code, error.status, error.details['rule']]).toEqual(['output_withheld', 'failed', 'clean']);
     expect(JSON.stringify(error.toBody())).not.toContain('secret');
     expect(ran.length).toBe(before + 1);
-    expect(outcomes.get(error.call ?? '')).toMatchObject({
+    expect(await until(() => outcomes.get(error.call ?? ''))).toMatchObject({
       status: 'failed',
       reported: { tokens: 7 },
       reviews: [{ allow: false }],

@@ -186,6 +186,7 @@ export const calls: Attack[] = [
         const serve = naive.other.subscribe('who', {
           callback: (_, m) => void m.respond(m.headers?.get('Mesh-From') ?? ''),
         });
+        await naive.other.flush();
         const reply = await answerTo(naive.attacker, 'who', '', { 'Mesh-From': 'boss' });
         serve.unsubscribe();
         return reply?.string() === 'boss';

@@ -38,7 +38,9 @@ function subjectFor(row: SubjectRow, me: string, w: World): string {
 }
 
 const entitled = (row: SubjectRow): string =>
-  row.says.find((role) => role === 'gateway' || role === 'control' || role === 'operator') ?? '';
+  row.says.includes('interceptor')
+    ? 'judge'
+    : (row.says.find((role) => role === 'gateway' || role === 'control' || role === 'operator') ?? '');
 
 /** Registered for a subject that a member must not hear: who may, and what makes a sound there. */
 interface Sound {

@@ -7,7 +7,6 @@ import { defineConfig } from 'vitest/config';
 const alone = [
   'bad-input',
   'bodies-memory',
-  'dead-page',
   'demo',
   'instances',
   'kill',
@@ -35,7 +34,7 @@ export default defineConfig({
           name: 'mesh',
           include: ['test/mesh/**/*.test.ts', 'test/hostile/**/*.test.ts'],
           exclude: alone,
-          maxWorkers: 3, // they wait more than they work
+          maxWorkers: 4, // they wait more than they work
           sequence: { groupOrder: 1 },
           ...patient,
         },

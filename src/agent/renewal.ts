@@ -17,7 +17,7 @@ export interface Renewable {
   readonly probe: () => Promise<void>;
   /** Ask for no new tasks, or again for some. */
   readonly rest: (resting: boolean) => void;
-  /** Let in again after a refusal: the name may have been out, and what the mesh knew of the instance is gone. */
+  /** Connected again: the name may have been out meanwhile, and what the mesh knew of the instance is gone. */
   readonly returned: () => void;
   readonly log: Log | undefined;
 }
@@ -38,7 +38,6 @@ export class Renewal {
   #failures = 0;
   #stopped = false;
   #resting = false;
-  #refused = false;
   #changed: (() => void) | undefined;
 
   constructor(of: Renewable) {
@@ -63,15 +62,11 @@ export class Renewal {
         this.#failures = 0;
         this.#changed?.();
         this.#plan();
-        if (this.#refused) {
-          this.#refused = false;
-          this.#of.returned();
-        }
+        this.#of.returned();
       } else if (isExpiry(status)) {
         this.#lifeMs = Date.now() - this.#sinceMs;
         this.#freshen();
       } else if (isRefusal(status)) {
-        this.#refused = true;
         this.#freshen();
       }
     }

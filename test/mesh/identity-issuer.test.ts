@@ -8,6 +8,7 @@ import { readIdentityRules, type Issuer } from '../../src/domain/identity.js';
 import { jwtVerify } from 'jose';
 import { MeshError } from '../../src/wire/errors.js';
 import { limits } from '../../src/wire/limits.js';
+import { until } from '../support/mesh.js';
 import { AUDIENCE, goodClaims, startOidc, type Oidc } from '../support/oidc.js';
 
 let oidc: Oidc;
@@ -40,12 +41,18 @@ function keysWithClock() {
       () => 'taken',
       (err: unknown) => (err instanceof MeshError ? err.code : String(err)),
     );
-  return { clock, troubles, verify };
+  /** Takes it with the next question, or one after that: on a busy machine the issuer can be late. */
+  const takes = (token: string): Promise<true> =>
+    until(async () => {
+      clock.ms += limits.issuerBackoffMaxMs + 1;
+      return (await verify(token)) === 'taken';
+    });
+  return { clock, troubles, verify, takes };
 }
 const sign = (header?: Record<string, unknown>) => oidc.sign(goodClaims(oidc.issuer, 'shop'), header);
 
 it('known keys go on while the issuer is away, new ones wait for it', async () => {
-  const { clock, troubles, verify } = keysWithClock();
+  const { clock, troubles, verify, takes } = keysWithClock();
   const old = await sign();
   expect(await verify(old)).toBe('taken');
   await oidc.rotate();
@@ -58,21 +65,19 @@ it('known keys go on while the issuer is away, new ones wait for it', async () =
   clock.ms += limits.issuerFreshMs + 1;
   expect(await verify(old)).toBe('taken');
   oidc.away(false);
-  clock.ms += limits.issuerBackoffMaxMs + 1;
-  expect(await verify(fresh)).toBe('taken');
+  await takes(fresh);
   expect(await verify(old)).toBe('taken');
 });
 
 it('an issuer that is away for a day is believed no longer', async () => {
-  const { clock, verify } = keysWithClock();
+  const { clock, verify, takes } = keysWithClock();
   const token = await sign();
   expect(await verify(token)).toBe('taken');
   oidc.away(true);
   clock.ms += limits.issuerStaleMs + 1;
   expect(await verify(token)).toBe('token_keys_away');
   oidc.away(false);
-  clock.ms += limits.issuerBackoffMaxMs + 1;
-  expect(await verify(token)).toBe('taken');
+  await takes(token);
 });
 
 it('invented key names make it ask the issuer ever more seldom', async () => {
@@ -91,7 +96,7 @@ it('invented key names make it ask the issuer ever more seldom', async () => {
 });
 
 it('an issuer that never answered is asked with back-off, and believed when it comes', async () => {
-  const { clock, verify } = keysWithClock();
+  const { clock, verify, takes } = keysWithClock();
   oidc.away(true);
   const token = await sign();
   const before = oidc.keysAsked;
@@ -101,8 +106,7 @@ it('an issuer that never answered is asked with back-off, and believed when it c
   }
   expect(oidc.keysAsked - before).toBeLessThan(6);
   oidc.away(false);
-  clock.ms += limits.issuerBackoffMaxMs + 1;
-  expect(await verify(token)).toBe('taken');
+  await takes(token);
 });
 
 it('no changed token is taken', async () => {

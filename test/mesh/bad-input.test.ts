@@ -51,7 +51,7 @@ beforeAll(async () => {
   raw = await RawCaller.open(mesh.url, mesh.credentials('mallory'));
   gatewayPid = mesh.gateways[0]?.pid;
   await raw.call({ capability: 'bad.open', headers: { 'Mesh-Call': newCallId() }, body: '{}' }); // warm
-  await RawCaller.hello(mesh.url, mesh.credentials('carder'), badCards[0]?.card);
+  await RawCaller.hello(mesh.url, mesh.credentials('carder'), badCards[0]?.card ?? '');
 });
 
 afterAll(async () => {

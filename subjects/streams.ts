@@ -126,6 +126,12 @@ export const buckets = {
   },
 } as const satisfies Record<string, BucketRow>;
 
+/** What it takes to watch a bucket: consumers whose name and filter fit `create`. */
+const watching = (bucket: string, create: string): string[] => [
+  `$JS.API.CONSUMER.CREATE.KV_${bucket}.${create}`,
+  ...['INFO', 'MSG.NEXT', 'DELETE'].map((what) => `$JS.API.CONSUMER.${what}.KV_${bucket}.>`),
+];
+
 /**
  * Rights of each role beside the subject table: the broker's own API. Agents and callers have none.
  * `{me}` is the user's name.
@@ -158,23 +164,11 @@ export const brokerRights = {
       '$JS.API.STREAM.MSG.GET.*',
       '$JS.API.STREAM.MSG.DELETE.PARKED',
       '$JS.API.STREAM.PURGE.BODIES',
-      '$JS.API.CONSUMER.CREATE.KV_mesh_registry.>',
-      '$JS.API.CONSUMER.INFO.KV_mesh_registry.>',
-      '$JS.API.CONSUMER.MSG.NEXT.KV_mesh_registry.>',
-      '$JS.API.CONSUMER.DELETE.KV_mesh_registry.>',
-      '$JS.API.CONSUMER.CREATE.KV_mesh_policy.>',
-      '$JS.API.CONSUMER.INFO.KV_mesh_policy.>',
-      '$JS.API.CONSUMER.MSG.NEXT.KV_mesh_policy.>',
-      '$JS.API.CONSUMER.DELETE.KV_mesh_policy.>',
-      '$JS.API.CONSUMER.CREATE.KV_mesh_grants.>',
-      '$JS.API.CONSUMER.INFO.KV_mesh_grants.>',
-      '$JS.API.CONSUMER.MSG.NEXT.KV_mesh_grants.>',
-      '$JS.API.CONSUMER.DELETE.KV_mesh_grants.>',
+      ...watching('mesh_registry', '>'),
+      ...watching('mesh_policy', '>'),
+      ...watching('mesh_grants', '>'),
       // Who was put out, and nothing else of that bucket.
-      '$JS.API.CONSUMER.CREATE.KV_mesh_identity.*.$KV.mesh_identity.revoked.*',
-      '$JS.API.CONSUMER.INFO.KV_mesh_identity.>',
-      '$JS.API.CONSUMER.MSG.NEXT.KV_mesh_identity.>',
-      '$JS.API.CONSUMER.DELETE.KV_mesh_identity.>',
+      ...watching('mesh_identity', '*.$KV.mesh_identity.revoked.*'),
       '$JS.FC.>',
       '$KV.mesh_state.suspect.>',
       '$KV.mesh_grants.introduced.*',
@@ -190,23 +184,11 @@ export const brokerRights = {
       '$JS.API.STREAM.INFO.KV_mesh_registry',
       '$JS.API.STREAM.INFO.KV_mesh_policy',
       '$JS.API.STREAM.INFO.KV_mesh_grants',
-      '$JS.API.CONSUMER.CREATE.KV_mesh_registry.>',
-      '$JS.API.CONSUMER.INFO.KV_mesh_registry.>',
-      '$JS.API.CONSUMER.MSG.NEXT.KV_mesh_registry.>',
-      '$JS.API.CONSUMER.DELETE.KV_mesh_registry.>',
-      '$JS.API.CONSUMER.CREATE.KV_mesh_policy.>',
-      '$JS.API.CONSUMER.INFO.KV_mesh_policy.>',
-      '$JS.API.CONSUMER.MSG.NEXT.KV_mesh_policy.>',
-      '$JS.API.CONSUMER.DELETE.KV_mesh_policy.>',
-      '$JS.API.CONSUMER.CREATE.KV_mesh_grants.>',
-      '$JS.API.CONSUMER.INFO.KV_mesh_grants.>',
-      '$JS.API.CONSUMER.MSG.NEXT.KV_mesh_grants.>',
-      '$JS.API.CONSUMER.DELETE.KV_mesh_grants.>',
+      ...watching('mesh_registry', '>'),
+      ...watching('mesh_policy', '>'),
+      ...watching('mesh_grants', '>'),
       '$JS.API.STREAM.INFO.KV_mesh_identity',
-      '$JS.API.CONSUMER.CREATE.KV_mesh_identity.*.$KV.mesh_identity.revoked.*',
-      '$JS.API.CONSUMER.INFO.KV_mesh_identity.>',
-      '$JS.API.CONSUMER.MSG.NEXT.KV_mesh_identity.>',
-      '$JS.API.CONSUMER.DELETE.KV_mesh_identity.>',
+      ...watching('mesh_identity', '*.$KV.mesh_identity.revoked.*'),
       '$SYS.REQ.USER.INFO', // mesh doctor asks what it may do
     ],
     subscribe: ['_INBOX.{me}.>'],

@@ -30,7 +30,8 @@ async function taken(
   return w.town.runs.slice(before).some((run) => run.capability === capability);
 }
 
-const any =
+/** Is one of these bodies taken by the capability? */
+const anyTaken =
   (capability: string, bodies: readonly Body[], lines: Record<string, string> = {}) =>
   (w: World) =>
     anyOf(bodies, (body) => taken(w, capability, body, lines));
@@ -91,7 +92,7 @@ export const inputs: Attack[] = [
     attack: 'Send a key twice, so that the rule reads the small amount and the agent the large one.',
     mechanism: 'A body with a duplicate key is no body, also when one of the two is written in escapes',
     enforcedBy: 'gateway',
-    attempt: any('pay.rule', [SPLIT, ESCAPED]),
+    attempt: anyTaken('pay.rule', [SPLIT, ESCAPED]),
     control: (w) => taken(w, 'pay.rule', '{"amount":5,"currency":"EUR"}'),
     naive: {
       where: 'where two parsers disagree',
@@ -107,7 +108,7 @@ export const inputs: Attack[] = [
     attack: 'Send numbers that one reader rounds and another does not: 2^53+1, 1e400, 30 digits.',
     mechanism: 'Numbers that JSON readers disagree on are refused',
     enforcedBy: 'gateway',
-    attempt: any(
+    attempt: anyTaken(
       'pay.rule',
       ['9007199254740993', '1e400', '-1e400', '123456789012345678901234567890'].map(
         (n) => `{"amount":1,"currency":"EUR","x":${n}}`,
@@ -127,12 +128,12 @@ export const inputs: Attack[] = [
     mechanism: '__proto__ is refused as a key before a value is made',
     enforcedBy: 'gateway',
     attempt: async (w) =>
-      (await any('body.blob', [
+      (await anyTaken('body.blob', [
         '{"__proto__":{"owned":1}}',
         '{"a":[{"__proto__":{"owned":1}}]}',
         '{"\\u005f_proto__":{"owned":1}}',
       ])(w)) ||
-      (await any('evil.echo', ['{"__proto__":{"owned":1}}', '{"\\u005f_proto__":{"owned":1}}'])(w)) ||
+      (await anyTaken('evil.echo', ['{"__proto__":{"owned":1}}', '{"\\u005f_proto__":{"owned":1}}'])(w)) ||
       ({} as { owned?: number }).owned === 1,
     control: (w) => taken(w, 'evil.echo', '{"proto":{"owned":1}}'),
     naive: {
@@ -161,7 +162,7 @@ export const inputs: Attack[] = [
       'Send what lenient readers take: comments, bytes behind the value, a byte order mark, bad UTF-8, NaN.',
     mechanism: 'One strict decoder: UTF-8, one JSON value, nothing else',
     enforcedBy: 'gateway',
-    attempt: any('evil.echo', [
+    attempt: anyTaken('evil.echo', [
       '{"a":1} x',
       '{}{}',
       '{"a":1 /* x */}',
@@ -190,7 +191,7 @@ export const inputs: Attack[] = [
         `"${'x'.repeat(1_000_001)}"`,
       ];
       let ran = false;
-      const stalled = await stalls(w, async () => (ran = await any('evil.echo', bombs)(w)));
+      const stalled = await stalls(w, async () => (ran = await anyTaken('evil.echo', bombs)(w)));
       return ran || stalled;
     },
     control: (w) => taken(w, 'evil.echo', nest('[', ']', 30)),
@@ -215,7 +216,7 @@ export const inputs: Attack[] = [
       'msgpack is walked within the same bounds before it is decoded, and carries only what JSON carries',
     enforcedBy: 'gateway',
     attempt: (w) =>
-      any(
+      anyTaken(
         'evil.echo',
         [
           bytes(0xdd, 0xff, 0xff, 0xff, 0xff),
@@ -251,7 +252,7 @@ export const inputs: Attack[] = [
     attack: 'Send arguments on which a rule that refuses cannot be judged: another type, a missing field.',
     mechanism: 'A rule that cannot be judged is a no',
     enforcedBy: 'gateway',
-    attempt: any('pay.rule', [
+    attempt: anyTaken('pay.rule', [
       '{"amount":"5000","currency":"EUR"}',
       '{"amount":[5000],"currency":"EUR"}',
       '{"amount":5000}',
@@ -292,7 +293,7 @@ export const inputs: Attack[] = [
     attack: 'Send fields, types and depths that the card of the capability does not take.',
     mechanism: 'A body is held against the schema of the card before anybody is chosen',
     enforcedBy: 'gateway',
-    attempt: any('strict.body', [
+    attempt: anyTaken('strict.body', [
       '{"amount":1,"admin":true}',
       '{"amount":"1"}',
       '{}',

@@ -22,5 +22,7 @@ export interface PolicyData {
   readonly members?: Readonly<Record<string, readonly string[]>>;
   readonly routing?: Readonly<Record<string, RoutingPolicy>>;
   readonly issuers?: Readonly<Record<string, string>>;
+  /** Agents whose usage counts as measured. */
+  readonly meters?: readonly string[];
   readonly rules?: readonly RuleSource[];
 }

@@ -33,6 +33,8 @@ export class Policy {
   readonly rules: Rules | undefined;
   /** Who may issue grants beside the mesh itself: public nkeys by name. */
   readonly issuers: Issuers;
+  /** Agents whose usage counts as measured. */
+  readonly meters: ReadonlySet<string>;
   readonly #members: ReadonlyMap<string, readonly Role[]>;
   readonly #roleNames: ReadonlyMap<string, readonly string[]>;
   /** Owners of the roles that are not of the mesh owner; empty without owners. */
@@ -50,8 +52,10 @@ export class Policy {
     roleNames: ReadonlyMap<string, readonly string[]> = new Map(),
     rules: readonly Rule[] = [],
     roleOwners: ReadonlyMap<string, string> = new Map(),
+    meters: ReadonlySet<string> = new Set(),
   ) {
     this.issuers = issuers;
+    this.meters = meters;
     this.digest = digest;
     this.#roleNames = roleNames;
     this.#roleOwners = roleOwners;
@@ -187,6 +191,7 @@ function policyOf(data: PolicyData, digest: string, rules: readonly Rule[]): Pol
         owner === undefined ? [] : [[name, owner]],
       ),
     ),
+    new Set(data.meters ?? []),
   );
 }
 

@@ -7,6 +7,7 @@ import { send } from '../fabric/sender.js';
 import type { Ack } from '../fabric/publisher.js';
 import { ingress, subject } from '../wire/generated/subjects.js';
 import { contentTypes, type BodyType } from '../wire/content.js';
+import type { Used } from '../domain/budget/usage.js';
 import type { ErrorBody, OutcomeRecord } from '../wire/generated/messages.js';
 import { header, headerBlock, headerLine, headerText } from '../wire/headers.js';
 import { limits } from '../wire/limits.js';
@@ -32,18 +33,13 @@ export class Settler {
     this.#taken = taken;
   }
 
-  /** Settle with a result the agent gave; `more` says what it is unless JSON, where it lies if not here, its parts. */
+  /** Settle with a result the agent gave; `more` says what it is unless JSON, where it lies if not here, its parts, what it used. */
   complete(
     call: OpenCall,
     body: Uint8Array,
-    reported?: Record<string, number>,
-    more: Pick<OutcomeRecord, 'type' | 'bodyRef' | 'parts' | 'reviews'> = {},
+    more: Pick<OutcomeRecord, 'type' | 'bodyRef' | 'parts' | 'reviews'> & Used = {},
   ): void {
-    const record = outcomeRecord(call, 'completed', more);
-    if (reported !== undefined) {
-      record.reported = reported;
-    }
-    this.#settle(call, record, body);
+    this.#settle(call, outcomeRecord(call, 'completed', more), body);
   }
 
   /** Settle with an error; `more` says what it used, and who said no. */
@@ -51,7 +47,7 @@ export class Settler {
     call: OpenCall,
     status: Exclude<OutcomeRecord['status'], 'completed'>,
     error: ErrorBody,
-    more: Pick<OutcomeRecord, 'reported' | 'reviews'> = {},
+    more: Pick<OutcomeRecord, 'reviews'> & Used = {},
   ): void {
     const body = Buffer.from(JSON.stringify({ ...error, call: call.record.call }));
     this.#settle(call, outcomeRecord(call, status, { code: error.code, ...more }), body);

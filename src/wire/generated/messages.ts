@@ -1157,9 +1157,21 @@ export interface OutcomeRecord {
    */
   nonce?: string;
   /**
-   * Usage as the agent reported it.
+   * Usage as the agent reported it: its word, which nobody measured.
    */
   reported?: {
+    [k: string]: number;
+  };
+  /**
+   * Usage as a meter measured it (policy key meters); then nothing is reported.
+   */
+  measured?: {
+    [k: string]: number;
+  };
+  /**
+   * What a meter says when it could not measure: the usage was not more than this.
+   */
+  bounded?: {
     [k: string]: number;
   };
   /**

@@ -1562,7 +1562,23 @@ export const schemas = {
       },
       reported: {
         type: 'object',
-        description: 'Usage as the agent reported it.',
+        description: 'Usage as the agent reported it: its word, which nobody measured.',
+        additionalProperties: {
+          type: 'integer',
+        },
+        maxProperties: 16,
+      },
+      measured: {
+        type: 'object',
+        description: 'Usage as a meter measured it (policy key meters); then nothing is reported.',
+        additionalProperties: {
+          type: 'integer',
+        },
+        maxProperties: 16,
+      },
+      bounded: {
+        type: 'object',
+        description: 'What a meter says when it could not measure: the usage was not more than this.',
         additionalProperties: {
           type: 'integer',
         },

@@ -5,6 +5,7 @@
 import { bodyLimits } from './body-limits.js';
 import { identityLimits } from './identity-limits.js';
 import { grantLimits } from './grant-limits.js';
+import { llmLimits } from './llm-limits.js';
 import { mcpLimits } from './mcp-limits.js';
 import { ruleLimits } from './rule-limits.js';
 import { sightLimits } from './sight-limits.js';
@@ -301,6 +302,7 @@ export const limitTable = {
     unit: 'messages',
     reason: 'Messages a view reads before it says that there is more.',
   },
+  ...llmLimits,
   ...mcpLimits,
   ...grantLimits,
   ...splitLimits,

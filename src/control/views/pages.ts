@@ -162,7 +162,10 @@ export interface OutcomeRow {
   readonly at: number;
   /** When it was durable, by the server's clock. */
   readonly storedAt?: number;
+  /** What it used: as its agent said, as a meter measured, or what a meter says it was not more than. */
   readonly reported?: Readonly<Record<string, number>>;
+  readonly measured?: Readonly<Record<string, number>>;
+  readonly bounded?: Readonly<Record<string, number>>;
   /** As it is stored. */
   readonly error?: ErrorBody;
 }

@@ -225,6 +225,18 @@ export const settings = {
     what: 'ends in a row before a mount gives up',
     otherwise: '5, over HTTP 30',
   },
+  'mount.maxTokens': {
+    shape: whole(1, limitTable.llmTokensMax.value),
+    flag: '--max-tokens <n>',
+    what: 'tokens at most in an answer of a mounted model',
+    otherwise: limitTable.llmTokens.value,
+  },
+  'mount.finishMs': {
+    shape: whole(0, 600_000, 'ms'),
+    flag: '--finish <ms>',
+    what: 'a cancelled call of a mounted model reads on this long for its usage',
+    otherwise: limitTable.llmFinishMs.value,
+  },
   'serve.names': {
     shape: { is: 'choice', of: ['plain', 'dots'] } as Choice<'plain' | 'dots'>,
     flag: '--names <style>',

@@ -77,9 +77,7 @@ describe('amounts', () => {
   ];
   it.each(bad)('%s is none', (_, value) => {
     expect(codeOf(() => amounts.asAmount(value, 'x'))).toBe('amount_invalid');
-    if (value !== undefined) {
-      expect(codeOf(() => amounts.asAmounts({ micros: value }, 'x'))).toBe('amount_invalid');
-    }
+    expect(codeOf(() => amounts.asAmounts({ micros: value ?? null }, 'x'))).toBe('amount_invalid');
   });
 
   it('0 and 2^53−1 are', () => {

@@ -19,7 +19,7 @@ export interface Members {
   /** The roles that the policy has. */
   readonly known: ReadonlySet<string>;
   /** Names of the roles of a member. */
-  rolesOf(member: string): readonly string[];
+  readonly rolesOf: (member: string) => readonly string[];
 }
 
 type Sources = Readonly<Record<string, TeamSource>>;

@@ -5,9 +5,9 @@ import { asMeshError, meshError, MeshError } from '../wire/errors.js';
 import { header, headerText } from '../wire/headers.js';
 import { encodeJson } from '../wire/json.js';
 import { isSayable } from '../wire/said.js';
+import type { TaskResult } from './result.js';
 import type { Stop } from './stop.js';
 import { usageLines, type UsedSoFar } from './used.js';
-import type { TaskResult } from './task.js';
 
 /** The handler did not run: its body could not be had. */
 export function unread(err: unknown): TaskResult {
@@ -19,10 +19,7 @@ export function unread(err: unknown): TaskResult {
 /** The handler failed, or was stopped; what it used until then counts all the same. */
 export function failure(err: unknown, stop: Stop, used: UsedSoFar | undefined): TaskResult {
   const cancelled = stop.reason?.code === 'cancelled';
-  const headers = headerText([
-    [header.status, cancelled ? 'cancelled' : 'failed'],
-    ...usageLines(used),
-  ]);
+  const headers = headerText([[header.status, cancelled ? 'cancelled' : 'failed'], ...usageLines(used)]);
   if (err instanceof MeshError && isSayable(err.code)) {
     return { body: encodeJson(err.toBody()), headers, failed: err.sentence };
   }

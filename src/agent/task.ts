@@ -21,16 +21,9 @@ import type {
   UsageOptions,
 } from './options.js';
 import type { Spans, TraceHeaders } from './spans.js';
+import type { TaskResult } from './result.js';
 import type { Stop } from './stop.js';
 import { usageLines, withUsage, type UsedSoFar } from './used.js';
-
-/** A result on its way: body and header block (empty: none). */
-export interface TaskResult {
-  readonly body: Uint8Array;
-  readonly headers: string;
-  /** Why it failed, or was cancelled. */
-  readonly failed?: string;
-}
 
 /** What a task is run with. */
 export interface TaskInput {

@@ -1,7 +1,7 @@
 /**
  * What a task says that it used.
  */
-import { isUsage, type Usage } from '../domain/budget/usage.js';
+import { isUsage, type Usage } from '../wire/usage.js';
 import { meshError } from '../wire/errors.js';
 import { header, type HeaderLines } from '../wire/headers.js';
 
@@ -19,7 +19,8 @@ export function withUsage(
 ): UsedSoFar {
   const amounts = { ...before?.amounts, ...more };
   if (!isUsage(amounts)) {
-    const why = 'amounts are whole numbers from 0 to 2^53−1, by at most 16 units of 1 to 32 letters and digits';
+    const why =
+      'amounts are whole numbers from 0 to 2^53−1, by at most 16 units of 1 to 32 letters and digits';
     throw meshError('usage', { why: `ctx.usage(${JSON.stringify(more).slice(0, 200)}): ${why}` });
   }
   return { amounts, bound };

@@ -2,7 +2,7 @@
  * The records a gateway writes, and reading them back.
  */
 import { randomBytes } from 'node:crypto';
-import type { Used } from '../domain/budget/usage.js';
+import type { Used } from '../wire/usage.js';
 import type { AdmittedCall } from '../chain/verdict.js';
 import type { CarriedGrant } from '../domain/grants/book.js';
 import type { Draft } from '../chain/draft.js';

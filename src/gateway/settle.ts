@@ -7,7 +7,7 @@ import { send } from '../fabric/sender.js';
 import type { Ack } from '../fabric/publisher.js';
 import { ingress, subject } from '../wire/generated/subjects.js';
 import { contentTypes, type BodyType } from '../wire/content.js';
-import type { Used } from '../domain/budget/usage.js';
+import type { Used } from '../wire/usage.js';
 import type { ErrorBody, OutcomeRecord } from '../wire/generated/messages.js';
 import { header, headerBlock, headerLine, headerText } from '../wire/headers.js';
 import { limits } from '../wire/limits.js';

@@ -1,7 +1,7 @@
 /**
  * What a result says that its task used, and how much that is worth: the policy names the agents that measure.
  */
-import { readUsage, type Used } from '../domain/budget/usage.js';
+import { readUsage, type Used } from '../wire/usage.js';
 import { header, type HeaderBlock } from '../wire/headers.js';
 import type { Core } from './core.js';
 

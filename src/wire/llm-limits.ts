@@ -31,5 +31,9 @@ export const llmLimits = {
     reason: 'The same after the deadline of the call: well within deadlineGraceMs.',
   },
   llmReplyBytes: { value: 16_000_000, unit: 'bytes', reason: 'One answer of a provider.' },
-  llmErrorBytes: { value: 4_096, unit: 'bytes', reason: 'What is read of the reason of a provider that refuses.' },
+  llmErrorBytes: {
+    value: 4_096,
+    unit: 'bytes',
+    reason: 'What is read of the reason of a provider that refuses.',
+  },
 } as const satisfies Record<string, { value: number; unit: string; reason: string }>;

@@ -7,7 +7,7 @@ import { retryAfterOf } from '../../src/adapters/llm/provider.js';
 import { readProviderUsage } from '../../src/adapters/llm/usage.js';
 import { withUsage } from '../../src/agent/used.js';
 import { missingUnits, priceOf } from '../../src/domain/budget/price.js';
-import { readUsage } from '../../src/domain/budget/usage.js';
+import { readUsage } from '../../src/wire/usage.js';
 import { compilePolicy } from '../../src/domain/policy.js';
 import { checkSchema } from '../../src/domain/schema-safety.js';
 import { saidError } from '../../src/wire/said.js';
@@ -48,7 +48,10 @@ describe('a usage', () => {
 
   test('grows by what is said later, and is a bound as long as the last word says so', () => {
     const first = withUsage(undefined, { tokens: 9, steps: 1 }, true);
-    expect(withUsage(first, { tokens: 5 }, false)).toEqual({ amounts: { tokens: 5, steps: 1 }, bound: false });
+    expect(withUsage(first, { tokens: 5 }, false)).toEqual({
+      amounts: { tokens: 5, steps: 1 },
+      bound: false,
+    });
   });
 });
 
@@ -73,7 +76,11 @@ describe('a price', () => {
     [{ promptTokens: 1 }, { promptTokens: 0.5 }, 'promptTokens'],
     [{ promptTokens: 1 }, { promptTokens: Number.NaN }, 'promptTokens'],
     [{ promptTokens: 10, cachedTokens: 11, completionTokens: 0 }, prices, 'promptTokens'],
-    [{ promptTokens: 2 ** 53 - 1, completionTokens: 1 }, { promptTokens: 2 ** 53 - 1, completionTokens: 0 }, 'micros'],
+    [
+      { promptTokens: 2 ** 53 - 1, completionTokens: 1 },
+      { promptTokens: 2 ** 53 - 1, completionTokens: 0 },
+      'micros',
+    ],
     [{ constructor: 1 }, prices, 'constructor'],
   ])('of %j by %j is none, for the want of %s', (usage, table, unit) => {
     expect(priceOf(usage as never, table)).toEqual({ unpriced: unit });
@@ -174,7 +181,11 @@ describe('a completion', () => {
 
   test('made of nonsense is still no harm', () => {
     const completion = new Completion('small', 0);
-    completion.add({ id: 1, model: {}, choices: [1, null, [], { index: 'x', delta: { content: { a: 1 } } }] });
+    completion.add({
+      id: 1,
+      model: {},
+      choices: [1, null, [], { index: 'x', delta: { content: { a: 1 } } }],
+    });
     completion.add(JSON.parse('{"choices":[{"index":0,"delta":{"__proto__":{"polluted":1}}}]}') as object);
     expect(({} as Record<string, unknown>)['polluted']).toBeUndefined();
     expect(completion.done).toBe(false);
@@ -182,8 +193,8 @@ describe('a completion', () => {
 });
 
 test('the contract of models is one that the registrar takes', () => {
-  checkSchema(inputSchema, 'llm.chat', '/input');
-  checkSchema(outputSchema, 'llm.chat', '/output');
+  expect(() => checkSchema(inputSchema, 'llm.chat', '/input')).not.toThrow();
+  expect(() => checkSchema(outputSchema, 'llm.chat', '/output')).not.toThrow();
 });
 
 describe('Retry-After', () => {

@@ -22,6 +22,7 @@ meters: [llm, cut]
 `;
 const KEY = 'sk-a-secret-key';
 const MAX_TOKENS = 200;
+const ZERO = { promptTokens: 0, completionTokens: 0, tokens: 0 };
 
 let mesh: TestMesh;
 let provider: ModelProvider;
@@ -71,7 +72,10 @@ const contentOf = (words: number): string => Array.from({ length: words }, (_, i
 /** Call, and say what stands in the register and what the provider counted. */
 async function call(
   content: string,
-  { capability = 'llm.chat', ...options }: { capability?: string; timeoutMs?: number; signal?: AbortSignal } = {},
+  {
+    capability = 'llm.chat',
+    ...options
+  }: { capability?: string; timeoutMs?: number; signal?: AbortSignal } = {},
 ): Promise<{ said: Outcome<Completion> | MeshError; record: OutcomeRecord; counted: Counted }> {
   const id = newCallId();
   const said = await alice
@@ -144,10 +148,9 @@ describe('a model', () => {
     const err = await alice.call('llm.chat', body, { id }).catch((thrown: MeshError) => thrown);
     expect(err).toMatchObject({ code });
     expect(provider.counted.size).toBe(asked);
-    const { measured, status } = await outcomeIn(gateway, 'alice', id);
-    if (status === 'failed') {
-      expect(measured).toEqual({ promptTokens: 0, completionTokens: 0, tokens: 0 }); // it never ran: zero, and said so
-    }
+    // It never ran: a refusal has no usage, and a failure says zero.
+    const { measured = ZERO } = await outcomeIn(gateway, 'alice', id);
+    expect(measured).toEqual(ZERO);
   });
 });
 
@@ -158,16 +161,25 @@ function boundOf(counted: Counted): object {
 }
 
 describe('a provider that', () => {
-  test.each(['-5', '1.5', '1e308', '1e999', '"12"', 'null', '9007199254740993', '100000001', '{}', '[]', 'true'])(
-    'says %s tokens is not believed: the bound counts',
-    async (lie) => {
-      const { said, record, counted } = await call(`mode=lie:${lie} words=3`);
-      expect(said).toMatchObject({ value: { choices: [{ message: { content: contentOf(3) } }] } });
-      expect((said as Outcome<Completion>).value).not.toHaveProperty('usage');
-      expect(record).toMatchObject({ status: 'completed', bounded: boundOf(counted) });
-      expect(record).not.toHaveProperty('measured');
-    },
-  );
+  test.each([
+    '-5',
+    '1.5',
+    '1e308',
+    '1e999',
+    '"12"',
+    'null',
+    '9007199254740993',
+    '100000001',
+    '{}',
+    '[]',
+    'true',
+  ])('says %s tokens is not believed: the bound counts', async (lie) => {
+    const { said, record, counted } = await call(`mode=lie:${lie} words=3`);
+    expect(said).toMatchObject({ value: { choices: [{ message: { content: contentOf(3) } }] } });
+    expect((said as Outcome<Completion>).value).not.toHaveProperty('usage');
+    expect(record).toMatchObject({ status: 'completed', bounded: boundOf(counted) });
+    expect(record).not.toHaveProperty('measured');
+  });
 
   test.each([
     ['says nothing of its usage', 'no-usage', 'completed', undefined],
@@ -192,7 +204,7 @@ describe('a provider that', () => {
   ] as const)('%s has used nothing, and says so', async (_, mode, code, retry) => {
     const { said, record } = await call(`mode=${mode}`);
     expect(said).toMatchObject({ code, retry, status: 'failed' });
-    expect(record.measured).toEqual({ promptTokens: 0, completionTokens: 0, tokens: 0 });
+    expect(record.measured).toEqual(ZERO);
     const { retryAfterMs } = (said as MeshError).details;
     expect(retryAfterMs).toBe(mode === 'rate-limit' ? 7_000 : undefined);
     expect(JSON.stringify((said as MeshError).toBody())).not.toContain(KEY);
@@ -205,7 +217,7 @@ describe('a provider that', () => {
     const { said, record } = await call('x', { capability: 'away.chat' });
     expect(said).toMatchObject({ code: 'provider_busy', retry: 'later' });
     // No meter: its zero is only its word.
-    expect(record.reported).toEqual({ promptTokens: 0, completionTokens: 0, tokens: 0 });
+    expect(record.reported).toEqual(ZERO);
     expect(record).not.toHaveProperty('measured');
   });
 

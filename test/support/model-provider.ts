@@ -128,18 +128,18 @@ const ANSWERS: Readonly<Record<string, Answering>> = {
   plain,
   'no-usage': (res, counted, wish) => stream(res, counted, wish, { usage: () => undefined }),
   'running-usage': (res, counted, wish) => stream(res, counted, wish, { running: true }),
-  half: (res, counted, wish) => stream(res, counted, wish, { stopAt: 'half', then: () => res.destroy() }),
+  half: (res, counted, wish) => stream(res, counted, wish, { stopAt: 'half', end: () => res.destroy() }),
   'half-quietly': (res, counted, wish) =>
-    stream(res, counted, wish, { stopAt: 'half', then: () => res.end() }),
+    stream(res, counted, wish, { stopAt: 'half', end: () => res.end() }),
   error: (res, counted, wish) =>
     stream(res, counted, wish, {
       stopAt: 'half',
-      then: () => res.end('data: {"error":{"message":"the model fell over"}}\n\n'),
+      end: () => res.end('data: {"error":{"message":"the model fell over"}}\n\n'),
     }),
   garbage: (res, counted, wish) =>
-    stream(res, counted, wish, { stopAt: 'half', then: () => res.end('data: {"choices": NaN}\n\n') }),
+    stream(res, counted, wish, { stopAt: 'half', end: () => res.end('data: {"choices": NaN}\n\n') }),
   silent: () => undefined,
-  stuck: (res, counted, wish) => stream(res, counted, wish, { stopAt: 'half', then: () => undefined }),
+  stuck: (res, counted, wish) => stream(res, counted, wish, { stopAt: 'half', end: () => undefined }),
   'rate-limit': (res) => refuse(res, 429, 'slow down', { 'retry-after': '7' }),
   quota: (res) => refuse(res, 429, 'you have no money left', {}, 'insufficient_quota'),
   broken: (res) => refuse(res, 500, 'something went wrong'),
@@ -173,7 +173,7 @@ interface How {
   readonly usage?: () => string | undefined;
   readonly running?: boolean;
   readonly stopAt?: 'half';
-  readonly then?: () => void;
+  readonly end?: () => void;
 }
 
 async function stream(res: ServerResponse, counted: Counted, wish: Wish, how: How): Promise<void> {
@@ -195,8 +195,8 @@ async function stream(res: ServerResponse, counted: Counted, wish: Wish, how: Ho
       await new Promise((next) => setTimeout(next, wish.paceMs));
     }
   }
-  if (how.then !== undefined) {
-    return how.then();
+  if (how.end !== undefined) {
+    return how.end();
   }
   const end = event([{ index: 0, delta: {}, finish_reason: 'stop' }], usageText(how.running === true));
   const usage = asked === true && how.running !== true ? said() : undefined;
@@ -217,9 +217,7 @@ function plain(res: ServerResponse, counted: Counted, wish: Wish): void {
       object: 'chat.completion',
       created: 1_700_000_000,
       model: `${counted.model}-2026`,
-      choices: [
-        { index: 0, message: { role: 'assistant', content: words.join('') }, finish_reason: 'stop' },
-      ],
+      choices: [{ index: 0, message: { role: 'assistant', content: words.join('') }, finish_reason: 'stop' }],
       usage: usageOf(counted),
     }),
   );

@@ -163,6 +163,7 @@ export function cleanEnv(more: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
 /**
  * Somebody in a new folder that holds nothing but the package. `leave` stops everything and removes the folder.
  * The npx there starts what is installed and asks nothing else; the tutorial and the package tests try the real one.
+ * `more`: variables that are set there.
  */
 export function sitDown(
   stays: ReaderOptions['stays'],

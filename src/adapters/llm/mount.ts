@@ -25,7 +25,10 @@ export interface LlmOptions extends Provider, RequestTerms {
   /** How long a cancelled call reads on until the provider has said its usage; 0: its request is ended at once. */
   readonly finishMs: number;
   /** What else the card says. */
-  readonly card?: Pick<CapabilityOptions, 'costMicros' | 'proficiency' | 'idempotent' | 'lifeMs' | 'attemptMs'>;
+  readonly card?: Pick<
+    CapabilityOptions,
+    'costMicros' | 'proficiency' | 'idempotent' | 'lifeMs' | 'attemptMs'
+  >;
 }
 
 /** A mounted model. */

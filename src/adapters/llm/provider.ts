@@ -2,7 +2,7 @@
  * A server that speaks the chat completions protocol: requests, and what its refusals mean. Its key is sent to it and
  * told to nobody else, not even in what it says itself.
  */
-import { meshError, MeshError } from '../../agent/index.js';
+import { meshError, type MeshError } from '../../agent/index.js';
 import { limits } from '../../wire/limits.js';
 import { causeOf, wasAway } from '../reach.js';
 import { wholeOf } from './events.js';

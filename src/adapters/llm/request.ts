@@ -2,7 +2,7 @@
  * From the body of a call to the request of its provider, and the most that it can use.
  */
 import { meshError, type MeshError } from '../../agent/index.js';
-import type { Usage } from '../../domain/budget/usage.js';
+import type { Usage } from '../../wire/usage.js';
 import { limits } from '../../wire/limits.js';
 
 /** The names under which providers take the bound of an answer. */

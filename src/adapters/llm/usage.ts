@@ -1,7 +1,7 @@
 /**
  * The usage of a provider, as it says it: believed as far as it can be true.
  */
-import type { Usage } from '../../domain/budget/usage.js';
+import type { Usage } from '../../wire/usage.js';
 import { limits } from '../../wire/limits.js';
 
 /** Nothing was used: the provider never began. */

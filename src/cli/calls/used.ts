@@ -2,12 +2,11 @@
  * What a call used, and how that is known: no number of an agent is shown as if somebody had measured it.
  */
 import type { CallNode, OutcomeRow } from '../../control/views/pages.js';
+import type { Used } from '../../wire/usage.js';
 import { safe } from '../output.js';
 
-type UsedRow = Pick<OutcomeRow, 'reported' | 'measured' | 'bounded'>;
-
 /** The usage of an outcome, under its own name; for `--json`. */
-export function usedBy(outcome: UsedRow | undefined): UsedRow {
+export function usedBy(outcome: Used | undefined): Used {
   const { reported, measured, bounded } = outcome ?? {};
   return {
     ...(reported === undefined ? {} : { reported }),

@@ -103,7 +103,11 @@ async function start(options: MountLlmOptions): Promise<MountedLlm> {
   });
 }
 
-function secretsOf({ keyEnv, keyFile, headerEnv = {} }: MountLlmOptions): Pick<LlmOptions, 'key' | 'headers'> {
+function secretsOf({
+  keyEnv,
+  keyFile,
+  headerEnv = {},
+}: MountLlmOptions): Pick<LlmOptions, 'key' | 'headers'> {
   if (keyEnv !== undefined && keyFile !== undefined) {
     throw meshError('usage', { why: 'the key is in a variable or in a file: --key-env or --key-file' });
   }
@@ -125,8 +129,9 @@ function cardOf({ costMicros, proficiency, idempotent }: MountLlmOptions): NonNu
   };
 }
 
-function contextOf(user: string, { as: _, name: __, ...flags }: MountLlmOptions): Context {
-  return contextFor(user, () => openContext(flags, user, SETTINGS)); // --as names the capability, not the user
+function contextOf(user: string, options: MountLlmOptions): Context {
+  const { as: _, name: __, ...flags } = options; // --as names the capability here, not the user
+  return contextFor(user, () => openContext(flags, user, SETTINGS));
 }
 
 function isHere({ hostname }: URL): boolean {

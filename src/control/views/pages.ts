@@ -3,6 +3,7 @@
  */
 import type { Review } from '../../domain/reviews.js';
 import type { Card, DeadRecord, ErrorBody, OutcomeRecord, Peer } from '../../wire/generated/messages.js';
+import type { Used } from '../../wire/usage.js';
 
 /**
  * Where a call can stand: the status of its outcome, or
@@ -153,7 +154,7 @@ export interface CallNode {
 }
 
 /** The outcome of a call, without the body of a result. */
-export interface OutcomeRow {
+export interface OutcomeRow extends Used {
   readonly status: OutcomeRecord['status'];
   readonly code?: string;
   readonly agent?: string;
@@ -162,10 +163,6 @@ export interface OutcomeRow {
   readonly at: number;
   /** When it was durable, by the server's clock. */
   readonly storedAt?: number;
-  /** What it used: as its agent said, as a meter measured, or what a meter says it was not more than. */
-  readonly reported?: Readonly<Record<string, number>>;
-  readonly measured?: Readonly<Record<string, number>>;
-  readonly bounded?: Readonly<Record<string, number>>;
   /** As it is stored. */
   readonly error?: ErrorBody;
 }

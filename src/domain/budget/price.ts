@@ -2,7 +2,7 @@
  * What a usage costs, by the prices of its model: exact, in whole micro-dollars, rounded up once. What has no price
  * has no cost either: that is said, and never taken for free.
  */
-import type { Usage } from './usage.js';
+import type { Usage } from '../../wire/usage.js';
 
 /** Micro-dollars for a million of a unit, by unit. Whole amounts from 0 to 2^53−1. */
 export type UnitPrices = Readonly<Record<string, number>>;

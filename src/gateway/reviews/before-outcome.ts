@@ -4,7 +4,7 @@
  */
 import { noOf } from '../../chain/reviews.js';
 import { gather, type Reviewer } from './reviewer.js';
-import type { Used } from '../../domain/budget/usage.js';
+import type { Used } from '../../wire/usage.js';
 import { parseBodyRef } from '../../domain/body-ref.js';
 import { reviewDigest, type Review, type Reviewed } from '../../domain/reviews.js';
 import { readBody, type BodyType } from '../../wire/content.js';

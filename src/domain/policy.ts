@@ -4,6 +4,9 @@
  */
 import { meshError } from '../wire/errors.js';
 import { matches } from '../wire/names.js';
+import type { ByPattern } from './care/by-pattern.js';
+import { careOf, type Care } from './care/care.js';
+import type { LoopBounds } from './care/loops.js';
 import { problemError } from './config/yaml.js';
 import type { Issuers } from './grants/issuers.js';
 import type { PolicyData, RoleData } from './policy-data.js';
@@ -33,6 +36,8 @@ export class Policy {
   readonly rules: Rules | undefined;
   /** Who may issue grants beside the mesh itself: public nkeys by name. */
   readonly issuers: Issuers;
+  /** When trees of calls are stopped because they go in circles. */
+  readonly loops: ByPattern<LoopBounds>;
   readonly #members: ReadonlyMap<string, readonly Role[]>;
   readonly #roleNames: ReadonlyMap<string, readonly string[]>;
   /** Owners of the roles that are not of the mesh owner; empty without owners. */
@@ -50,7 +55,9 @@ export class Policy {
     roleNames: ReadonlyMap<string, readonly string[]> = new Map(),
     rules: readonly Rule[] = [],
     roleOwners: ReadonlyMap<string, string> = new Map(),
+    care: Care = careOf({}),
   ) {
+    this.loops = care.loops;
     this.issuers = issuers;
     this.digest = digest;
     this.#roleNames = roleNames;
@@ -187,6 +194,7 @@ function policyOf(data: PolicyData, digest: string, rules: readonly Rule[]): Pol
         owner === undefined ? [] : [[name, owner]],
       ),
     ),
+    careOf(data),
   );
 }
 

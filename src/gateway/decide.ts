@@ -54,6 +54,9 @@ export class Decider {
   allow(admitted: AdmittedCall, origin: Origin): void {
     const { instance } = admitted;
     instance.inFlight++;
+    if (admitted.digest !== undefined) {
+      this.#core.trees.asked(admitted.root, admitted.digest);
+    }
     const record = allowRecord(this.#core, admitted, origin.reply);
     const call = newOpenCall(record, 0, admitted.body, instance);
     call.credit = 0;

@@ -3,6 +3,7 @@
  */
 import type { Choice, Field, Flag, Keys, List, Names, Text, Whole } from './shape.js';
 import type { RoutingPolicy } from '../routing.js';
+import { loopsShape } from './loop-shape.js';
 import { ownerName, ownerShape } from './owner-shape.js';
 import { ruleShape } from './rule-shape.js';
 
@@ -82,6 +83,7 @@ export const policyShape = {
       { is: 'names', key: name, of: nkey },
       'Who may issue grants beside the mesh itself: public nkeys by name.',
     ),
+    loops: loopsShape(pattern),
     owners: field<Names<typeof owner>>(
       { is: 'names', key: ownerName, of: owner },
       'Teams with a policy file of their own, and the limits of each.',

@@ -62,12 +62,13 @@ export function readOwners(main: ReadYaml<MainFile>, file: string, texts: OwnedF
 }
 
 /** What the mesh owner says itself, as data. */
-export function dataOf({ roles, members, routing, issuers, rules = [] }: MainFile): PolicyData {
+export function dataOf({ roles, members, routing, issuers, loops, rules = [] }: MainFile): PolicyData {
   return {
     ...(roles === undefined ? {} : { roles }),
     ...(members === undefined ? {} : { members }),
     ...(routing === undefined ? {} : { routing }),
     ...(issuers === undefined ? {} : { issuers }),
+    ...(loops === undefined ? {} : { loops }),
     // A rule without name or effect is a problem; where there is none, all have both.
     rules: rules as readonly RuleSource[],
   };

@@ -3,6 +3,8 @@
  * so that they neither read YAML nor look at files.
  */
 import type { LoopSource } from './care/loops.js';
+import type { BudgetSource } from './budget/compile.js';
+import type { PriceSource } from './budget/prices.js';
 import type { RoutingPolicy } from './routing.js';
 import type { RuleSource } from './rules/types.js';
 
@@ -24,5 +26,7 @@ export interface PolicyData {
   readonly routing?: Readonly<Record<string, RoutingPolicy>>;
   readonly issuers?: Readonly<Record<string, string>>;
   readonly loops?: Readonly<Record<string, LoopSource>>;
+  readonly budgets?: BudgetSource;
+  readonly prices?: PriceSource;
   readonly rules?: readonly RuleSource[];
 }

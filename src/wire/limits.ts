@@ -4,6 +4,7 @@
  */
 import { bodyLimits } from './body-limits.js';
 import { careLimits } from './care-limits.js';
+import { budgetLimits } from './budget-limits.js';
 import { identityLimits } from './identity-limits.js';
 import { grantLimits } from './grant-limits.js';
 import { mcpLimits } from './mcp-limits.js';
@@ -307,6 +308,7 @@ export const limitTable = {
   ...grantLimits,
   ...splitLimits,
   ...bodyLimits,
+  ...budgetLimits,
   ...ruleLimits,
   ...identityLimits,
 } as const satisfies Record<string, { value: number; unit: string; reason: string }>;

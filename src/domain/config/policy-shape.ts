@@ -4,6 +4,7 @@
 import type { Choice, Field, Flag, Keys, List, Names, Text, Whole } from './shape.js';
 import type { RoutingPolicy } from '../routing.js';
 import { loopsShape } from './loop-shape.js';
+import { budgetsShape, pricesShape } from './budget-shape.js';
 import { ownerName, ownerShape } from './owner-shape.js';
 import { ruleShape } from './rule-shape.js';
 
@@ -73,6 +74,7 @@ const shared = {
 } as const;
 
 const owner = ownerShape(pattern, role);
+const budgets = budgetsShape(pattern);
 
 /** The whole file. */
 export const policyShape = {
@@ -84,6 +86,14 @@ export const policyShape = {
       'Who may issue grants beside the mesh itself: public nkeys by name.',
     ),
     loops: loopsShape(pattern),
+    budgets: field(
+      budgets,
+      'What may be spent: limits, and what calls reserve. Without it nothing is counted.',
+    ),
+    prices: field<typeof pricesShape>(
+      pricesShape,
+      'Prices of models (a * at the end fits all that follows): what a million of each unit of usage costs.',
+    ),
     owners: field<Names<typeof owner>>(
       { is: 'names', key: ownerName, of: owner },
       'Teams with a policy file of their own, and the limits of each.',

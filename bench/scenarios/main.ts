@@ -8,6 +8,7 @@ import { note, runProgram } from '../lifetime.js';
 import { seeded } from '../random.js';
 import { scenarios } from './list.js';
 import { readOptions } from './options.js';
+import { pictureOf } from './picture/draw.js';
 import { reportOf, type Report, type Scenario, type Setting } from './scenario.js';
 
 const options = readOptions(
@@ -43,10 +44,14 @@ async function play(scenario: Scenario): Promise<Report> {
   return reportOf(scenario, setting, (performance.now() - began) / 1000, played);
 }
 
-/** Line by line, so that a change of one figure is a change of one line. */
+/** The report, and the picture that is made of it. */
 function save(report: Report, folder: string): void {
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, `${report.name}.json`), `${JSON.stringify(report, null, 2)}\n`);
+  const picture = pictureOf(report);
+  if (picture !== undefined) {
+    writeFileSync(join(folder, `${report.name}.svg`), picture);
+  }
 }
 
 function tableOf(reports: readonly Report[]): string[] {

@@ -65,9 +65,9 @@ async function play(stage: Stage, { length, note }: Setting): Promise<Played> {
   return {
     checks: [
       { what: 'rounds with tickets', value: tickets.rounds, least: 1, most: ROUNDS_MAX },
-      { what: 'of these, stopped by the loop guard', value: Number(tickets.stoppedBy === 'loop_detected'), least: 1 },
+      { what: 'with tickets: stopped by the loop guard', value: Number(tickets.stoppedBy === 'loop_detected'), least: 1 },
       { what: 'rounds without tickets', value: none.rounds, least: 1, most: 1 },
-      { what: 'of these, refused as a root', value: Number(none.stoppedBy === 'root_denied'), least: 1 },
+      { what: 'without tickets: refused as a root', value: Number(none.stoppedBy === 'root_denied'), least: 1 },
       { what: 'baseline: rounds until it was stopped', value: baseline.rounds, least: ENDLESS[length] },
     ],
     figures: { tickets: told(tickets), none: told(none), baseline: told(baseline) },

@@ -9,7 +9,7 @@ import { seeded } from '../random.js';
 import { scenarios } from './list.js';
 import { readOptions } from './options.js';
 import { pictureOf } from './picture/draw.js';
-import { reportOf, type Report, type Scenario, type Setting } from './scenario.js';
+import { boundsOf, fileOf, reportOf, type Report, type Scenario, type Setting } from './scenario.js';
 
 const options = readOptions(
   process.argv.slice(2),
@@ -47,7 +47,7 @@ async function play(scenario: Scenario): Promise<Report> {
 /** The report, and the picture that is made of it. */
 function save(report: Report, folder: string): void {
   mkdirSync(folder, { recursive: true });
-  writeFileSync(join(folder, `${report.name}.json`), `${JSON.stringify(report, null, 2)}\n`);
+  writeFileSync(join(folder, `${report.name}.json`), fileOf(report));
   const picture = pictureOf(report);
   if (picture !== undefined) {
     writeFileSync(join(folder, `${report.name}.svg`), picture);
@@ -61,16 +61,9 @@ function tableOf(reports: readonly Report[]): string[] {
       '',
       `  ${what}`,
       String(Number(value.toPrecision(3))),
-      bounds(least, most),
+      boundsOf(least, most),
       holds ? 'pass' : 'FAIL',
     ]),
   ]);
   return table(rows, ['', 'scenario', 'value', 'must be', '', '']);
-}
-
-function bounds(least: number | undefined, most: number | undefined): string {
-  if (least !== undefined && most !== undefined) {
-    return least === most ? String(least) : `${least} to ${most}`;
-  }
-  return most === undefined ? `≥ ${least}` : `≤ ${most}`;
 }

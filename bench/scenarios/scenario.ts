@@ -73,3 +73,22 @@ export function reportOf(scenario: Scenario, setting: Setting, seconds: number, 
 export function places(value: number, digits: number): number {
   return Number(value.toFixed(digits));
 }
+
+/** A check in words, as the page of the scenarios has it. */
+export function wordsOf({ what, value, most, least }: Check): string {
+  return `${what}: ${Number(value.toPrecision(3))} (must be ${boundsOf(least, most)})`;
+}
+
+/** How much it may be. */
+export function boundsOf(least: number | undefined, most: number | undefined): string {
+  if (least !== undefined && most !== undefined) {
+    return least === most ? String(least) : `${least} to ${most}`;
+  }
+  return most === undefined ? `≥ ${least}` : `≤ ${most}`;
+}
+
+/** The text of a report file: lists of numbers on one line, so that a change of a figure is a change of a line. */
+export function fileOf(report: Report): string {
+  const text = JSON.stringify(report, null, 2);
+  return `${text.replace(/\[[\s\d.,e+-]+\]/g, (list) => list.replace(/\s+/g, '').replaceAll(',', ', '))}\n`;
+}

@@ -23,7 +23,8 @@ function swap(report: Report): string {
   return linesSvg({
     title: 'Three of ten agents are 10 × slower, and halfway others are',
     notes: [
-      `The same ${it.perSecond} calls a second to three sets of ten equal agents. Mean latency: ${sentence(report)}.`,
+      `The same ${it.perSecond} calls a second to three sets of ten equal agents, by three ways to choose.`,
+      `Mean latency by what was learned: ${sentence(report)}.`,
     ],
     unit: 'mean latency in ms',
     stepS: it.bucketS,

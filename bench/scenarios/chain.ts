@@ -86,7 +86,12 @@ function judge(book: Book, said: readonly Said[], mended: number, seconds: numbe
       { what: 'requests wasted on the broken agent, of all', value: guarded.wastedShare, most: 0.02 },
       { what: 'baseline: requests wasted, of all', value: bare.wastedShare, least: 0.3 },
     ],
-    figures: { requestsPerChain: book.bare.length, bucketS: BUCKET_S, guarded: told(guarded), bare: told(bare) },
+    figures: {
+      requestsPerChain: book.bare.length,
+      bucketS: BUCKET_S,
+      guarded: told(guarded),
+      bare: told(bare),
+    },
   };
 }
 

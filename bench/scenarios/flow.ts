@@ -151,8 +151,5 @@ function clerkOf(name: string): Clerk {
 }
 
 function users(): { name: string; role: 'agent' | 'caller' }[] {
-  return [
-    { name: APPROVER, role: 'caller' },
-    ...CLERKS.map((name) => ({ name, role: 'agent' as const })),
-  ];
+  return [{ name: APPROVER, role: 'caller' }, ...CLERKS.map((name) => ({ name, role: 'agent' as const }))];
 }

@@ -39,8 +39,7 @@ members:
 export const loop: Scenario = {
   name: 'd',
   title: 'two agents that call each other for ever',
-  play: (setting) =>
-    onStage({ policy: POLICY, users: users() }, async (stage) => await play(stage, setting)),
+  play: (setting) => onStage({ policy: POLICY, users: users() }, async (stage) => await play(stage, setting)),
 };
 
 /** What became of one question. */
@@ -65,9 +64,17 @@ async function play(stage: Stage, { length, note }: Setting): Promise<Played> {
   return {
     checks: [
       { what: 'rounds with tickets', value: tickets.rounds, least: 1, most: ROUNDS_MAX },
-      { what: 'with tickets: stopped by the loop guard', value: Number(tickets.stoppedBy === 'loop_detected'), least: 1 },
+      {
+        what: 'with tickets: stopped by the loop guard',
+        value: Number(tickets.stoppedBy === 'loop_detected'),
+        least: 1,
+      },
       { what: 'rounds without tickets', value: none.rounds, least: 1, most: 1 },
-      { what: 'without tickets: refused as a root', value: Number(none.stoppedBy === 'root_denied'), least: 1 },
+      {
+        what: 'without tickets: refused as a root',
+        value: Number(none.stoppedBy === 'root_denied'),
+        least: 1,
+      },
       { what: 'baseline: rounds until it was stopped', value: baseline.rounds, least: ENDLESS[length] },
     ],
     figures: { tickets: told(tickets), none: told(none), baseline: told(baseline) },

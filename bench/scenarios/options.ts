@@ -28,7 +28,9 @@ const MOST_SEED = 2 ** 32 - 1;
 /** Read the command line. Prints help or the mistake and ends the process when there is nothing to run. */
 export function readOptions(argv: readonly string[], names: readonly Name[]): Options {
   const command = new Command('scenarios')
-    .description('Play what goes wrong among agents, with the mesh and without its help, and judge it from outside.')
+    .description(
+      'Play what goes wrong among agents, with the mesh and without its help, and judge it from outside.',
+    )
     .option('--only <list>', `some of ${names.join(',')}`, (text) => namesIn(text, names))
     .option('--short', 'a few seconds each, for every change; the record is made without it')
     .option('--seed <n>', 'repeat a run', seed)

@@ -17,7 +17,7 @@ export interface Role<S> {
   readonly settings: S;
   readonly say: Say;
   /** Connect under one of its names. */
-  open(name: string, concurrency: number): Promise<Mesh>;
+  readonly open: (name: string, concurrency: number) => Promise<Mesh>;
 }
 
 /** What it does when it is told something. */

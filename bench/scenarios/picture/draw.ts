@@ -59,9 +59,7 @@ function chain(report: Report): string {
     `${(success * 100).toFixed(1)} % succeed, ${(wastedShare * 100).toFixed(1)} % meet the broken one`;
   return linesSvg({
     title: 'A chain of ten with one failing member, and backups',
-    notes: [
-      `With breakers and retries: ${words(it.guarded)}. Without: ${words(it.bare)}.`,
-    ],
+    notes: [`With breakers and retries: ${words(it.guarded)}. Without: ${words(it.bare)}.`],
     unit: '% of requests that succeed',
     stepS: it.bucketS,
     top: 100,

@@ -24,10 +24,16 @@ const STYLE = [
   'text { font: 13px ui-sans-serif, system-ui, "Segoe UI", Helvetica, Arial, sans-serif; fill: #1f2937; }',
   '.title { font-size: 15px; font-weight: 600; } .muted { fill: #6b7280; font-size: 11px; }',
   '.axis { stroke: #cbd5e1; stroke-width: 1; } .line { fill: none; stroke-width: 2; stroke-linejoin: round; }',
-  ...TONES.map((tone) => `.line.${tone} { stroke: ${COLOURS[tone].light}; } .area.${tone} { fill: ${COLOURS[tone].light}; }`),
+  ...TONES.map(
+    (tone) =>
+      `.line.${tone} { stroke: ${COLOURS[tone].light}; } .area.${tone} { fill: ${COLOURS[tone].light}; }`,
+  ),
   '@media (prefers-color-scheme: dark) {',
   '.ground { fill: #0f172a; } text { fill: #e5e7eb; } .muted { fill: #94a3b8; } .axis { stroke: #475569; }',
-  ...TONES.map((tone) => `.line.${tone} { stroke: ${COLOURS[tone].dark}; } .area.${tone} { fill: ${COLOURS[tone].dark}; }`),
+  ...TONES.map(
+    (tone) =>
+      `.line.${tone} { stroke: ${COLOURS[tone].dark}; } .area.${tone} { fill: ${COLOURS[tone].dark}; }`,
+  ),
   '}',
 ].join('\n');
 

@@ -4,6 +4,9 @@
  */
 import { meshError } from '../wire/errors.js';
 import { matches } from '../wire/names.js';
+import type { ByPattern } from './care/by-pattern.js';
+import { careOf, type Care } from './care/care.js';
+import type { LoopBounds } from './care/loops.js';
 import { compileBudgets } from './budget/compile.js';
 import type { BudgetPlan } from './budget/plan.js';
 import { problemError } from './config/yaml.js';
@@ -35,6 +38,8 @@ export class Policy {
   readonly rules: Rules | undefined;
   /** Who may issue grants beside the mesh itself: public nkeys by name. */
   readonly issuers: Issuers;
+  /** When trees of calls are stopped because they go in circles. */
+  readonly loops: ByPattern<LoopBounds>;
   /** What calls reserve and are charged; undefined when it names no budgets. */
   readonly budgets: BudgetPlan | undefined;
   /** Agents whose usage counts as measured. */
@@ -57,8 +62,10 @@ export class Policy {
     rules: readonly Rule[] = [],
     roleOwners: ReadonlyMap<string, string> = new Map(),
     budgets?: BudgetPlan,
+    care: Care = careOf({}),
     meters: ReadonlySet<string> = new Set(),
   ) {
+    this.loops = care.loops;
     this.budgets = budgets;
     this.issuers = issuers;
     this.meters = meters;
@@ -209,6 +216,7 @@ function policyOf(
       { known: new Set(roles.keys()), rolesOf: (name) => roleNames.get(name) ?? [] },
       report,
     ),
+    careOf(data),
     new Set(data.meters ?? []),
   );
 }

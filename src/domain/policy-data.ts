@@ -16,6 +16,12 @@ export interface RoleData {
   readonly within?: readonly string[];
 }
 
+/** Roles whose members may say critical, and those whose members are experimental at most. */
+export interface PrioritiesData {
+  readonly critical?: readonly string[];
+  readonly experimental?: readonly string[];
+}
+
 /** All that a policy says. */
 export interface PolicyData {
   readonly roles?: Readonly<Record<string, RoleData>>;
@@ -23,4 +29,5 @@ export interface PolicyData {
   readonly routing?: Readonly<Record<string, RoutingPolicy>>;
   readonly issuers?: Readonly<Record<string, string>>;
   readonly rules?: readonly RuleSource[];
+  readonly priorities?: PrioritiesData;
 }

@@ -4,9 +4,10 @@
  */
 import { meshError } from '../wire/errors.js';
 import { matches } from '../wire/names.js';
+import type { Priority } from '../wire/priority.js';
 import { problemError } from './config/yaml.js';
 import type { Issuers } from './grants/issuers.js';
-import type { PolicyData, RoleData } from './policy-data.js';
+import type { PolicyData, PrioritiesData, RoleData } from './policy-data.js';
 import type { OwnedFiles } from './owners/read.js';
 import { readPolicy, type ReadPolicy } from './policy-read.js';
 import type { RoutingPolicy } from './routing.js';
@@ -40,6 +41,8 @@ export class Policy {
   readonly #seen = new Map<string, readonly string[]>();
   readonly #routing: readonly (readonly [pattern: string, policy: RoutingPolicy])[];
   readonly #cache = new Map<string, boolean>();
+  /** Who may say more or less than normal; most may not. */
+  readonly #priorities: ReadonlyMap<string, Priority>;
   readonly #routes = new Map<string, RoutingPolicy>();
 
   constructor(
@@ -50,6 +53,7 @@ export class Policy {
     roleNames: ReadonlyMap<string, readonly string[]> = new Map(),
     rules: readonly Rule[] = [],
     roleOwners: ReadonlyMap<string, string> = new Map(),
+    priorities: PrioritiesData = {},
   ) {
     this.issuers = issuers;
     this.digest = digest;
@@ -59,6 +63,12 @@ export class Policy {
     this.rules = rules.length === 0 ? undefined : new Rules(rules, seen);
     this.#members = members;
     this.#routing = routing;
+    this.#priorities = prioritiesOf(roleNames, priorities);
+  }
+
+  /** The highest priority that the member may say of a call. */
+  priorityOf(member: string): Priority {
+    return this.#priorities.get(member) ?? 'normal';
   }
 
   /** May the member call the capability: by a role, or by a rule, if the call meets its condition? */
@@ -187,7 +197,24 @@ function policyOf(data: PolicyData, digest: string, rules: readonly Rule[]): Pol
         owner === undefined ? [] : [[name, owner]],
       ),
     ),
+    data.priorities,
   );
+}
+
+/** Who is in a role of both lists may say critical. */
+function prioritiesOf(
+  roleNames: ReadonlyMap<string, readonly string[]>,
+  { critical = [], experimental = [] }: PrioritiesData,
+): ReadonlyMap<string, Priority> {
+  const map = new Map<string, Priority>();
+  for (const [member, roles] of roleNames) {
+    if (roles.some((role) => critical.includes(role))) {
+      map.set(member, 'critical');
+    } else if (roles.some((role) => experimental.includes(role))) {
+      map.set(member, 'experimental');
+    }
+  }
+  return map;
 }
 
 function roleOf({ call = [], serve = [], mayRoot = false, within = ['>'] }: RoleData): Role {

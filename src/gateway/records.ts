@@ -77,6 +77,9 @@ function withWireFields(record: DecisionRecord, d: Draft): DecisionRecord {
   if (d.labels !== undefined) {
     record.labels = d.labels;
   }
+  if (d.priority !== 'normal') {
+    record.priority = d.priority;
+  }
   if (d.intent !== undefined) {
     record.intent = d.intent;
   }

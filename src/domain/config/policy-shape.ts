@@ -4,6 +4,7 @@
 import type { Choice, Field, Flag, Keys, List, Names, Text, Whole } from './shape.js';
 import type { RoutingPolicy } from '../routing.js';
 import { ownerName, ownerShape } from './owner-shape.js';
+import { priorityShape } from './rate-shape.js';
 import { ruleShape } from './rule-shape.js';
 
 const token = '[a-z0-9_-]{1,64}';
@@ -82,6 +83,7 @@ export const policyShape = {
       { is: 'names', key: name, of: nkey },
       'Who may issue grants beside the mesh itself: public nkeys by name.',
     ),
+    priorities: field(priorityShape(role), 'Who may say which priority (`Mesh-Priority`).'),
     owners: field<Names<typeof owner>>(
       { is: 'names', key: ownerName, of: owner },
       'Teams with a policy file of their own, and the limits of each.',

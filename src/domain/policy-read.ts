@@ -88,7 +88,7 @@ function foreignRoles(read: ReadYaml<MainFile>, file: string): Problem[] {
 /** Roles in `priorities` that do not exist. */
 function foreignPriorities(read: ReadYaml<MainFile>, file: string): Problem[] {
   const { roles = {}, priorities = {} } = read.value;
-  return Object.entries(priorities).flatMap(([name, list = []]) =>
+  return Object.entries(priorities).flatMap(([name, list]) =>
     list.flatMap((role, i) => {
       const where = `priorities.${name}[${i}]`;
       const why = `there is no role ${role} in this file`;

@@ -150,7 +150,10 @@ export async function runGateway(options: GatewayOptions): Promise<RunningGatewa
       taker.stop();
       stops.forEach((stop) => stop());
       const until = Date.now() + drainMs;
-      while (Date.now() < until && open.size + waiting.size + turns.size + decider.inAir + (split?.size ?? 0) > 0) {
+      while (
+        Date.now() < until &&
+        open.size + waiting.size + turns.size + decider.inAir + (split?.size ?? 0) > 0
+      ) {
         await new Promise((resolve) => setTimeout(resolve, 20));
       }
       split?.stop();

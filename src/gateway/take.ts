@@ -130,7 +130,13 @@ export class Taker {
   }
 
   /** There is no room for it. What may wait is laid aside durably, all else is told when to come again. */
-  #shed(incoming: Incoming, origin: Origin, streamSeq: number, priority: Priority, retryAfterMs: number): void {
+  #shed(
+    incoming: Incoming,
+    origin: Origin,
+    streamSeq: number,
+    priority: Priority,
+    retryAfterMs: number,
+  ): void {
     const id = incoming.headers.get(header.call) ?? '';
     const call = isCallId(id) ? id : `seq-${streamSeq}`;
     if (priority === 'batch' && isCallId(id)) {

@@ -7,7 +7,8 @@ export const rateLimits = {
   turnsAtOnce: {
     value: 64,
     unit: 'calls',
-    reason: 'Calls of one gateway on their way through the chain into DECISIONS; while there are more, callers take turns.',
+    reason:
+      'Calls of one gateway on their way through the chain into DECISIONS; while there are more, callers take turns.',
   },
   turnsQueued: {
     value: 4_096,
@@ -27,6 +28,7 @@ export const rateLimits = {
   priorityStepPercent: {
     value: 10,
     unit: '%',
-    reason: 'Experimental calls and batch are turned away so much before streamHighPercent, critical ones so much after.',
+    reason:
+      'Experimental calls and batch are turned away so much before streamHighPercent, critical ones so much after.',
   },
 } as const;

@@ -90,7 +90,10 @@ function readHeaders(draft: Draft): void {
   }
   const said = draft.headers.get(header.priority);
   if (said !== undefined && !isPriority(said)) {
-    throw meshError('header_invalid', { name: header.priority, why: `it is none of ${priorityNames.join(', ')}` });
+    throw meshError('header_invalid', {
+      name: header.priority,
+      why: `it is none of ${priorityNames.join(', ')}`,
+    });
   }
   draft.said = said;
   const labels = draft.headers.get(header.labels);

@@ -4,14 +4,16 @@
  */
 import { meshError } from '../wire/errors.js';
 import { matches } from '../wire/names.js';
-import type { Priority } from '../wire/priority.js';
+import { Traffic } from './rate/traffic.js';
+import { compileBudgets } from './budget/compile.js';
+import type { BudgetPlan } from './budget/plan.js';
 import { problemError } from './config/yaml.js';
 import type { Issuers } from './grants/issuers.js';
-import type { PolicyData, PrioritiesData, RoleData } from './policy-data.js';
+import type { PolicyData, RoleData } from './policy-data.js';
 import type { OwnedFiles } from './owners/read.js';
 import { readPolicy, type ReadPolicy } from './policy-read.js';
 import type { RoutingPolicy } from './routing.js';
-import { compileRules } from './rules/compile.js';
+import { compileRules, type Report } from './rules/compile.js';
 import type { Condition } from './rules/condition.js';
 import { Rules } from './rules/rules.js';
 import type { Rule } from './rules/types.js';
@@ -32,8 +34,12 @@ export class Policy {
   readonly digest: string;
   /** Its rules; undefined when it has none. */
   readonly rules: Rules | undefined;
+  /** Whose calls go first. */
+  readonly traffic: Traffic;
   /** Who may issue grants beside the mesh itself: public nkeys by name. */
   readonly issuers: Issuers;
+  /** What calls reserve and are charged; undefined when it names no budgets. */
+  readonly budgets: BudgetPlan | undefined;
   readonly #members: ReadonlyMap<string, readonly Role[]>;
   readonly #roleNames: ReadonlyMap<string, readonly string[]>;
   /** Owners of the roles that are not of the mesh owner; empty without owners. */
@@ -41,8 +47,6 @@ export class Policy {
   readonly #seen = new Map<string, readonly string[]>();
   readonly #routing: readonly (readonly [pattern: string, policy: RoutingPolicy])[];
   readonly #cache = new Map<string, boolean>();
-  /** Who may say more or less than normal; most may not. */
-  readonly #priorities: ReadonlyMap<string, Priority>;
   readonly #routes = new Map<string, RoutingPolicy>();
 
   constructor(
@@ -53,8 +57,10 @@ export class Policy {
     roleNames: ReadonlyMap<string, readonly string[]> = new Map(),
     rules: readonly Rule[] = [],
     roleOwners: ReadonlyMap<string, string> = new Map(),
-    priorities: PrioritiesData = {},
+    budgets?: BudgetPlan,
+    traffic = new Traffic(),
   ) {
+    this.budgets = budgets;
     this.issuers = issuers;
     this.digest = digest;
     this.#roleNames = roleNames;
@@ -63,12 +69,7 @@ export class Policy {
     this.rules = rules.length === 0 ? undefined : new Rules(rules, seen);
     this.#members = members;
     this.#routing = routing;
-    this.#priorities = prioritiesOf(roleNames, priorities);
-  }
-
-  /** The highest priority that the member may say of a call. */
-  priorityOf(member: string): Priority {
-    return this.#priorities.get(member) ?? 'normal';
+    this.traffic = traffic;
   }
 
   /** May the member call the capability: by a role, or by a rule, if the call meets its condition? */
@@ -171,7 +172,7 @@ export function* compileData(data: PolicyData, digest: string, before?: Policy):
     throw meshError('config_invalid', { file: 'the policy of the mesh', where, why });
   };
   const rules = yield* compileRules(data.rules ?? [], known, report, conditionsOf(before));
-  return policyOf(data, digest, rules);
+  return policyOf(data, digest, rules, report);
 }
 
 function conditionsOf(policy: Policy | undefined): Map<string, Condition> {
@@ -179,42 +180,38 @@ function conditionsOf(policy: Policy | undefined): Map<string, Condition> {
   return new Map(conditions.map((one) => [one.text, one]));
 }
 
-function policyOf(data: PolicyData, digest: string, rules: readonly Rule[]): Policy {
+function policyOf(
+  data: PolicyData,
+  digest: string,
+  rules: readonly Rule[],
+  report: Report = () => undefined,
+): Policy {
   const roles = new Map(Object.entries(data.roles ?? {}).map(([name, role]) => [name, roleOf(role)]));
   const members = Object.entries(data.members ?? {}).map(([name, list]): [string, Role[]] => [
     name,
     list.flatMap((role) => roles.get(role) ?? []),
   ]);
+  const roleNames = new Map(Object.entries(data.members ?? {}));
   return new Policy(
     digest,
     new Map(members),
     Object.entries(data.routing ?? {}),
     new Map(Object.entries(data.issuers ?? {})),
-    new Map(Object.entries(data.members ?? {})),
+    roleNames,
     rules,
     new Map(
       Object.entries(data.roles ?? {}).flatMap(([name, { owner }]) =>
         owner === undefined ? [] : [[name, owner]],
       ),
     ),
-    data.priorities,
+    compileBudgets(
+      data.budgets,
+      data.prices,
+      { known: new Set(roles.keys()), rolesOf: (name) => roleNames.get(name) ?? [] },
+      report,
+    ),
+    new Traffic(data.priorities, roleNames),
   );
-}
-
-/** Who is in a role of both lists may say critical. */
-function prioritiesOf(
-  roleNames: ReadonlyMap<string, readonly string[]>,
-  { critical = [], experimental = [] }: PrioritiesData,
-): ReadonlyMap<string, Priority> {
-  const map = new Map<string, Priority>();
-  for (const [member, roles] of roleNames) {
-    if (roles.some((role) => critical.includes(role))) {
-      map.set(member, 'critical');
-    } else if (roles.some((role) => experimental.includes(role))) {
-      map.set(member, 'experimental');
-    }
-  }
-  return map;
 }
 
 function roleOf({ call = [], serve = [], mayRoot = false, within = ['>'] }: RoleData): Role {

@@ -18,7 +18,7 @@ export function laneOf(
 ): Priority {
   const ticket = headers.get(header.ticket);
   const claim = headers.get(header.priority) ?? (ticket === undefined ? undefined : NAMED.exec(ticket)?.[1]);
-  const most = core.policy.priorityOf(from);
+  const most = core.policy.traffic.priorityOf(from);
   if (claim === undefined || !isPriority(claim)) {
     return most === 'experimental' && ticket === undefined ? most : 'normal';
   }

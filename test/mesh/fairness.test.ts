@@ -1,14 +1,16 @@
 /**
  * One caller with 256 calls in flight without end, ten who send one call after another, and an agent with too few
- * hands for all of them. FAIR_MS says how long each round takes.
+ * hands for all of them. FAIR_MS says how long each round takes; with it the times are judged too.
  */
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { Mesh, MeshError } from '../../src/agent/index.js';
 import { Lanes } from '../../src/domain/rate/lanes.js';
-import { hog, polite } from '../support/crowd.js';
+import { hog, polite, type Manners } from '../support/crowd.js';
 import { startTestMesh, type TestMesh } from '../support/mesh.js';
 
+const LONG = process.env['FAIR_MS'] !== undefined;
 const ROUND_MS = Number(process.env['FAIR_MS'] ?? 1_000);
+const IN_FLIGHT = 256;
 /** At most; no two tasks end together because they began together. */
 const WORK_MS = 40;
 const work = () => new Promise((resolve) => setTimeout(() => resolve({}), WORK_MS * Math.random()));
@@ -56,62 +58,50 @@ beforeAll(async () => {
     },
     { name: 'work.seen', options: {}, handler: (_: unknown, ctx) => void saw.push(ctx.priority) },
   ]);
-  const stop = hog(greedy, 'work.do', 64); // what is measured is not the compiler
-  await polite(callers, 'work.do', 800);
-  await stop();
+  const warm = hog(greedy, 'work.do', 64); // what is measured is not the compiler
+  await polite(callers, 'work.do', 500);
+  await warm.stop();
 });
 afterAll(() => mesh.stop());
 
-async function crowded(): Promise<{ p99: number; failed: number; calls: number; greedy: number }> {
-  const stop = hog(greedy, 'work.do', 256);
-  const seen = await polite(callers, 'work.do', ROUND_MS);
-  return { p99: seen.p99, failed: seen.failed, calls: seen.latenciesMs.length, greedy: await stop() };
+async function crowded(): Promise<Manners> {
+  const greedyOne = hog(greedy, 'work.do', IN_FLIGHT);
+  const seen = await polite(callers, 'work.do', ROUND_MS, () => greedyOne.done());
+  await greedyOne.stop();
+  expect(greedyOne.done()).toBeGreaterThan(0);
+  return seen;
 }
 
 describe('a caller without end', () => {
-  test(
-    'leaves the others alone: p99 at most twice what it is without it, and all completed',
-    { timeout: 60_000 },
-    async () => {
-      const rounds: string[] = [];
-      for (let round = 0; round < 4; round++) {
-        const alone = await polite(callers, 'work.do', ROUND_MS);
-        const crowd = await crowded();
-        rounds.push(
-          `alone ${alone.p99.toFixed(1)} ms, crowd ${crowd.p99.toFixed(1)} ms, ${crowd.calls} calls, greedy ${crowd.greedy}`,
-        );
-        expect(crowd.failed / crowd.calls).toBeLessThanOrEqual(0.001);
-        expect(crowd.greedy).toBeGreaterThan(0);
-        if (crowd.p99 <= 2 * alone.p99) {
-          console.log(rounds.join('\n'));
-          return;
-        }
-      }
-      throw new Error(rounds.join('\n')); // a machine with other work is given more than one round
-    },
-  );
+  test('leaves the others alone', { timeout: 300_000 }, async () => {
+    const alone = await polite(callers, 'work.do', ROUND_MS);
+    const crowd = await crowded();
+    const ms = `p99 alone ${alone.p99.toFixed(1)} ms, in the crowd ${crowd.p99.toFixed(1)} ms`;
+    console.log(`${crowd.latenciesMs.length} calls, ${ms}, passed by ${crowd.p99Passed}`);
+    expect(crowd.failed / crowd.latenciesMs.length).toBeLessThanOrEqual(0.001);
+    // What every machine shows: who comes does not wait for those of the other one that came before.
+    expect(crowd.p99Passed).toBeLessThan(IN_FLIGHT / 2);
+    if (LONG) {
+      expect(crowd.p99).toBeLessThanOrEqual(2 * alone.p99); // on a machine without other work
+    }
+  });
 
-  test(
-    'the same with one queue for all, which is what is planted, is seen',
-    { timeout: 60_000 },
-    async () => {
-      const push = Reflect.get(Lanes.prototype, 'push') as (...all: unknown[]) => void;
-      const planted = vi.spyOn(Lanes.prototype, 'push').mockImplementation(function (
-        this: Lanes<unknown>,
-        _,
-        __,
-        one,
-      ) {
-        push.call(this, 'normal', 'all', one);
-      });
-      try {
-        const crowd = await crowded();
-        expect(crowd.p99).toBeGreaterThan(3 * WORK_MS);
-      } finally {
-        planted.mockRestore();
-      }
-    },
-  );
+  test('one queue for all, which is what is planted, is seen', { timeout: 300_000 }, async () => {
+    const push = Reflect.get(Lanes.prototype, 'push') as (...all: unknown[]) => void;
+    const planted = vi.spyOn(Lanes.prototype, 'push').mockImplementation(function (
+      this: Lanes<unknown>,
+      _,
+      __,
+      one,
+    ) {
+      push.call(this, 'normal', 'all', one);
+    });
+    try {
+      expect((await crowded()).p99Passed).toBeGreaterThan(IN_FLIGHT / 2);
+    } finally {
+      planted.mockRestore();
+    }
+  });
 });
 
 describe('priorities', () => {

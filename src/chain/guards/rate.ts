@@ -13,7 +13,7 @@ export const rate: Guard = {
   name: 'rate',
   check(draft, world) {
     const { said, above } = draft;
-    const priority = priorityFor({ said, most: world.policy.priorityOf(draft.who), above });
+    const priority = priorityFor({ said, most: world.policy.traffic.priorityOf(draft.who), above });
     if (priority === undefined) {
       throw meshError('priority_denied', { from: draft.who, priority: said });
     }

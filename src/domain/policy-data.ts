@@ -19,6 +19,12 @@ export interface RoleData {
   readonly within?: readonly string[];
 }
 
+/** Roles whose members may say critical, and those whose members are experimental at most. */
+export interface PrioritiesData {
+  readonly critical?: readonly string[];
+  readonly experimental?: readonly string[];
+}
+
 /** All that a policy says. */
 export interface PolicyData {
   readonly roles?: Readonly<Record<string, RoleData>>;
@@ -31,4 +37,5 @@ export interface PolicyData {
   /** Agents whose usage counts as measured. */
   readonly meters?: readonly string[];
   readonly rules?: readonly RuleSource[];
+  readonly priorities?: PrioritiesData;
 }

@@ -25,11 +25,11 @@ export function saidError(agent: string, said: Partial<ErrorBody>): MeshError | 
     return undefined;
   }
   const details: Readonly<Record<string, unknown>> = said.details ?? {};
-  const { why = said.message, retryAfterMs } = details;
+  const { why = said.message, retry_after_ms: retryAfterMs } = details;
   const waits = Number.isSafeInteger(retryAfterMs) && Number(retryAfterMs) >= 0;
   return meshError(said.code as ErrorCode, {
     agent,
     why: typeof why === 'string' && why !== '' ? why.slice(0, WHY_CHARS) : 'no reason given',
-    ...(waits ? { retryAfterMs: Math.min(Number(retryAfterMs), RETRY_AFTER_MAX_MS) } : {}),
+    ...(waits ? { retry_after_ms: Math.min(Number(retryAfterMs), RETRY_AFTER_MAX_MS) } : {}),
   });
 }

@@ -217,15 +217,18 @@ describe('what an agent says of its failure', () => {
   test('is believed for codes of providers, with bounded facts', () => {
     const error = saidError('llm', {
       code: 'provider_busy',
-      details: { agent: 'bob', why: 'x'.repeat(900), retryAfterMs: 1e15 },
+      details: { agent: 'bob', why: 'x'.repeat(900), retry_after_ms: 1e15 },
     } as never);
     expect(error).toMatchObject({ code: 'provider_busy', retry: 'later' });
-    expect(error?.details).toEqual({ agent: 'llm', why: 'x'.repeat(500), retryAfterMs: 86_400_000 });
+    expect(error?.details).toEqual({ agent: 'llm', why: 'x'.repeat(500), retry_after_ms: 86_400_000 });
   });
 
   test.each([-1, 1.5, '7', null, Number.NaN])('says no time to wait with %s', (retryAfterMs) => {
-    const error = saidError('llm', { code: 'provider_busy', details: { why: 'x', retryAfterMs } } as never);
-    expect(error?.details).not.toHaveProperty('retryAfterMs');
+    const error = saidError('llm', {
+      code: 'provider_busy',
+      details: { why: 'x', retry_after_ms: retryAfterMs },
+    } as never);
+    expect(error?.details).not.toHaveProperty('retry_after_ms');
   });
 
   test.each(['policy_denied', 'cancelled', 'no_such_code', undefined])('is no %s', (code) => {

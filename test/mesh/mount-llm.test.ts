@@ -205,8 +205,9 @@ describe('a provider that', () => {
     const { said, record } = await call(`mode=${mode}`);
     expect(said).toMatchObject({ code, retry, status: 'failed' });
     expect(record.measured).toEqual(ZERO);
-    const { retryAfterMs } = (said as MeshError).details;
-    expect(retryAfterMs).toBe(mode === 'rate-limit' ? 7_000 : undefined);
+    const wait = mode === 'rate-limit' ? 7_000 : undefined;
+    expect((said as MeshError).details['retry_after_ms']).toBe(wait);
+    expect(record.retryAfterMs).toBe(wait);
     expect(JSON.stringify((said as MeshError).toBody())).not.toContain(KEY);
   });
 

@@ -106,7 +106,7 @@ export class ProviderClient {
     const facts = { agent: this.#agent, why };
     if (BUSY.has(status) && said.code !== 'insufficient_quota') {
       const retryAfterMs = retryAfterOf(response.headers.get('retry-after'), Date.now());
-      const busy = retryAfterMs === undefined ? facts : { ...facts, retryAfterMs };
+      const busy = retryAfterMs === undefined ? facts : { ...facts, retry_after_ms: retryAfterMs };
       return new ProviderError(meshError('provider_busy', busy), true);
     }
     if (status >= 400 && status < 500) {

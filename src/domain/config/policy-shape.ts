@@ -6,6 +6,7 @@ import type { RoutingPolicy } from '../routing.js';
 import { loopsShape } from './loop-shape.js';
 import { budgetsShape, pricesShape } from './budget-shape.js';
 import { ownerName, ownerShape } from './owner-shape.js';
+import { priorityShape } from './rate-shape.js';
 import { meterField } from './meter-shape.js';
 import { ruleShape } from './rule-shape.js';
 
@@ -95,6 +96,7 @@ export const policyShape = {
       pricesShape,
       'Prices of models (a * at the end fits all that follows): what a million of each unit of usage costs.',
     ),
+    priorities: field(priorityShape(role), 'Who may say which priority (`Mesh-Priority`).'),
     meters: meterField(name),
     owners: field<Names<typeof owner>>(
       { is: 'names', key: ownerName, of: owner },

@@ -2,7 +2,7 @@
  * A policy as data: what was read from its file, checked and merged. It is what control stores for gateways, as JSON,
  * so that they neither read YAML nor look at files.
  */
-import type { RoutingPolicy } from './routing.js';
+import type { RouteData } from './routing/route.js';
 import type { RuleSource } from './rules/types.js';
 
 /** A role: patterns of capabilities. */
@@ -20,7 +20,7 @@ export interface RoleData {
 export interface PolicyData {
   readonly roles?: Readonly<Record<string, RoleData>>;
   readonly members?: Readonly<Record<string, readonly string[]>>;
-  readonly routing?: Readonly<Record<string, RoutingPolicy>>;
+  readonly routing?: Readonly<Record<string, RouteData>>;
   readonly issuers?: Readonly<Record<string, string>>;
   readonly rules?: readonly RuleSource[];
 }

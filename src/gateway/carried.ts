@@ -12,6 +12,8 @@ const CARRIED = [
   header.child,
   header.context,
   header.labels,
+  header.route,
+  header.difficulty,
   header.intent,
   header.bodyRef,
   header.contentType,

@@ -3,6 +3,7 @@
  * capability, so that none waits for another.
  */
 import type { Incoming } from '../chain/draft.js';
+import { header } from '../wire/headers.js';
 import { limits } from '../wire/limits.js';
 import type { Origin } from './origin.js';
 
@@ -159,6 +160,13 @@ export class WaitingRoom {
   }
 }
 
-function queueOf({ queue, capability }: Waiting): string {
-  return queue ?? capability;
+/** Calls with different wishes wait for different agents. */
+function queueOf({ queue, capability, incoming: { headers } }: Waiting): string {
+  if (queue !== undefined) {
+    return queue;
+  }
+  const [route, difficulty] = [headers.get(header.route), headers.get(header.difficulty)];
+  return route === undefined && difficulty === undefined
+    ? capability
+    : `${capability}|${route ?? ''}|${difficulty ?? ''}`;
 }

@@ -1,0 +1,55 @@
+/**
+ * Choosing by nothing but who is free: in turn, or the less loaded of two chosen in turn.
+ */
+import { isFree, type Instance } from '../roster.js';
+
+/** Instances in turn. */
+export interface Turns {
+  readonly instances: readonly Instance[];
+  next: number;
+}
+
+/** What a choice is for. */
+export interface Asked {
+  readonly capability: string;
+  readonly nowMs: number;
+  /** Who may get it; undefined: everybody. */
+  readonly suits: ((instance: Instance) => boolean) | undefined;
+  /** Taken only when nobody else is free. */
+  readonly avoid: Instance | undefined;
+}
+
+/** May the instance get it now? */
+export function takes(one: Instance, { capability, nowMs, suits }: Asked): boolean {
+  return isFree(one, capability, nowMs) && suits?.(one) !== false;
+}
+
+/** The next that is free; at most so many are looked at. */
+export function inTurn(turns: Turns, asked: Asked, most = Infinity): Instance | undefined {
+  const n = turns.instances.length;
+  for (let i = 0; i < n && i < most; i++) {
+    const at = (turns.next + i) % n;
+    const one = turns.instances[at];
+    if (one !== undefined && one !== asked.avoid && takes(one, asked)) {
+      turns.next = at + 1;
+      return one;
+    }
+  }
+  return undefined;
+}
+
+/**
+ * The less loaded of two neighbours in turn: nearly as even as looking at all, at a constant cost. The turn moves on by
+ * one, so that without load it goes round.
+ */
+export function lessLoaded(turns: Turns, asked: Asked, most = Infinity): Instance | undefined {
+  const one = inTurn(turns, asked, most);
+  const { next } = turns;
+  const other = one === undefined ? undefined : inTurn(turns, asked, most);
+  turns.next = next;
+  return one !== undefined && other !== undefined && load(other) < load(one) ? other : one;
+}
+
+function load(i: Instance): number {
+  return i.inFlight / i.concurrency;
+}

@@ -349,7 +349,8 @@ export const table = {
     says: ['gateway'],
     hears: ['gateway'],
     schema: 'seen',
-    proves: 'What this gateway saw of agents since it told last: how attempts ended, how long they took, what they cost.',
+    proves:
+      'What this gateway saw of agents since it told last: how attempts ended, how long they took, what they cost.',
   },
   adopt: {
     pattern: 'mesh.v1.adopt',

@@ -16,7 +16,8 @@ export const routeLimits = {
   routeRankMs: {
     value: 250,
     unit: 'ms',
-    reason: 'Candidates are ranked anew this often, not for each call; a change of registry or roster counts at once.',
+    reason:
+      'Candidates are ranked anew this often, not for each call; a change of registry or roster counts at once.',
   },
   routeShown: { value: 6, unit: 'agents', reason: 'Other candidates that a decision names.' },
   routeProbeMs: {
@@ -32,7 +33,8 @@ export const routeLimits = {
   routeProbePercent: {
     value: 1,
     unit: '%',
-    reason: 'Calls that are given to a candidate to see how it does now; of 30 % that are ten times as slow, two in a hundred would cost more than they tell.',
+    reason:
+      'Calls that are given to a candidate to see how it does now; of 30 % that are ten times as slow, two in a hundred would cost more than they tell.',
   },
   statsCells: {
     value: 20_000,

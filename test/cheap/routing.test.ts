@@ -124,7 +124,11 @@ describe('floors', () => {
       see('c', 10, 5, 5, 1_000);
     }
     const chosen = router.route(entry, 1_100);
-    expect([chosen?.instance.agent, chosen?.routed?.floor, chosen?.routed?.why]).toEqual(['a', 0.95, 'first']);
+    expect([chosen?.instance.agent, chosen?.routed?.floor, chosen?.routed?.why]).toEqual([
+      'a',
+      0.95,
+      'first',
+    ]);
     const take = (agent: string) => {
       const one = roster.get(agent, 'i');
       if (one !== undefined) {
@@ -321,19 +325,22 @@ describe('learning', () => {
   }
   const mean = (list: readonly { ms: number }[]) => list.reduce((sum, { ms }) => sum + ms, 0) / list.length;
 
-  test.each([20, 100, 500])('at %i calls a second: slow agents are avoided, healed ones come back', (rate) => {
-    const seed = 7;
-    const uniform = mean(run('round-robin', rate, seed).times);
-    const { times, half } = run('fastest', rate, seed);
-    const steady = [...times].filter(({ atMs }) => (atMs > 20_000 && atMs < half) || atMs > half + 40_000);
-    expect(mean(steady) / uniform).toBeLessThan(0.3);
-    expect(mean(times) / uniform).toBeLessThan(0.4);
-    for (const agent of ['a0', 'a1', 'a2']) {
-      const late = times.filter(({ atMs }) => atMs > half + 25_000 && atMs < half + 35_000);
-      const share = late.filter((one) => one.agent === agent).length / late.length;
-      expect(share * 10, `${agent} of its fair share`).toBeGreaterThan(0.5);
-    }
-  });
+  test.each([20, 100, 500])(
+    'at %i calls a second: slow agents are avoided, healed ones come back',
+    (rate) => {
+      const seed = 7;
+      const uniform = mean(run('round-robin', rate, seed).times);
+      const { times, half } = run('fastest', rate, seed);
+      const steady = [...times].filter(({ atMs }) => (atMs > 20_000 && atMs < half) || atMs > half + 40_000);
+      expect(mean(steady) / uniform).toBeLessThan(0.3);
+      expect(mean(times) / uniform).toBeLessThan(0.4);
+      for (const agent of ['a0', 'a1', 'a2']) {
+        const late = times.filter(({ atMs }) => atMs > half + 25_000 && atMs < half + 35_000);
+        const share = late.filter((one) => one.agent === agent).length / late.length;
+        expect(share * 10, `${agent} of its fair share`).toBeGreaterThan(0.5);
+      }
+    },
+  );
 
   test('the same inputs and the same seed give the same choices; another seed begins elsewhere', () => {
     const names = (seed: number) => run('fastest', 50, seed).times.map(({ agent }) => agent);

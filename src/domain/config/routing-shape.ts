@@ -2,7 +2,14 @@
  * What `mesh.policy.yaml` can say under `routing`: how the calls of a capability choose among its agents.
  */
 import { limits } from '../../wire/limits.js';
-import { ASKABLE, contradictions, OBJECTIVES, type Askable, type Objective, type RouteData } from '../routing/route.js';
+import {
+  ASKABLE,
+  contradictions,
+  OBJECTIVES,
+  type Askable,
+  type Objective,
+  type RouteData,
+} from '../routing/route.js';
 import { SELECTOR } from '../routing/wish.js';
 import type { Choice, Either, Field, Keys, List, Part, Text, Whole } from './shape.js';
 
@@ -50,12 +57,18 @@ export function routeShape(agent: Text) {
           share,
           'Whoever measures below this gets no calls, but for a try now and then. Default: 0, nobody is below.',
         ),
-        prefer: field<List<Text>>({ is: 'list', of: agent }, 'Agents in the order in which they are preferred.'),
+        prefer: field<List<Text>>(
+          { is: 'list', of: agent },
+          'Agents in the order in which they are preferred.',
+        ),
         near: field<Text>(
           attribute,
           'With nearest: the attribute of cards and the label of calls that say where they are. Default: region.',
         ),
-        where: field<List<Text>>({ is: 'list', of: selector }, 'Attributes that an agent must have, as name=value.'),
+        where: field<List<Text>>(
+          { is: 'list', of: selector },
+          'Attributes that an agent must have, as name=value.',
+        ),
         calls: field<List<Choice<Askable>>>(
           { is: 'list', of: askable },
           'What calls may ask for with Mesh-Route and Mesh-Difficulty. Default: everything.',

@@ -5,7 +5,15 @@
 import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument, type Node, type Pair } from 'yaml';
 import { meshError, type MeshError } from '../../wire/errors.js';
 import { nearNames } from '../near.js';
-import { expectedOf, judge, type Fields, type Keys, type OneShape, type Scalar, type Shape } from './shape.js';
+import {
+  expectedOf,
+  judge,
+  type Fields,
+  type Keys,
+  type OneShape,
+  type Scalar,
+  type Shape,
+} from './shape.js';
 
 /** Where something stands; both count from 1. */
 export interface Place {

@@ -24,7 +24,9 @@ export interface Candidate {
 
 /** Does the agent have all of the attributes? */
 export function hasAll({ attributes }: Offer, where: readonly Selector[]): boolean {
-  return where.every(([name, value]) => Object.hasOwn(attributes, name) && String(attributes[name]) === value);
+  return where.every(
+    ([name, value]) => Object.hasOwn(attributes, name) && String(attributes[name]) === value,
+  );
 }
 
 /** Who may get a call of the entry: live instances of agents with the attributes. */

@@ -1,7 +1,7 @@
 /**
  * Choosing by nothing but who is free: in turn, or the less loaded of two chosen in turn.
  */
-import { isFree, type Instance } from '../roster.js';
+import { isFree, isFull, type Instance } from '../roster.js';
 
 /** Instances in turn. */
 export interface Turns {
@@ -19,23 +19,37 @@ export interface Asked {
   readonly avoid: Instance | undefined;
 }
 
+/** How many are looked at for one that does not say it is full. */
+const LOOKS = 8;
+
 /** May the instance get it now? */
 export function takes(one: Instance, { capability, nowMs, suits }: Asked): boolean {
   return isFree(one, capability, nowMs) && suits?.(one) !== false;
 }
 
-/** The next that is free; at most so many are looked at. */
+/** The next that is free; at most so many are looked at. One that says it is full gets it when no other does. */
 export function inTurn(turns: Turns, asked: Asked, most = Infinity): Instance | undefined {
   const n = turns.instances.length;
+  let full: number | undefined;
   for (let i = 0; i < n && i < most; i++) {
     const at = (turns.next + i) % n;
     const one = turns.instances[at];
     if (one !== undefined && one !== asked.avoid && takes(one, asked)) {
-      turns.next = at + 1;
-      return one;
+      if (!isFull(one)) {
+        turns.next = at + 1;
+        return one;
+      }
+      full ??= at;
+      if (i >= LOOKS) {
+        break;
+      }
     }
   }
-  return undefined;
+  if (full === undefined) {
+    return undefined;
+  }
+  turns.next = full + 1;
+  return turns.instances[full];
 }
 
 /**
@@ -50,6 +64,6 @@ export function lessLoaded(turns: Turns, asked: Asked, most = Infinity): Instanc
   return one !== undefined && other !== undefined && load(other) < load(one) ? other : one;
 }
 
-function load(i: Instance): number {
-  return i.inFlight / i.concurrency;
+function load({ inFlight, elsewhere, concurrency }: Instance): number {
+  return (inFlight + elsewhere) / concurrency;
 }

@@ -66,7 +66,10 @@ export function rank(list: readonly Candidate[], how: RankFor, nowMs: number, ne
     return turn === undefined ? [] : [{ one, turn, score: scoreOf(how.route, one, best, how.place) }];
   });
   scored.sort((a, b) => a.score - b.score);
-  const ends = endsOf(how.route, scored.map(({ score }) => score));
+  const ends = endsOf(
+    how.route,
+    scored.map(({ score }) => score),
+  );
   const all = scored.map(({ one, turn, score }) => ranked(how.route, one, turn, score, ends));
   all.sort((a, b) => (a.key ?? Infinity) - (b.key ?? Infinity));
   const probes = probesOf(all, how, best, ends, nowMs);

@@ -81,7 +81,10 @@ export function routeOf(data: RouteData): Route {
   const { weights, success = [], never = 0, prefer = [], near = 'region', where = [], calls } = source;
   return {
     by: source.by ?? 'least-loaded',
-    weights: weights === undefined || Object.keys(weights).length === 0 ? EVEN : { latency: 0, cost: 0, success: 0, ...weights },
+    weights:
+      weights === undefined || Object.keys(weights).length === 0
+        ? EVEN
+        : { latency: 0, cost: 0, success: 0, ...weights },
     tiers: success,
     never,
     prefer,
@@ -145,6 +148,8 @@ function wrongWeights({ by, weights, calls }: RouteSource): { key: string; why: 
   const { latency = 0, cost = 0, success = 0 } = weights;
   return [
     ...(latency + cost + success > 0 ? [] : [{ key: 'weights', why: 'at least one must be above 0' }]),
-    ...(counts ? [] : [{ key: 'weights', why: 'they count with by: weighted only, and calls may not ask for it' }]),
+    ...(counts
+      ? []
+      : [{ key: 'weights', why: 'they count with by: weighted only, and calls may not ask for it' }]),
   ];
 }

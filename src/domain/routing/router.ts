@@ -177,11 +177,18 @@ export class Router {
       }
     }
     const last = asked.avoid;
-    const again = last !== undefined && ranking.ranked.get(last.agent)?.key !== undefined && takes(last, asked);
+    const again =
+      last !== undefined && ranking.ranked.get(last.agent)?.key !== undefined && takes(last, asked);
     return again ? why(last, 'full') : undefined;
   }
 
-  #variant(entry: Entry, route: Route, nowMs: number, wish: Wish | undefined, place: string | undefined): Variant {
+  #variant(
+    entry: Entry,
+    route: Route,
+    nowMs: number,
+    wish: Wish | undefined,
+    place: string | undefined,
+  ): Variant {
     let variants = this.#variants.get(entry);
     if (variants === undefined) {
       variants = new Map();
@@ -206,7 +213,16 @@ export class Router {
     const next = variant?.next ?? this.#seed;
     const ranking = rank(list, { route: wished, difficulty: wish?.difficulty, place }, nowMs, next);
     const credit = variant?.credit ?? 1;
-    variant = { source: route, route: wished, ranking, registryVersion, rosterVersion, rankedMs: nowMs, credit, next };
+    variant = {
+      source: route,
+      route: wished,
+      ranking,
+      registryVersion,
+      rosterVersion,
+      rankedMs: nowMs,
+      credit,
+      next,
+    };
     if (variants.size >= limits.routeVariants && !variants.has(key)) {
       variants.clear();
     }
@@ -242,4 +258,3 @@ function probe(variant: Variant, asked: Asked): Instance | undefined {
   }
   return undefined;
 }
-

@@ -46,7 +46,13 @@ export function bestOf(list: readonly Candidate[]): Best {
  * The score of a candidate.
  * `hoping`: as if it had done as well as anybody, which is what a try would be for.
  */
-export function scoreOf(route: Route, one: Candidate, best: Best, place: string | undefined, hoping = false): number {
+export function scoreOf(
+  route: Route,
+  one: Candidate,
+  best: Best,
+  place: string | undefined,
+  hoping = false,
+): number {
   const success = hoping ? 1 : one.success;
   const ms = one.ms === undefined || hoping ? best.ms : perSuccess(one.ms, success);
   const micros = perSuccess(one.micros, success);
@@ -74,7 +80,8 @@ export function scoreOf(route: Route, one: Candidate, best: Best, place: string 
 function weighted({ weights }: Route, latency: number, cost: number, success: number): number {
   const all = weights.latency + weights.cost + weights.success;
   return (
-    (weights.latency * Math.max(0, latency) + weights.cost * Math.max(0, cost) + weights.success * success) / all
+    (weights.latency * Math.max(0, latency) + weights.cost * Math.max(0, cost) + weights.success * success) /
+    all
   );
 }
 

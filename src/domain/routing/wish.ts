@@ -101,7 +101,11 @@ export function refuseWish(route: Route, wish: Wish, capability: string): void {
   const denied = calls === undefined ? undefined : asks.find((one) => !calls.has(one));
   if (denied !== undefined) {
     const allowed = [...(calls ?? [])].join(', ');
-    throw meshError('route_denied', { capability, asked: denied, allowed: allowed === '' ? 'nothing' : allowed });
+    throw meshError('route_denied', {
+      capability,
+      asked: denied,
+      allowed: allowed === '' ? 'nothing' : allowed,
+    });
   }
   if (wish.by === 'preferred' && route.prefer.length === 0) {
     const allowed = 'what needs no list of agents';

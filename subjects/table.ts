@@ -352,6 +352,15 @@ export const table = {
     proves:
       'What this gateway saw of agents since it told last: how attempts ended, how long they took, what they cost.',
   },
+  tree: {
+    pattern: 'mesh.v1.tree.{gateway}',
+    kind: 'core',
+    says: ['gateway'],
+    hears: ['gateway'],
+    schema: 'tree',
+    proves:
+      'What this gateway counted of trees of calls that repeat themselves; others add it to what they count.',
+  },
   adopt: {
     pattern: 'mesh.v1.adopt',
     kind: 'service',

@@ -17,6 +17,7 @@ import type { Ask, Review, ReviewOf } from '../domain/reviews.js';
 import type { Routed } from '../domain/routing/chosen.js';
 import type { Router } from '../domain/routing/router.js';
 import type { Wish } from '../domain/routing/wish.js';
+import type { Trees } from '../domain/care/trees.js';
 import type { MeshError } from '../wire/errors.js';
 import type { KeyRing } from '../wire/keyring.js';
 
@@ -129,6 +130,8 @@ export interface Draft extends Incoming {
   byGrant: Map<string, boolean> | undefined;
   // deadline
   deadlineMs: number;
+  // tree: of child calls, what "the same bytes" means
+  digest: string | undefined;
   // resolve
   entry: Entry | undefined;
   expiresMs: number;
@@ -154,6 +157,8 @@ export interface World {
   readonly revoked: RevokedNames;
   readonly registry: Registry;
   readonly router: Router;
+  /** What is counted of trees of calls; missing where no calls are decided. */
+  readonly trees?: Trees | undefined;
 }
 
 /** Start a draft. Nothing of it is proven. */
@@ -199,6 +204,7 @@ export function draftOf(incoming: Incoming, nowMs: number): Draft {
     grants: undefined,
     byGrant: undefined,
     deadlineMs: 0,
+    digest: undefined,
     entry: undefined,
     expiresMs: 0,
     instance: undefined,

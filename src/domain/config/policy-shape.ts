@@ -2,6 +2,7 @@
  * What `mesh.policy.yaml` can say.
  */
 import type { Field, Flag, Keys, List, Names, Text, Whole } from './shape.js';
+import { loopsShape } from './loop-shape.js';
 import { budgetsShape, pricesShape } from './budget-shape.js';
 import { ownerName, ownerShape } from './owner-shape.js';
 import { routeShape } from './routing-shape.js';
@@ -84,6 +85,7 @@ export const policyShape = {
       { is: 'names', key: name, of: nkey },
       'Who may issue grants beside the mesh itself: public nkeys by name.',
     ),
+    loops: loopsShape(pattern),
     budgets: field(
       budgets,
       'What may be spent: limits, and what calls reserve. Without it nothing is counted.',

@@ -285,6 +285,14 @@ export const subject = {
   },
 
   /**
+   * `mesh.v1.tree.{gateway}`
+   * What this gateway counted of trees of calls that repeat themselves; others add it to what they count.
+   */
+  tree({ gateway }: { gateway: Token }): string {
+    return `mesh.v1.tree.${gateway}`;
+  },
+
+  /**
    * `mesh.v1.adopt`
    * The supervisor hands over open decisions of a gateway whose lease lapsed; the reply names the heir.
    */
@@ -370,6 +378,7 @@ export const pattern = {
   body: 'mesh.v1.body.*.*.*.*',
   peer: 'mesh.v1.peer.*',
   seen: 'mesh.v1.seen.*',
+  tree: 'mesh.v1.tree.*',
   adopt: 'mesh.v1.adopt',
   wake: 'mesh.v1.wake',
   replay: 'mesh.v1.replay',
@@ -704,6 +713,15 @@ export const parse = {
    */
   seen(subject: string): { gateway: string } | undefined {
     const t = split(subject, 'mesh.v1.seen.', 1, false);
+    return t === undefined ? undefined : { gateway: t[0] as string };
+  },
+
+  /**
+   * `mesh.v1.tree.{gateway}`
+   * What this gateway counted of trees of calls that repeat themselves; others add it to what they count.
+   */
+  tree(subject: string): { gateway: string } | undefined {
+    const t = split(subject, 'mesh.v1.tree.', 1, false);
     return t === undefined ? undefined : { gateway: t[0] as string };
   },
 

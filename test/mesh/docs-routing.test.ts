@@ -41,6 +41,7 @@ async function run(words: string, as: string): Promise<string> {
     PATH: pathWithQuickNpx(folder),
     NO_COLOR: '1',
     MESH_URL: mesh.url,
+    NATS_URL: mesh.url,
     MESH_DATA: mesh.dir,
     ...(as === '' ? {} : { MESH_CREDS: credentialsFile(mesh.dir, as) }),
   };

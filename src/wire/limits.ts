@@ -9,6 +9,7 @@ import { identityLimits } from './identity-limits.js';
 import { grantLimits } from './grant-limits.js';
 import { mcpLimits } from './mcp-limits.js';
 import { rateLimits } from './rate-limits.js';
+import { routeLimits } from './route-limits.js';
 import { ruleLimits } from './rule-limits.js';
 import { sightLimits } from './sight-limits.js';
 import { splitLimits } from './split-limits.js';
@@ -310,6 +311,7 @@ export const limitTable = {
   ...splitLimits,
   ...bodyLimits,
   ...budgetLimits,
+  ...routeLimits,
   ...ruleLimits,
   ...rateLimits,
   ...identityLimits,

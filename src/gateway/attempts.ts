@@ -19,6 +19,7 @@ import type { Core } from './core.js';
 import { deadOf, writeDead } from './dead.js';
 import type { Decider } from './decide.js';
 import { isBlind } from './fallen.js';
+import { observeLost } from './observed.js';
 import { effectKey, release, type OpenCall, type OpenSet } from './open.js';
 import { nonce } from './records.js';
 import type { Settler } from './settle.js';
@@ -128,6 +129,8 @@ export class Attempts {
     if (call.unproven) {
       call.innocent++; // the death of a gateway counts for nothing (D8)
       call.unproven = false;
+    } else {
+      observeLost(this.#core, call);
     }
     release(call);
     if (

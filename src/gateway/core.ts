@@ -16,6 +16,7 @@ import type { Router } from '../domain/routing.js';
 import type { Slots } from './bodies/slots.js';
 import type { Log } from '../wire/log.js';
 import type { Token } from '../wire/names.js';
+import type { Observer } from './observed.js';
 import type { Sight } from './sight.js';
 
 /** Judges by a candidate policy what was judged by the live one. */
@@ -52,6 +53,8 @@ export interface Core {
   readonly reads: Slots;
   readonly log: Log;
   readonly sight: Sight;
+  /** Told how attempts ended; without any nothing is noted. */
+  readonly observers: Set<Observer>;
   /** How full the streams that decide on that are, in percent. */
   fill: Readonly<Record<string, number>>;
   /** Set when a stream is nearly full: new calls are refused with this. */

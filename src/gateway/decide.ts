@@ -292,6 +292,8 @@ export function newOpenCall(
     enteredMs: 0,
     decidedMs: 0,
     settlingMs: 0,
+    dispatchedMs: 0,
+    observedSeq: 0,
     slot: undefined,
   };
 }

@@ -48,6 +48,10 @@ export interface OpenCall extends Timed {
   enteredMs: number;
   decidedMs: number;
   settlingMs: number;
+  /** When its newest attempt was dispatched here; monotonic ms, 0 when it was not. */
+  dispatchedMs: number;
+  /** Sequence of the last attempt whose end was told to observers. */
+  observedSeq: number;
   /** Dispatches that ended with the death of their gateway, not of their agent. */
   innocent: number;
 }

@@ -199,6 +199,7 @@ async function startCore(
     reads: new Slots(limits.bodyReads, limits.bodyReadsWaiting),
     log: options.log,
     sight: new Sight(sight, options.log, tracing),
+    observers: new Set(),
     fill: {},
     overload: undefined,
   };

@@ -12,6 +12,7 @@ import { header, headerBlock, headerLine, headerText } from '../wire/headers.js'
 import { limits } from '../wire/limits.js';
 import type { Token } from '../wire/names.js';
 import type { Core } from './core.js';
+import { observeOutcome } from './observed.js';
 import { release, type OpenCall, type OpenSet } from './open.js';
 import { outcomeRecord, readOutcome } from './records.js';
 import { idsOf } from './sight.js';
@@ -85,6 +86,7 @@ export class Settler {
       case 'stored':
       case 'duplicate':
         this.#core.sight.settled(call, record, isKnown(this.#core, record));
+        observeOutcome(this.#core, call, record);
         return this.#finish(call, text, body);
       case 'occupied':
         void this.#readRegister(call, record, body);

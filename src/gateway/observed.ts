@@ -1,0 +1,66 @@
+/**
+ * What a gateway sees of its agents: how each attempt that was dispatched here ended, told once. Breakers, statistics
+ * and whoever else learns from it hear nothing but this: no word of an agent or a caller about another one.
+ */
+import type { DecisionRecord, OutcomeRecord } from '../wire/generated/messages.js';
+import type { Core } from './core.js';
+import type { OpenCall } from './open.js';
+
+/**
+ * How an attempt ended: `completed` and `failed` are the agent's own answers (`failed` also when its result breaks its
+ * contract), `lost` is silence, `stopped` says nothing about the agent (cancelled, withheld by a review, revoked).
+ */
+export type AttemptResult = 'completed' | 'failed' | 'lost' | 'stopped';
+
+/** One attempt that ended. */
+export interface Observed {
+  /** The decision behind it. */
+  readonly decision: DecisionRecord;
+  readonly result: AttemptResult;
+  /** Missing when the call goes on with another attempt. */
+  readonly outcome?: OutcomeRecord;
+  /** From dispatch to its end, in milliseconds; 0 when it was dispatched by another gateway. */
+  readonly workMs: number;
+}
+
+/** Hears how attempts ended. Synchronous, on the path of a call: note it and return. */
+export type Observer = (seen: Observed) => void;
+
+/** The outcome of a call is durable: tell how its last attempt ended. */
+export function observeOutcome(core: Core, call: OpenCall, outcome: OutcomeRecord): void {
+  if (core.observers.size > 0 && call.record.verdict === 'allow' && outcome.attempt > 0) {
+    tell(core, call, resultOf(outcome), outcome);
+  }
+}
+
+/** An attempt was given up and the call goes on. */
+export function observeLost(core: Core, call: OpenCall): void {
+  if (core.observers.size > 0) {
+    tell(core, call, 'lost');
+  }
+}
+
+function tell(core: Core, call: OpenCall, result: AttemptResult, outcome?: OutcomeRecord): void {
+  if (call.observedSeq === call.seq) {
+    return; // it was lost, and with it the call
+  }
+  call.observedSeq = call.seq;
+  const workMs = call.dispatchedMs > 0 ? performance.now() - call.dispatchedMs : 0;
+  const seen = { decision: call.record, result, workMs, ...(outcome === undefined ? {} : { outcome }) };
+  for (const observer of core.observers) {
+    observer(seen);
+  }
+}
+
+function resultOf({ status, code }: OutcomeRecord): AttemptResult {
+  switch (status) {
+    case 'completed':
+      return 'completed';
+    case 'failed':
+      return code === 'output_withheld' ? 'stopped' : 'failed';
+    case 'unknown':
+      return 'lost';
+    default:
+      return 'stopped';
+  }
+}

@@ -13,10 +13,12 @@ import type { CarriedGrant, GrantBook, OpenedGrant } from '../domain/grants/book
 import type { RevokedNames } from '../domain/revoked.js';
 import type { Entry, Registry } from '../domain/registry.js';
 import type { Instance } from '../domain/roster.js';
+import type { Amounts } from '../domain/budget/amounts.js';
 import type { Ask, Review, ReviewOf } from '../domain/reviews.js';
 import type { Router } from '../domain/routing.js';
 import type { MeshError } from '../wire/errors.js';
 import type { KeyRing } from '../wire/keyring.js';
+import type { Budgeted, Till } from './till.js';
 
 /**
  * What a gateway found when it read a body that comes by reference, before the call went through the chain: guards
@@ -110,6 +112,8 @@ export interface Draft extends Incoming {
   parts: string | undefined;
   labels: { [key: string]: string } | undefined;
   child: number | undefined;
+  /** What its caller allows for it and everything below it. */
+  allowed: Amounts | undefined;
   // ticket
   ticket: Ticket | undefined;
   /** `from.call` of the call whose task this is a part of. */
@@ -138,6 +142,8 @@ export interface Draft extends Incoming {
   /** What reviewing agents said before it is decided, and what they will be asked before its outcome is final. */
   reviews: readonly Review[] | undefined;
   asks: Ask[] | undefined;
+  /** What is reserved with its decision; undefined: the policy names no budgets. */
+  budget: Budgeted | undefined;
 }
 
 /** What guards may look at. */
@@ -148,6 +154,8 @@ export interface World {
   readonly revoked: RevokedNames;
   readonly registry: Registry;
   readonly router: Router;
+  /** Missing where nothing is reserved: interceptors judge other stages. */
+  readonly budget?: Till | undefined;
 }
 
 /** Start a draft. Nothing of it is proven. */
@@ -183,6 +191,7 @@ export function draftOf(incoming: Incoming, nowMs: number): Draft {
     parts: undefined,
     labels: undefined,
     child: undefined,
+    allowed: undefined,
     ticket: undefined,
     parent: undefined,
     root: '',
@@ -200,5 +209,6 @@ export function draftOf(incoming: Incoming, nowMs: number): Draft {
     approval: undefined,
     reviews: undefined,
     asks: undefined,
+    budget: undefined,
   };
 }

@@ -6,6 +6,7 @@ import { bodyLimits } from './body-limits.js';
 import { identityLimits } from './identity-limits.js';
 import { grantLimits } from './grant-limits.js';
 import { mcpLimits } from './mcp-limits.js';
+import { purseLimits } from './purse-limits.js';
 import { ruleLimits } from './rule-limits.js';
 import { sightLimits } from './sight-limits.js';
 import { splitLimits } from './split-limits.js';
@@ -305,6 +306,7 @@ export const limitTable = {
   ...grantLimits,
   ...splitLimits,
   ...bodyLimits,
+  ...purseLimits,
   ...ruleLimits,
   ...identityLimits,
 } as const satisfies Record<string, { value: number; unit: string; reason: string }>;

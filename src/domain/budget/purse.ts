@@ -61,6 +61,9 @@ export interface Checkpoint {
   readonly nodes: Readonly<Record<string, { readonly s: Amounts; readonly d?: Amounts }>>;
 }
 
+/** So long nobody is asked again: a mark of shortage is as old then, and is made anew. */
+const DRY_MS = 1_000;
+
 /** A purse. `nowMs` is the monotonic clock everywhere. */
 export class Purse {
   readonly id: string;
@@ -91,7 +94,7 @@ export class Purse {
   }
 
   /** Would it fit in every node? Otherwise the first that it does not fit in; no effect. */
-  lack(nodes: readonly PurseNode[], amounts: Amounts): Lack | undefined {
+  lack(nodes: readonly PurseNode[], amounts: Amounts, nowMs: number): Lack | undefined {
     for (const node of nodes) {
       const share = this.#shares.get(node.key);
       if (share === undefined) {
@@ -101,7 +104,7 @@ export class Purse {
         return { key: node.key, why: 'closed', have: {}, node };
       }
       if (!hasFree(share, amounts)) {
-        const dry = share.dry && !isZero(overOf(missing(share, amounts), share.left ?? {}));
+        const dry = nowMs < share.dryUntilMs && !isZero(overOf(missing(share, amounts), share.left ?? {}));
         return { key: node.key, why: dry ? 'dry' : 'draw', have: haveOf(share), node };
       }
     }
@@ -110,7 +113,7 @@ export class Purse {
 
   /** Reserve in all nodes, or in none (undefined). */
   reserve(nodes: readonly PurseNode[], amounts: Amounts, nowMs: number): Reservation | undefined {
-    if (this.lack(nodes, amounts) !== undefined) {
+    if (this.lack(nodes, amounts, nowMs) !== undefined) {
       return undefined;
     }
     const shares: Share[] = [];
@@ -198,7 +201,7 @@ export class Purse {
       share.pace = noSums();
       share.drawnMs = nowMs;
     }
-    this.saw(key, record);
+    this.saw(key, record, nowMs);
   }
 
   /** It was surely not stored: what was to be given back is ours again. */
@@ -210,7 +213,7 @@ export class Purse {
   }
 
   /** Somebody changed the node. True: it should look at what it does not need. */
-  saw(key: string, record: NodeRecord): boolean {
+  saw(key: string, record: NodeRecord, nowMs: number): boolean {
     const share = this.#shares.get(key);
     if (share === undefined) {
       return false;
@@ -218,17 +221,21 @@ export class Purse {
     share.limit = record.limit;
     share.closed = record.closed === true;
     share.left = leftOf(record);
-    share.dry = allTold(record, this.id);
+    const mark = record.short === undefined ? '' : `${record.short.by} ${record.short.at}`;
+    if (mark !== share.mark && allTold(record, this.id)) {
+      share.mark = mark;
+      share.dryUntilMs = nowMs + DRY_MS;
+    }
     const asked = record.short !== undefined && !record.short.told.includes(this.id);
     const has = record.purses[this.id] !== undefined;
     return has && (asked || ((isOver(record) || share.closed) && !isZero(allFree(share))));
   }
 
   /** Nobody answered the mark of shortage in time: what is left is all there is. */
-  runDry(key: string): void {
+  runDry(key: string, nowMs: number): void {
     const share = this.#shares.get(key);
     if (share !== undefined) {
-      share.dry = true;
+      share.dryUntilMs = nowMs + DRY_MS;
     }
   }
 

@@ -1,7 +1,7 @@
 /**
  * What one purse has of one node. Everything here is a number of this process: nothing is read or written.
  */
-import { add, asAmount, isZero, UNITS, type Amounts, type Unit } from './amounts.js';
+import { asAmount, isZero, UNITS, type Amounts, type Unit } from './amounts.js';
 import type { NodeRecord } from './node-record.js';
 
 /** Amounts that change in place, every unit named: the hot path makes no objects. */
@@ -54,8 +54,10 @@ export interface Share {
   readonly owed: Sums;
   /** What nobody has of the node, as far as was heard; undefined: nothing was heard yet. */
   left: Amounts | undefined;
-  /** Others were asked for what they do not need, and what `left` says is all there is. */
-  dry: boolean;
+  /** Until then (monotonic ms) what `left` says is all there is: others were asked for what they do not need. */
+  dryUntilMs: number;
+  /** The last mark of shortage that was answered by all. */
+  mark: string;
   /** An agent used more than it reserved: nothing is given out. */
   closed: boolean;
   /** Monotonic ms of the last reservation. */
@@ -71,7 +73,7 @@ export function freshShare(key: string, limit: Amounts, endsMs: number, nowMs: n
     ...{ key, limit, endsMs },
     ...{ drawn: noSums(), folded: noSums(), owedTold: noSums(), giving: noSums() },
     ...{ reserved: noSums(), settled: noSums(), owed: noSums() },
-    ...{ left: undefined, dry: false, closed: false, usedMs: nowMs, pace: noSums(), drawnMs: nowMs },
+    ...{ left: undefined, dryUntilMs: 0, mark: '', closed: false, usedMs: nowMs, pace: noSums(), drawnMs: nowMs },
   };
 }
 
@@ -145,8 +147,3 @@ export function wishOf(share: Share, need: Amounts, nowMs: number): Amounts {
 
 const QUICK_MS = 2_000;
 const FIRST_CALLS = 16;
-
-/** Sum of shares, for views. */
-export function plus(a: Amounts, b: Amounts): Amounts {
-  return add(a, b);
-}

@@ -2,6 +2,8 @@
  * A policy as data: what was read from its file, checked and merged. It is what control stores for gateways, as JSON,
  * so that they neither read YAML nor look at files.
  */
+import type { BudgetSource } from './budget/compile.js';
+import type { PriceSource } from './budget/prices.js';
 import type { RoutingPolicy } from './routing.js';
 import type { RuleSource } from './rules/types.js';
 
@@ -22,5 +24,7 @@ export interface PolicyData {
   readonly members?: Readonly<Record<string, readonly string[]>>;
   readonly routing?: Readonly<Record<string, RoutingPolicy>>;
   readonly issuers?: Readonly<Record<string, string>>;
+  readonly budgets?: BudgetSource;
+  readonly prices?: PriceSource;
   readonly rules?: readonly RuleSource[];
 }

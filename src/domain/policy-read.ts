@@ -3,10 +3,12 @@
  */
 import { createHash } from 'node:crypto';
 import { limits } from '../wire/limits.js';
+import { compileBudgets } from './budget/compile.js';
 import { policyShape } from './config/policy-shape.js';
 import { readYaml, type Problem, type ReadYaml } from './config/yaml.js';
 import { issuerTroubles } from './grants/issuers.js';
 import { nearNames } from './near.js';
+import type { Members } from './budget/teams.js';
 import type { MainFile } from './owners/limits.js';
 import { dataOf, placeIn, readOwners, type OwnedFiles } from './owners/read.js';
 import type { PolicyData } from './policy-data.js';
@@ -37,6 +39,13 @@ export function readPolicy(text: string, file: string, owned: OwnedFiles = {}): 
     say('its size', `it has ${bytes} bytes, allowed are ${limits.policyBytes}`);
   }
   const rules = atOnce(compileRules(sources, new Set(Object.keys(roles)), say));
+  const members = membersOf(read.value);
+  compileBudgets(read.value.budgets, read.value.prices, members, (where, why) => {
+    // What was wrong there was left out: what is missing now only follows from it.
+    if (!read.problems.some((one) => one.where.startsWith(where))) {
+      say(where, why);
+    }
+  });
   const names = Object.keys(owners);
   if (names.length > limits.owners) {
     say('owners', `there are ${names.length} owners, allowed are ${limits.owners}`);
@@ -58,6 +67,12 @@ export function readPolicy(text: string, file: string, owned: OwnedFiles = {}): 
     problems: [...problems, ...all.problems],
     rules: [...rules, ...all.rules],
   };
+}
+
+/** Teams and approvers of budgets are judged by the roles of the mesh owner alone. */
+function membersOf({ roles = {}, members = {} }: MainFile): Members {
+  const names = new Map(Object.entries(members));
+  return { known: new Set(Object.keys(roles)), rolesOf: (name) => names.get(name) ?? [] };
 }
 
 function wrongIssuers(read: ReadYaml<MainFile>, file: string): Problem[] {

@@ -4,13 +4,15 @@
  */
 import { meshError } from '../wire/errors.js';
 import { matches } from '../wire/names.js';
+import { compileBudgets } from './budget/compile.js';
+import type { BudgetPlan } from './budget/plan.js';
 import { problemError } from './config/yaml.js';
 import type { Issuers } from './grants/issuers.js';
 import type { PolicyData, RoleData } from './policy-data.js';
 import type { OwnedFiles } from './owners/read.js';
 import { readPolicy, type ReadPolicy } from './policy-read.js';
 import type { RoutingPolicy } from './routing.js';
-import { compileRules } from './rules/compile.js';
+import { compileRules, type Report } from './rules/compile.js';
 import type { Condition } from './rules/condition.js';
 import { Rules } from './rules/rules.js';
 import type { Rule } from './rules/types.js';
@@ -33,6 +35,8 @@ export class Policy {
   readonly rules: Rules | undefined;
   /** Who may issue grants beside the mesh itself: public nkeys by name. */
   readonly issuers: Issuers;
+  /** What calls reserve and are charged; undefined when it names no budgets. */
+  readonly budgets: BudgetPlan | undefined;
   readonly #members: ReadonlyMap<string, readonly Role[]>;
   readonly #roleNames: ReadonlyMap<string, readonly string[]>;
   /** Owners of the roles that are not of the mesh owner; empty without owners. */
@@ -50,7 +54,9 @@ export class Policy {
     roleNames: ReadonlyMap<string, readonly string[]> = new Map(),
     rules: readonly Rule[] = [],
     roleOwners: ReadonlyMap<string, string> = new Map(),
+    budgets?: BudgetPlan,
   ) {
+    this.budgets = budgets;
     this.issuers = issuers;
     this.digest = digest;
     this.#roleNames = roleNames;
@@ -161,7 +167,7 @@ export function* compileData(data: PolicyData, digest: string, before?: Policy):
     throw meshError('config_invalid', { file: 'the policy of the mesh', where, why });
   };
   const rules = yield* compileRules(data.rules ?? [], known, report, conditionsOf(before));
-  return policyOf(data, digest, rules);
+  return policyOf(data, digest, rules, report);
 }
 
 function conditionsOf(policy: Policy | undefined): Map<string, Condition> {
@@ -169,23 +175,35 @@ function conditionsOf(policy: Policy | undefined): Map<string, Condition> {
   return new Map(conditions.map((one) => [one.text, one]));
 }
 
-function policyOf(data: PolicyData, digest: string, rules: readonly Rule[]): Policy {
+function policyOf(
+  data: PolicyData,
+  digest: string,
+  rules: readonly Rule[],
+  report: Report = () => undefined,
+): Policy {
   const roles = new Map(Object.entries(data.roles ?? {}).map(([name, role]) => [name, roleOf(role)]));
   const members = Object.entries(data.members ?? {}).map(([name, list]): [string, Role[]] => [
     name,
     list.flatMap((role) => roles.get(role) ?? []),
   ]);
+  const roleNames = new Map(Object.entries(data.members ?? {}));
   return new Policy(
     digest,
     new Map(members),
     Object.entries(data.routing ?? {}),
     new Map(Object.entries(data.issuers ?? {})),
-    new Map(Object.entries(data.members ?? {})),
+    roleNames,
     rules,
     new Map(
       Object.entries(data.roles ?? {}).flatMap(([name, { owner }]) =>
         owner === undefined ? [] : [[name, owner]],
       ),
+    ),
+    compileBudgets(
+      data.budgets,
+      data.prices,
+      { known: new Set(roles.keys()), rolesOf: (name) => roleNames.get(name) ?? [] },
+      report,
     ),
   );
 }

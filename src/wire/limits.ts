@@ -3,6 +3,7 @@
  * Streams and buckets have theirs in `subjects/streams.ts`.
  */
 import { bodyLimits } from './body-limits.js';
+import { budgetLimits } from './budget-limits.js';
 import { identityLimits } from './identity-limits.js';
 import { grantLimits } from './grant-limits.js';
 import { mcpLimits } from './mcp-limits.js';
@@ -307,6 +308,7 @@ export const limitTable = {
   ...splitLimits,
   ...bodyLimits,
   ...purseLimits,
+  ...budgetLimits,
   ...ruleLimits,
   ...identityLimits,
 } as const satisfies Record<string, { value: number; unit: string; reason: string }>;

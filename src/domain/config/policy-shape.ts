@@ -3,6 +3,7 @@
  */
 import type { Choice, Field, Flag, Keys, List, Names, Text, Whole } from './shape.js';
 import type { RoutingPolicy } from '../routing.js';
+import { budgetsShape, pricesShape } from './budget-shape.js';
 import { ownerName, ownerShape } from './owner-shape.js';
 import { ruleShape } from './rule-shape.js';
 
@@ -72,6 +73,7 @@ const shared = {
 } as const;
 
 const owner = ownerShape(pattern, role);
+const budgets = budgetsShape(pattern);
 
 /** The whole file. */
 export const policyShape = {
@@ -81,6 +83,14 @@ export const policyShape = {
     issuers: field<Names<Text>>(
       { is: 'names', key: name, of: nkey },
       'Who may issue grants beside the mesh itself: public nkeys by name.',
+    ),
+    budgets: field(
+      budgets,
+      'What may be spent: limits, and what calls reserve. Without it nothing is counted.',
+    ),
+    prices: field<typeof pricesShape>(
+      pricesShape,
+      'Prices of models (a * at the end fits all that follows): what a million of each unit of usage costs.',
     ),
     owners: field<Names<typeof owner>>(
       { is: 'names', key: ownerName, of: owner },

@@ -80,6 +80,12 @@ export const errorTable = {
     message: 'the number at {pointer} is outside of ±(2^53−1)',
     help: 'Send large numbers as strings.',
   },
+  amount_invalid: {
+    class: 'input',
+    retry: 'never',
+    message: '{value} is no amount ({where}): amounts are whole numbers from 0 to 2^53−1',
+    help: 'Count in micros (millionths of a US dollar), tokens or computeMs, without fractions.',
+  },
   body_too_many: {
     class: 'input',
     retry: 'never',

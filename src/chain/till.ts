@@ -30,4 +30,3 @@ export interface Budgeted {
   /** The one that it opens. */
   readonly own: Envelope | undefined;
 }
-

@@ -47,8 +47,7 @@ export class BudgetStore {
       throw new Error(`${BUCKET}: ${error?.description ?? 'no answer'}`);
     }
     const headers = new HeaderBlock(Buffer.from(message?.hdrs ?? '', 'base64'));
-    const gone =
-      headers.get('KV-Operation') !== undefined || headers.get('Nats-Marker-Reason') !== undefined;
+    const gone = headers.get('KV-Operation') !== undefined || headers.get('Nats-Marker-Reason') !== undefined;
     const value =
       message?.data === undefined || gone
         ? undefined

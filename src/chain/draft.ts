@@ -16,6 +16,7 @@ import type { Instance } from '../domain/roster.js';
 import type { Amounts } from '../domain/budget/amounts.js';
 import type { Ask, Review, ReviewOf } from '../domain/reviews.js';
 import type { Router } from '../domain/routing.js';
+import type { Trees } from '../domain/care/trees.js';
 import type { MeshError } from '../wire/errors.js';
 import type { KeyRing } from '../wire/keyring.js';
 import type { Budgeted, Till } from './till.js';
@@ -129,6 +130,8 @@ export interface Draft extends Incoming {
   byGrant: Map<string, boolean> | undefined;
   // deadline
   deadlineMs: number;
+  // tree: of child calls, what "the same bytes" means
+  digest: string | undefined;
   // resolve
   entry: Entry | undefined;
   expiresMs: number;
@@ -156,6 +159,8 @@ export interface World {
   readonly router: Router;
   /** Missing where nothing is reserved: interceptors judge other stages. */
   readonly budget?: Till | undefined;
+  /** What is counted of trees of calls; missing where no calls are decided. */
+  readonly trees?: Trees | undefined;
 }
 
 /** Start a draft. Nothing of it is proven. */
@@ -201,6 +206,7 @@ export function draftOf(incoming: Incoming, nowMs: number): Draft {
     grants: undefined,
     byGrant: undefined,
     deadlineMs: 0,
+    digest: undefined,
     entry: undefined,
     expiresMs: 0,
     instance: undefined,

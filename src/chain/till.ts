@@ -3,7 +3,7 @@
  */
 import type { Amounts } from '../domain/budget/amounts.js';
 import type { BudgetNode, Envelope, SetLimits } from '../domain/budget/plan.js';
-import type { Lack } from '../domain/budget/purse.js';
+import type { Lack } from '../domain/budget/reservation.js';
 
 /** What a gateway has to spend. No effects. */
 export interface Till {

@@ -8,6 +8,7 @@ import { LightPublisher } from '../fabric/publisher.js';
 import { cork } from '../fabric/cork.js';
 import { freshInbox } from '../fabric/raw.js';
 import { GrantBook } from '../domain/grants/book.js';
+import { Trees } from '../domain/care/trees.js';
 import { Registry } from '../domain/registry.js';
 import { RevokedNames } from '../domain/revoked.js';
 import { Roster } from '../domain/roster.js';
@@ -49,6 +50,7 @@ import { followShadow } from './shadow.js';
 import { showGateway } from './shown.js';
 import { Sight, type SightOptions } from './sight.js';
 import { SplitChain } from './split/judge.js';
+import { shareTrees } from './trees.js';
 import { Taken } from './taken.js';
 import { Taker } from './take.js';
 import { serveWakes } from './wake.js';
@@ -139,6 +141,7 @@ export async function runGateway(options: GatewayOptions): Promise<RunningGatewa
     serveRecalls(core, open, waiting),
     serveBodies(core),
     serveIntroductions(core),
+    shareTrees(core),
     serveParts({ core, open, attempts, settler }),
     serveCancels({ core, open, waiting, attempts, settler, admitter, cancels }),
   ];
@@ -209,6 +212,7 @@ async function startCore(
     budget: new Purses({ name, nc, pub, log: options.log, confirmedMs: () => core.confirmedMs }),
     confirmedMs: -Infinity,
     observers: new Set(),
+    trees: new Trees(),
     fill: {},
     overload: undefined,
   };

@@ -9,6 +9,7 @@ import { identityLimits } from './identity-limits.js';
 import { grantLimits } from './grant-limits.js';
 import { mcpLimits } from './mcp-limits.js';
 import { purseLimits } from './purse-limits.js';
+import { rateLimits } from './rate-limits.js';
 import { ruleLimits } from './rule-limits.js';
 import { sightLimits } from './sight-limits.js';
 import { splitLimits } from './split-limits.js';
@@ -312,6 +313,7 @@ export const limitTable = {
   ...purseLimits,
   ...budgetLimits,
   ...ruleLimits,
+  ...rateLimits,
   ...identityLimits,
 } as const satisfies Record<string, { value: number; unit: string; reason: string }>;
 

@@ -436,6 +436,12 @@ export const errorTable = {
     message: 'the body does not fit the input schema of {capability}: {errors}',
     help: 'See the schema with mesh agents show.',
   },
+  priority_denied: {
+    class: 'authority',
+    retry: 'never',
+    message: '{from} may not say that a call is {priority}',
+    help: 'Leave Mesh-Priority out, or say a lower one; the mesh owner lets roles say critical in priorities of mesh.policy.yaml.',
+  },
   overloaded: {
     class: 'capacity',
     retry: 'later',
@@ -460,6 +466,12 @@ export const errorTable = {
     message:
       'nobody pays for a further attempt of {capability}: the budgets it is charged to ({node} and others) are spent',
     help: 'Look whether an earlier attempt had its effect; then wait for the next window or have the limit raised.',
+  },
+  queue_full: {
+    class: 'capacity',
+    retry: 'later',
+    message: '{from} has as many calls in the queue as it may have now',
+    help: 'Wait as long as retry_after_ms says, then call again with a new id; keep fewer calls in flight. Calls that say Mesh-Priority: batch are parked instead.',
   },
   interceptor_unavailable: {
     class: 'capacity',

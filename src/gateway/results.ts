@@ -93,6 +93,7 @@ export class Results {
       const current = seq === call.seq && call.state === 'dispatched';
       return current ? this.#attempts.busy(call, status === 'unserved') : undefined;
     }
+    call.answeredSeq = seq;
     const code = headers.get(header.serviceErrorCode);
     const completed = (status === undefined || status === 'completed') && code === undefined;
     if (completed && headers.get(header.bodyRef) !== undefined) {

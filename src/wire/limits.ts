@@ -9,7 +9,9 @@ import { identityLimits } from './identity-limits.js';
 import { grantLimits } from './grant-limits.js';
 import { llmLimits } from './llm-limits.js';
 import { mcpLimits } from './mcp-limits.js';
+import { purseLimits } from './purse-limits.js';
 import { rateLimits } from './rate-limits.js';
+import { routeLimits } from './route-limits.js';
 import { ruleLimits } from './rule-limits.js';
 import { sightLimits } from './sight-limits.js';
 import { splitLimits } from './split-limits.js';
@@ -311,7 +313,9 @@ export const limitTable = {
   ...grantLimits,
   ...splitLimits,
   ...bodyLimits,
+  ...purseLimits,
   ...budgetLimits,
+  ...routeLimits,
   ...ruleLimits,
   ...rateLimits,
   ...identityLimits,

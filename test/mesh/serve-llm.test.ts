@@ -23,6 +23,12 @@ members:
   llm: [worker]
   plain: [worker]
 meters: [llm]
+prices:
+  small: { promptTokens: 0.15 USD, cachedTokens: 0.075 USD, completionTokens: 0.60 USD }
+budgets:
+  default: { window: day, limit: { micros: 1000.00 USD, tokens: 1_000_000_000 } }
+  reserve:
+    '>': { micros: 10_000, tokens: 10_000 }
 `;
 const CALLS = Number(process.env['MODEL_CALLS'] ?? 60);
 const tokens = new Map([
@@ -81,6 +87,15 @@ const usedBy = ({ promptTokens, completionTokens, cachedTokens }: Counted): obje
   tokens: promptTokens + completionTokens,
   ...(cachedTokens === 0 ? {} : { cachedTokens }),
 });
+
+/** What the provider would bill, worked out in another way than the mesh does: in tenths of a nano-dollar. */
+function billOf({ promptTokens, cachedTokens, completionTokens }: Counted): {
+  tokens: number;
+  micros: number;
+} {
+  const thousandths = (promptTokens - cachedTokens) * 150 + cachedTokens * 75 + completionTokens * 600;
+  return { tokens: promptTokens + completionTokens, micros: Math.ceil(thousandths / 1_000) };
+}
 
 describe('the official client', () => {
   test('gets a completion, and the provider key is not its business', async () => {
@@ -142,15 +157,23 @@ describe('the official client', () => {
     ['a model that is not granted', 'key-b', ask('x'), OpenAI.PermissionDeniedError, 'not_granted'],
     ['a model that is none', 'key-a', { ...ask('x'), model: 'GPT 4' }, OpenAI.NotFoundError, 'not_found'],
     ['a body that does not fit', 'key-a', { ...ask('x'), n: 0 }, OpenAI.BadRequestError, 'schema_violation'],
-    ['a longer answer than is allowed', 'key-a', { ...ask('x'), max_tokens: 9_999 }, OpenAI.BadRequestError, 'provider_refused'],
+    [
+      'a longer answer than is allowed',
+      'key-a',
+      { ...ask('x'), max_tokens: 9_999 },
+      OpenAI.BadRequestError,
+      'provider_refused',
+    ],
     ['a provider that is busy', 'key-a', ask('mode=rate-limit'), OpenAI.RateLimitError, 'provider_busy'],
     ['a provider that fails', 'key-a', ask('mode=broken'), OpenAI.InternalServerError, 'provider_failed'],
   ] as const)('is told of %s in its own words', async (_, key, body, kind, code) => {
     for (const stream of [false, true]) {
-      const err = await clientWith(key).chat.completions.create({ ...body, messages: [...body.messages], stream }).then(
-        () => undefined,
-        (thrown: unknown) => thrown,
-      );
+      const err = await clientWith(key)
+        .chat.completions.create({ ...body, messages: [...body.messages], stream })
+        .then(
+          () => undefined,
+          (thrown: unknown) => thrown,
+        );
       expect(err).toBeInstanceOf(kind);
       expect(err).toMatchObject({ code });
     }
@@ -165,7 +188,10 @@ describe('the official client', () => {
   });
 
   test('hears that a stream broke off, in the middle of it', async () => {
-    const stream = await openai.chat.completions.create({ ...ask('mode=half words=8 pace=20'), stream: true });
+    const stream = await openai.chat.completions.create({
+      ...ask('mode=half words=8 pace=20'),
+      stream: true,
+    });
     let heard = 0;
     const read = async (): Promise<void> => {
       for await (const _ of stream) {
@@ -236,38 +262,53 @@ test.each([
   expect(got).toBe(status);
 });
 
-test(`tokens settled are those of the provider in ${CALLS} of ${CALLS} calls`, { timeout: 600_000 }, async () => {
-  const seed = Number(process.env['MODEL_SEED'] ?? Date.now() % 1_000_000);
-  const random = seeded(seed);
-  const plans = Array.from({ length: CALLS }, (_, i) => ({
-    id: `many-${i}`,
-    words: 1 + Math.floor(random() * 14),
-    pace: Math.floor(random() * 4),
-    kind: (['whole', 'stream', 'aborted'] as const)[i % 3] ?? 'whole',
-    after: Math.floor(random() * 6),
-  }));
-  const wrong: unknown[] = [];
-  const statuses: Record<string, number> = {};
-  let next = 0;
-  const work = async (): Promise<void> => {
-    for (let plan = plans[next++]; plan !== undefined; plan = plans[next++]) {
-      const call = await run(plan);
-      const { status, measured } = await outcomeIn(gateway, 'alice', call);
-      const counted = provider.counted.get(plan.id) as Counted;
-      statuses[`${plan.kind} ${status}`] = (statuses[`${plan.kind} ${status}`] ?? 0) + 1;
-      if (JSON.stringify(measured) !== JSON.stringify(usedBy(counted)) || !counted.finished) {
-        wrong.push({ plan, status, measured, counted });
+test(
+  `tokens settled are those of the provider in ${CALLS} of ${CALLS} calls`,
+  { timeout: 600_000 },
+  async () => {
+    const seed = Number(process.env['MODEL_SEED'] ?? Date.now() % 1_000_000);
+    const random = seeded(seed);
+    const plans = Array.from({ length: CALLS }, (_, i) => ({
+      id: `many-${i}`,
+      words: 1 + Math.floor(random() * 14),
+      pace: Math.floor(random() * 4),
+      kind: (['whole', 'stream', 'aborted'] as const)[i % 3] ?? 'whole',
+      after: Math.floor(random() * 6),
+    }));
+    const wrong: unknown[] = [];
+    const statuses: Record<string, number> = {};
+    let next = 0;
+    const work = async (): Promise<void> => {
+      for (let plan = plans[next++]; plan !== undefined; plan = plans[next++]) {
+        const call = await run(plan);
+        const { status, measured, charged } = await outcomeIn(gateway, 'alice', call);
+        const counted = provider.counted.get(plan.id) as Counted;
+        const { tokens, micros } = charged?.amounts ?? {};
+        const settled =
+          charged?.by === 'measured' &&
+          tokens === billOf(counted).tokens &&
+          micros === billOf(counted).micros;
+        statuses[`${plan.kind} ${status}`] = (statuses[`${plan.kind} ${status}`] ?? 0) + 1;
+        if (!settled || JSON.stringify(measured) !== JSON.stringify(usedBy(counted)) || !counted.finished) {
+          wrong.push({ plan, status, measured, charged, counted });
+        }
       }
-    }
-  };
-  await Promise.all(Array.from({ length: 16 }, work));
-  console.log(`models: seed ${seed}, ${JSON.stringify(statuses)}`);
-  expect(wrong).toEqual([]);
-  expect(statuses['aborted cancelled']).toBeGreaterThan(CALLS / 10); // most aborts came before the end
-});
+    };
+    await Promise.all(Array.from({ length: 16 }, work));
+    console.log(`models: seed ${seed}, ${JSON.stringify(statuses)}`);
+    expect(wrong).toEqual([]);
+    expect(statuses['aborted cancelled']).toBeGreaterThan(CALLS / 10); // most aborts came before the end
+  },
+);
 
 /** Make one call as planned; its id. */
-async function run(plan: { id: string; words: number; pace: number; kind: string; after: number }): Promise<string> {
+async function run(plan: {
+  id: string;
+  words: number;
+  pace: number;
+  kind: string;
+  after: number;
+}): Promise<string> {
   const body = ask(`id=${plan.id} words=${plan.words} pace=${plan.pace} seed=${plan.words}`);
   if (plan.kind === 'whole') {
     const { response } = await openai.chat.completions.create(body).withResponse();

@@ -18,7 +18,11 @@ export interface ChatWish {
 }
 
 interface Completion {
-  readonly choices?: readonly { readonly index: number; readonly message: object; readonly finish_reason?: unknown }[];
+  readonly choices?: readonly {
+    readonly index: number;
+    readonly message: object;
+    readonly finish_reason?: unknown;
+  }[];
   readonly usage?: object;
 }
 
@@ -37,14 +41,24 @@ export function wishOf(value: unknown): ChatWish {
 }
 
 /** Make the call and answer with its completion. Throws what the call ends with. */
-export async function answerWhole(mesh: Mesh, wish: ChatWish, options: CallOptions, res: ServerResponse): Promise<void> {
+export async function answerWhole(
+  mesh: Mesh,
+  wish: ChatWish,
+  options: CallOptions,
+  res: ServerResponse,
+): Promise<void> {
   const { value, call } = await mesh.callForOutcome(wish.model, wish.body, options);
   res.writeHead(200, { 'content-type': 'application/json', 'x-mesh-call': call });
   res.end(JSON.stringify(value));
 }
 
 /** The same as a stream. Throws what the call ends with; events may have been written by then. */
-export async function answerStream(mesh: Mesh, wish: ChatWish, options: CallOptions, res: ServerResponse): Promise<void> {
+export async function answerStream(
+  mesh: Mesh,
+  wish: ChatWish,
+  options: CallOptions,
+  res: ServerResponse,
+): Promise<void> {
   const call = mesh.stream<Completion>(wish.model, wish.body, options);
   let attempt = 0;
   for await (const part of call) {
@@ -66,7 +80,11 @@ export async function answerStream(mesh: Mesh, wish: ChatWish, options: CallOpti
 }
 
 /** Whoever gave no parts has said it all in the end. */
-function whole({ index, message, finish_reason: finish = 'stop' }: NonNullable<Completion['choices']>[number]): object {
+function whole({
+  index,
+  message,
+  finish_reason: finish = 'stop',
+}: NonNullable<Completion['choices']>[number]): object {
   return { index, delta: message, finish_reason: finish };
 }
 

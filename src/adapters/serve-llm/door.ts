@@ -78,7 +78,12 @@ async function answer(
   }
 }
 
-async function serve(req: IncomingMessage, res: ServerResponse, client: Client, bearer: string): Promise<void> {
+async function serve(
+  req: IncomingMessage,
+  res: ServerResponse,
+  client: Client,
+  bearer: string,
+): Promise<void> {
   const path = (req.url ?? '').split('?')[0] ?? '';
   const model = /^\/v1\/models\/([\w.-]+)$/.exec(path)?.[1];
   if (path === `${BASE}/chat/completions`) {

@@ -56,7 +56,7 @@ export class Models {
   async #read(): Promise<void> {
     const models = new Map<string, Model>();
     let after: string | undefined;
-    for (let seen = 0; seen < limits.mcpTools; ) {
+    for (let seen = 0; seen < limits.mcpTools;) {
       const page = await this.#find('>', after === undefined ? {} : { after });
       for (const { name, majors } of page.capabilities) {
         const [newest] = majors;

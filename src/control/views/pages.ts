@@ -3,6 +3,7 @@
  */
 import type { Review } from '../../domain/reviews.js';
 import type { Card, DeadRecord, ErrorBody, OutcomeRecord, Peer } from '../../wire/generated/messages.js';
+import type { AttemptRow } from './attempt.js';
 import type { Used } from '../../wire/usage.js';
 
 /**
@@ -99,19 +100,6 @@ export interface CallsPage extends Page {
   readonly calls: readonly CallRow[];
 }
 
-/** One decision of a call. */
-export interface AttemptRow {
-  readonly attempt: number;
-  readonly seq: number;
-  readonly gateway: string;
-  readonly agent: string;
-  readonly instance?: string;
-  /** When it was decided, by the gateway's clock. */
-  readonly at: number;
-  /** When the decision was durable, by the server's clock. */
-  readonly storedAt?: number;
-}
-
 /** One call of a tree in full. */
 export interface CallNode {
   readonly from: string;
@@ -154,7 +142,7 @@ export interface CallNode {
 }
 
 /** The outcome of a call, without the body of a result. */
-export interface OutcomeRow extends Used {
+export interface OutcomeRow extends Used, Pick<OutcomeRecord, 'charged'> {
   readonly status: OutcomeRecord['status'];
   readonly code?: string;
   readonly agent?: string;

@@ -101,4 +101,6 @@ export interface ChargeFacts {
   readonly reserve: Amounts;
   /** The model that was used, where the agent says so. */
   readonly model?: string | undefined;
+  /** The usage is only an upper bound: what was used is not known. */
+  readonly bounded?: boolean;
 }

@@ -7,6 +7,7 @@ import { retryAfterOf } from '../../src/adapters/llm/provider.js';
 import { readProviderUsage } from '../../src/adapters/llm/usage.js';
 import { withUsage } from '../../src/agent/used.js';
 import { chargeOf } from '../../src/domain/budget/charge.js';
+import type { KnownBy } from '../../src/domain/budget/plan.js';
 import { missingUnits, priceOf } from '../../src/domain/budget/price.js';
 import { readUsage } from '../../src/wire/usage.js';
 import { compilePolicy } from '../../src/domain/policy.js';
@@ -117,18 +118,18 @@ describe('the charge of a call', () => {
   const reserve = { micros: 500, tokens: 400 };
   const usage = { promptTokens: 100, completionTokens: 50, tokens: 150 };
   const charge = (
-    facts: { costMicros?: number; bounded?: boolean },
+    facts: { costMicros?: number },
     used: Readonly<Record<string, number>> | undefined,
     table?: Readonly<Record<string, number>>,
-    measured = true,
-  ) => chargeOf({ capability: 'llm.chat', costMicros: 0, reserve, ...facts }, used, 1, measured, table);
+    known: KnownBy = 'measured',
+  ) => chargeOf({ capability: 'llm.chat', costMicros: 0, reserve, ...facts }, used, 1, known, table);
 
   test('is what the usage costs', () => {
     expect(charge({}, usage, prices)).toEqual({
       amounts: { micros: 200, tokens: 150, computeMs: 1 },
       by: 'measured',
     });
-    expect(charge({}, usage, prices, false).by).toBe('reported');
+    expect(charge({}, usage, prices, 'reported').by).toBe('reported');
   });
 
   test('counts tokens in both directions where nobody said their sum', () => {
@@ -145,7 +146,7 @@ describe('the charge of a call', () => {
   test('of nothing that was measured is nothing, of nothing that was reported the price on the card', () => {
     const nothing = { promptTokens: 0, completionTokens: 0, tokens: 0 };
     expect(charge({ costMicros: 70 }, nothing).amounts).toMatchObject({ micros: 0, tokens: 0 });
-    expect(charge({ costMicros: 70 }, nothing, undefined, false).amounts).toMatchObject({
+    expect(charge({ costMicros: 70 }, nothing, undefined, 'reported').amounts).toMatchObject({
       micros: 70,
       tokens: 0,
     });
@@ -160,10 +161,10 @@ describe('the charge of a call', () => {
       { promptTokens: 9_000, completionTokens: 50, tokens: 9_050 },
       { micros: 500, tokens: 400 },
     ],
-  ])('of at most %j is %j, as reserved', (used, amounts) => {
-    const { amounts: charged, by } = charge({ bounded: true }, used, prices);
+  ])('of at most %j is %j, and not more than was reserved', (used, amounts) => {
+    const { amounts: charged, by } = charge({}, used, prices, 'bounded');
     expect(charged).toMatchObject(amounts);
-    expect(by).toBe('reserved');
+    expect(by).toBe('bounded');
   });
 });
 

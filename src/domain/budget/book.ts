@@ -10,9 +10,10 @@ import type {
   BudgetFacts,
   BudgetNode,
   BudgetPlan,
-  Charged,
   ChargeFacts,
+  Charged,
   Envelope,
+  KnownBy,
   SetLimits,
   Thresholds,
 } from './plan.js';
@@ -125,9 +126,9 @@ export class BudgetBook implements BudgetPlan {
     facts: ChargeFacts,
     usage: Readonly<Record<string, number>> | undefined,
     workMs: number | undefined,
-    measured: boolean,
+    known: KnownBy,
   ): Charged {
-    return chargeOf(facts, usage, workMs, measured, this.#pricesOf(facts.model));
+    return chargeOf(facts, usage, workMs, known, this.#pricesOf(facts.model));
   }
 
   limitOf(standing: string): Amounts | undefined {

@@ -4,19 +4,19 @@
  */
 import type { Usage } from '../../wire/usage.js';
 import { isAmount, smaller, UNITS, type Amounts, type Unit } from './amounts.js';
-import type { Charged, ChargeFacts } from './plan.js';
+import type { Charged, ChargeFacts, KnownBy } from './plan.js';
 import { priceOf, tokensOf, type UnitPrices } from './price.js';
 
 /**
  * The charge of one call. Money: as the usage says (`micros`), else what it costs by the prices of its model, else the
  * price on the card, else what was reserved. Tokens: as the usage says, else what was reserved. Compute: what the gateway
- * measured, rounded up. A usage that is only a bound is not known: it counts as reserved, and never for more than that.
+ * measured, rounded up. A usage that is only a bound says what was not passed: it counts for no more than was reserved.
  */
 export function chargeOf(
-  { costMicros, reserve, bounded = false }: ChargeFacts,
+  { costMicros, reserve }: ChargeFacts,
   usage: Usage | undefined,
   workMs: number | undefined,
-  measured: boolean,
+  known: KnownBy,
   prices?: UnitPrices,
 ): Charged {
   const said = (unit: Unit): number | undefined => {
@@ -24,10 +24,10 @@ export function chargeOf(
     return isAmount(amount) ? amount : undefined;
   };
   const told = {
-    micros: said('micros') ?? costBy(usage, measured ? (prices ?? {}) : prices),
+    micros: said('micros') ?? costBy(usage, known === 'measured' ? (prices ?? {}) : prices),
     tokens: said('tokens') ?? (usage === undefined ? undefined : tokensOf(usage)),
   };
-  const known = told.micros !== undefined || told.tokens !== undefined;
+  const isTold = told.micros !== undefined || told.tokens !== undefined;
   const worked = workMs === undefined ? undefined : Math.ceil(workMs);
   const amounts: Record<Unit, number | undefined> = {
     micros: told.micros ?? (costMicros > 0 ? costMicros : reserve.micros),
@@ -36,12 +36,11 @@ export function chargeOf(
   };
   const entries = UNITS.flatMap((unit) => (amounts[unit] === undefined ? [] : [[unit, amounts[unit]]]));
   const charged = Object.fromEntries(entries) as Amounts;
-  return bounded
-    ? {
-        amounts: { ...charged, ...smaller(moneyOf(charged, reserve), moneyOf(reserve, charged)) },
-        by: 'reserved',
-      }
-    : { amounts: charged, by: !known ? 'reserved' : measured ? 'measured' : 'reported' };
+  const least = (): Amounts => smaller(moneyOf(charged, reserve), moneyOf(reserve, charged));
+  return {
+    amounts: known === 'bounded' ? { ...charged, ...least() } : charged,
+    by: isTold ? known : 'reserved',
+  };
 }
 
 /** What it costs; undefined where a unit of it has no price. What was measured as nothing costs nothing. */

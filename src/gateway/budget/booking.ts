@@ -3,7 +3,7 @@
  * decision is the reservation, the outcome is the settlement; what is done here only keeps the purse in step with them.
  */
 import { add, larger, ZERO, type Amounts } from '../../domain/budget/amounts.js';
-import type { BudgetFacts, BudgetNode, Charged } from '../../domain/budget/plan.js';
+import type { BudgetFacts, BudgetNode, Charged, KnownBy } from '../../domain/budget/plan.js';
 import { afterOf, portionOf, type OutcomeCharge } from '../../domain/budget/portions.js';
 import type { AdmittedCall } from '../../chain/verdict.js';
 import type { Offer } from '../../domain/card.js';
@@ -121,11 +121,7 @@ function factsOf(core: Core, record: DecisionRecord, agent: string, budget: Budg
   };
 }
 
-function offerOf(
-  { registry }: Core,
-  { capability, major }: DecisionRecord,
-  agent: string,
-): Offer | undefined {
+function offerOf({ registry }: Core, { capability, major }: DecisionRecord, agent: string): Offer | undefined {
   const offers = registry.find(capability as Capability, major)?.offers;
   return [...(offers ?? [])].find(([name]) => name === agent)?.[1];
 }
@@ -183,25 +179,35 @@ function chargedFor(core: Core, call: OpenCall, outcome: OutcomeRecord, { reserv
   if (call.undispatched || (record.dispatches ?? 0) === 0) {
     return NONE;
   }
-  const { measured, bounded, reported } = outcome;
-  const usage = measured ?? bounded ?? reported;
-  const answered = outcome.status === 'completed' || outcome.status === 'failed' || usage !== undefined;
+  const answered =
+    outcome.status === 'completed' || outcome.status === 'failed' || usageOf(outcome) !== undefined;
   const plan = core.policy.budgets;
   if (!answered || answeredSeq !== call.seq || plan === undefined) {
     return { amounts: reserve, by: 'reserved' };
   }
   const { agent, capability } = record;
-  const offer = offerOf(core, record, agent);
-  const model = offer?.attributes['model'];
-  const facts = {
-    capability,
-    reserve,
-    costMicros: offer?.costMicros ?? 0,
-    bounded: bounded !== undefined,
-    ...(typeof model === 'string' ? { model } : {}),
-  };
+  const { costMicros = 0, attributes = {} } = offerOf(core, record, agent) ?? {};
+  const { model } = attributes;
+  const facts = { capability, reserve, costMicros, ...(typeof model === 'string' ? { model } : {}) };
   const workMs = call.dispatchedMs > 0 ? performance.now() - call.dispatchedMs : undefined;
-  return plan.chargeOf(facts, usage as Usage | undefined, workMs, core.policy.meters.has(agent));
+  const { usage, known } = usageOf(outcome) ?? { usage: undefined, known: 'reported' };
+  return plan.chargeOf(facts, usage, workMs, known);
+}
+
+/** What its agent says that it used, and how that is known. */
+function usageOf({ measured, bounded, reported }: OutcomeRecord):
+  | {
+      readonly usage: Usage;
+      readonly known: KnownBy;
+    }
+  | undefined {
+  if (measured !== undefined) {
+    return { usage: measured, known: 'measured' };
+  }
+  if (bounded !== undefined) {
+    return { usage: bounded, known: 'bounded' };
+  }
+  return reported === undefined ? undefined : { usage: reported, known: 'reported' };
 }
 
 /** The outcome that stands in the register is this one, whoever wrote it: the purse is told. */

@@ -1364,9 +1364,9 @@ export interface OutcomeRecord {
       computeMs?: number;
     };
     /**
-     * Who says so: the mesh itself measured it, the agent reported it, or nobody knows and it is what was reserved.
+     * How that is known: a meter measured it, a meter says that it was not more, the agent reported it, or nobody knows and it is what was reserved.
      */
-    by: 'measured' | 'reported' | 'reserved';
+    by: 'measured' | 'bounded' | 'reported' | 'reserved';
     /**
      * The decisions it is for, oldest first.
      *

@@ -1870,9 +1870,9 @@ export const schemas = {
             additionalProperties: false,
           },
           by: {
-            enum: ['measured', 'reported', 'reserved'],
+            enum: ['measured', 'bounded', 'reported', 'reserved'],
             description:
-              'Who says so: the mesh itself measured it, the agent reported it, or nobody knows and it is what was reserved.',
+              'How that is known: a meter measured it, a meter says that it was not more, the agent reported it, or nobody knows and it is what was reserved.',
           },
           seqs: {
             type: 'array',

@@ -121,7 +121,11 @@ function factsOf(core: Core, record: DecisionRecord, agent: string, budget: Budg
   };
 }
 
-function offerOf({ registry }: Core, { capability, major }: DecisionRecord, agent: string): Offer | undefined {
+function offerOf(
+  { registry }: Core,
+  { capability, major }: DecisionRecord,
+  agent: string,
+): Offer | undefined {
   const offers = registry.find(capability as Capability, major)?.offers;
   return [...(offers ?? [])].find(([name]) => name === agent)?.[1];
 }

@@ -88,7 +88,8 @@ function whole({
   return { index, delta: message, finish_reason: finish };
 }
 
-function chunkOf({ choices: _, usage: __, ...facts }: Completion, choices: object[]): object {
+function chunkOf(completion: Completion, choices: object[]): object {
+  const { choices: _, usage: __, ...facts } = completion;
   return { ...facts, object: 'chat.completion.chunk', choices };
 }
 

@@ -14,7 +14,7 @@ import { places, type Check, type Figure, type Played, type Scenario, type Setti
 import { onStage, type Casting, type Stage } from './stage.js';
 
 /** The sets, and how each is routed. */
-const SETS = { even: 'round-robin', usual: 'least-loaded', learned: 'least-loaded' } as const;
+const SETS = { even: 'round-robin', usual: 'least-loaded', learned: 'fastest' } as const;
 type Set = keyof typeof SETS;
 const NAMES = Object.keys(SETS) as Set[];
 

@@ -7,8 +7,9 @@
  */
 import type { CallOptions, Mesh } from '../../src/agent/index.js';
 import type { Random } from '../random.js';
-import { SIZES, type Difficulty, type Problem, type Said, type Solver } from './agents/solver.js';
+import type { Said, Solver } from './agents/solver.js';
 import { arrivals, openLoad } from './load.js';
+import { SIZES, type Difficulty, type Problem } from './problem.js';
 import { places, type Figure, type Played, type Scenario, type Setting } from './scenario.js';
 import { onStage, type Casting, type Stage } from './stage.js';
 

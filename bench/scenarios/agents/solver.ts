@@ -5,18 +5,8 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { seeded } from '../../random.js';
+import { difficultyOf, type Difficulty, type Problem } from '../problem.js';
 import { play } from './role.js';
-
-/** How hard a problem really is, by the length of its list. */
-export const SIZES = { easy: 4, normal: 16, hard: 64 } as const;
-/** How hard. */
-export type Difficulty = keyof typeof SIZES;
-
-/** What is asked. */
-export interface Problem {
-  readonly id: number;
-  readonly numbers: readonly number[];
-}
 
 /** What it says to the witness, before it answers. */
 export interface Said {
@@ -44,12 +34,13 @@ await play<Solver>(async ({ settings, say, open }) => {
   for (const [name, capability] of Object.entries(serves)) {
     const mesh = await open(name, CONCURRENCY);
     const about = { proficiency, costMicros: micros, idempotent: true };
-    await mesh.serve(capability, about, async ({ id, numbers }: Problem) => {
+    await mesh.serve(capability, about, async (problem: Problem) => {
+      const { id, numbers } = problem;
       say({ problem: id, agent: name, micros } satisfies Said);
       await sleep(workMs);
       const luck = seeded(id);
       const sum = numbers.reduce((all, one) => all + one, 0);
-      if (luck() < finds[difficultyOf(numbers.length)]) {
+      if (luck() < finds[difficultyOf(problem)]) {
         return { sum };
       }
       if (luck() < KNOWS) {
@@ -59,7 +50,3 @@ await play<Solver>(async ({ settings, say, open }) => {
     });
   }
 });
-
-function difficultyOf(size: number): Difficulty {
-  return size <= SIZES.easy ? 'easy' : size <= SIZES.normal ? 'normal' : 'hard';
-}

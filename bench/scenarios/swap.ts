@@ -25,7 +25,7 @@ const SLOW_MS = 200;
 /** Share of its time that a slow agent works when each agent gets a tenth of the calls. */
 const BUSY = 0.5;
 const PER_SECOND = (BUSY * AGENTS * 1_000) / SLOW_MS;
-const SECONDS = { short: 40, full: 180 } as const;
+const SECONDS = { short: 40, full: 120 } as const;
 /** A healed agent is one of seven that are well: this is half of its share. */
 const HALF_SHARE = 0.5 / (AGENTS - SLOW);
 /** How long it has for that, and over how many seconds a share is counted. */

@@ -20,12 +20,12 @@ const NAMES = Object.keys(SETS) as Set[];
 
 const AGENTS = 10;
 const SLOW = 3;
-const WORK_MS = 20;
-const SLOW_MS = 200;
+const WORK_MS = 40;
+const SLOW_MS = 400;
 /** Share of its time that a slow agent works when each agent gets a tenth of the calls. */
 const BUSY = 0.5;
 const PER_SECOND = (BUSY * AGENTS * 1_000) / SLOW_MS;
-const SECONDS = { short: 40, full: 120 } as const;
+const SECONDS = { short: 80, full: 120 } as const;
 /** A healed agent is one of seven that are well: this is half of its share. */
 const HALF_SHARE = 0.5 / (AGENTS - SLOW);
 /** How long it has for that, and over how many seconds a share is counted. */

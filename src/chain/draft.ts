@@ -15,6 +15,7 @@ import type { Entry, Registry } from '../domain/registry.js';
 import type { Instance } from '../domain/roster.js';
 import type { Ask, Review, ReviewOf } from '../domain/reviews.js';
 import type { Router } from '../domain/routing.js';
+import type { Trees } from '../domain/care/trees.js';
 import type { MeshError } from '../wire/errors.js';
 import type { KeyRing } from '../wire/keyring.js';
 
@@ -125,6 +126,8 @@ export interface Draft extends Incoming {
   byGrant: Map<string, boolean> | undefined;
   // deadline
   deadlineMs: number;
+  // tree: of child calls, what "the same bytes" means
+  digest: string | undefined;
   // resolve
   entry: Entry | undefined;
   expiresMs: number;
@@ -148,6 +151,8 @@ export interface World {
   readonly revoked: RevokedNames;
   readonly registry: Registry;
   readonly router: Router;
+  /** What is counted of trees of calls; missing where no calls are decided. */
+  readonly trees?: Trees | undefined;
 }
 
 /** Start a draft. Nothing of it is proven. */
@@ -192,6 +197,7 @@ export function draftOf(incoming: Incoming, nowMs: number): Draft {
     grants: undefined,
     byGrant: undefined,
     deadlineMs: 0,
+    digest: undefined,
     entry: undefined,
     expiresMs: 0,
     instance: undefined,

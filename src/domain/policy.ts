@@ -4,6 +4,9 @@
  */
 import { meshError } from '../wire/errors.js';
 import { matches } from '../wire/names.js';
+import type { ByPattern } from './care/by-pattern.js';
+import { careOf, type Care } from './care/care.js';
+import type { LoopBounds } from './care/loops.js';
 import { compileBudgets } from './budget/compile.js';
 import type { BudgetPlan } from './budget/plan.js';
 import { problemError } from './config/yaml.js';
@@ -35,6 +38,8 @@ export class Policy {
   readonly rules: Rules | undefined;
   /** Who may issue grants beside the mesh itself: public nkeys by name. */
   readonly issuers: Issuers;
+  /** When trees of calls are stopped because they go in circles. */
+  readonly loops: ByPattern<LoopBounds>;
   /** What calls reserve and are charged; undefined when it names no budgets. */
   readonly budgets: BudgetPlan | undefined;
   readonly #members: ReadonlyMap<string, readonly Role[]>;
@@ -55,7 +60,9 @@ export class Policy {
     rules: readonly Rule[] = [],
     roleOwners: ReadonlyMap<string, string> = new Map(),
     budgets?: BudgetPlan,
+    care: Care = careOf({}),
   ) {
+    this.loops = care.loops;
     this.budgets = budgets;
     this.issuers = issuers;
     this.digest = digest;
@@ -205,6 +212,7 @@ function policyOf(
       { known: new Set(roles.keys()), rolesOf: (name) => roleNames.get(name) ?? [] },
       report,
     ),
+    careOf(data),
   );
 }
 

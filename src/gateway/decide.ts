@@ -18,7 +18,7 @@ import { fallen } from './fallen.js';
 import type { Cancels } from './cancels.js';
 import type { Core } from './core.js';
 import { dispatch } from './dispatch.js';
-import { release, type OpenCall, type OpenSet } from './open.js';
+import { newOpenCall, release, type OpenCall, type OpenSet } from './open.js';
 import type { Origin } from './origin.js';
 import { allowRecord, readDecision, refuseRecord, type UndispatchedStatus } from './records.js';
 import { readRegister, replyOutcome, type Settler } from './settle.js';
@@ -54,6 +54,9 @@ export class Decider {
   allow(admitted: AdmittedCall, origin: Origin): void {
     const { instance } = admitted;
     instance.inFlight++;
+    if (admitted.digest !== undefined) {
+      this.#core.trees.asked(admitted.root, admitted.digest);
+    }
     const record = allowRecord(this.#core, admitted, origin.reply);
     const call = newOpenCall(record, 0, admitted.body, instance);
     call.credit = 0;
@@ -264,36 +267,4 @@ export class Decider {
       : meshError('outcome_pending', { waitedMs: 0 });
     replyError(this.#core, reply, error, mine.call);
   }
-}
-
-/** A call whose decision is durable (or about to be). */
-export function newOpenCall(
-  record: DecisionRecord,
-  seq: number,
-  body: Uint8Array,
-  holder: Instance | undefined,
-): OpenCall {
-  return {
-    key: `${record.from}.${record.call}`,
-    record,
-    seq,
-    body,
-    macs: new Map(),
-    holder,
-    state: 'deciding',
-    cancelled: false,
-    revoked: undefined,
-    stopped: false,
-    lostUntil: undefined,
-    history: [],
-    unproven: false,
-    credit: undefined,
-    innocent: 0,
-    enteredMs: 0,
-    decidedMs: 0,
-    settlingMs: 0,
-    dispatchedMs: 0,
-    observedSeq: 0,
-    slot: undefined,
-  };
 }

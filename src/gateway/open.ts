@@ -56,6 +56,38 @@ export interface OpenCall extends Timed {
   innocent: number;
 }
 
+/** A call whose decision is durable (or about to be). */
+export function newOpenCall(
+  record: DecisionRecord,
+  seq: number,
+  body: Uint8Array,
+  holder: Instance | undefined,
+): OpenCall {
+  return {
+    key: `${record.from}.${record.call}`,
+    record,
+    seq,
+    body,
+    macs: new Map(),
+    holder,
+    state: 'deciding',
+    cancelled: false,
+    revoked: undefined,
+    stopped: false,
+    lostUntil: undefined,
+    history: [],
+    unproven: false,
+    credit: undefined,
+    innocent: 0,
+    enteredMs: 0,
+    decidedMs: 0,
+    settlingMs: 0,
+    dispatchedMs: 0,
+    observedSeq: 0,
+    slot: undefined,
+  };
+}
+
 /** The open calls of one gateway, by key and by each of their decisions, with one timer each. */
 export class OpenSet {
   readonly #byKey = new Map<string, OpenCall>();

@@ -8,6 +8,7 @@ import { LightPublisher } from '../fabric/publisher.js';
 import { cork } from '../fabric/cork.js';
 import { freshInbox } from '../fabric/raw.js';
 import { GrantBook } from '../domain/grants/book.js';
+import { Trees } from '../domain/care/trees.js';
 import { Registry } from '../domain/registry.js';
 import { RevokedNames } from '../domain/revoked.js';
 import { Roster } from '../domain/roster.js';
@@ -48,6 +49,7 @@ import { followShadow } from './shadow.js';
 import { showGateway } from './shown.js';
 import { Sight, type SightOptions } from './sight.js';
 import { SplitChain } from './split/judge.js';
+import { shareTrees } from './trees.js';
 import { Taken } from './taken.js';
 import { Taker } from './take.js';
 import { serveWakes } from './wake.js';
@@ -134,6 +136,7 @@ export async function runGateway(options: GatewayOptions): Promise<RunningGatewa
     serveRecalls(core, open, waiting),
     serveBodies(core),
     serveIntroductions(core),
+    shareTrees(core),
     serveParts({ core, open, attempts, settler }),
     serveCancels({ core, open, waiting, attempts, settler, admitter, cancels }),
   ];
@@ -200,6 +203,7 @@ async function startCore(
     log: options.log,
     sight: new Sight(sight, options.log, tracing),
     observers: new Set(),
+    trees: new Trees(),
     fill: {},
     overload: undefined,
   };

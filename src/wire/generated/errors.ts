@@ -174,8 +174,21 @@ export const errorTable = {
   loop_detected: {
     class: 'authority',
     retry: 'never',
-    message: '{capability} already stands {times} times in its own chain',
-    help: 'Look at the chain with mesh calls show; end the circle.',
+    message: '{capability} already stands {times} times in its own chain: {circle}',
+    help: 'Look at the chain with mesh calls show; end the circle. The policy says under loops how often it may stand there.',
+  },
+  request_repeated: {
+    class: 'authority',
+    retry: 'never',
+    message: '{capability} was asked {times} times with the same body in the tree {root}, allowed are {max}',
+    help: 'Use the answer it gave before, or ask something else. The policy says under loops how often is too often.',
+  },
+  no_progress: {
+    class: 'authority',
+    retry: 'never',
+    message:
+      '{calls} calls of the tree {root} ended in a row without a result that was new to it, allowed are {max}',
+    help: 'Look at the tree with mesh calls show; it goes in circles. The policy says under loops how long it may.',
   },
   not_granted: {
     class: 'authority',

@@ -1761,6 +1761,39 @@ export interface Ticket {
 }
 
 /**
+ * A gateway tells the others of trees of calls that repeat themselves there.
+ */
+export interface TreesTold {
+  /**
+   * What changed since it told last.
+   *
+   * @maxItems 256
+   *
+   * Items: One tree.
+   */
+  trees: {
+    /**
+     * from.call of the root.
+     */
+    root: string;
+    /**
+     * Requests that were made more than once.
+     *
+     * @maxItems 512
+     */
+    same?: unknown[][];
+    /**
+     * Calls that ended there since the last new result.
+     */
+    idle: number;
+    /**
+     * New results that were seen there.
+     */
+    fresh: number;
+  }[];
+}
+
+/**
  * Reply of the upload service. Of begin: the reference to put on every chunk and on end. Of end: the sealed reference, to put on a call or a result. Of chunk and drop: empty.
  */
 export interface UploadReply {

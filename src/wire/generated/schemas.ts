@@ -2375,6 +2375,56 @@ export const schemas = {
     required: ['kid', 'epoch', 'seq', 'agent', 'from', 'call', 'attempt', 'deadline', 'root', 'chain'],
     additionalProperties: false,
   },
+  tree: {
+    $schema: 'https://json-schema.org/draft/2020-12/schema',
+    $id: 'mesh.v1.tree',
+    title: 'TreesTold',
+    description: 'A gateway tells the others of trees of calls that repeat themselves there.',
+    type: 'object',
+    properties: {
+      trees: {
+        type: 'array',
+        maxItems: 256,
+        items: {
+          type: 'object',
+          description: 'One tree.',
+          properties: {
+            root: {
+              type: 'string',
+              maxLength: 160,
+              description: 'from.call of the root.',
+            },
+            same: {
+              type: 'array',
+              maxItems: 512,
+              items: {
+                type: 'array',
+                description: 'Digest of capability and body, and how often that was asked there.',
+              },
+              description: 'Requests that were made more than once.',
+            },
+            idle: {
+              type: 'integer',
+              minimum: 0,
+              maximum: 9007199254740991,
+              description: 'Calls that ended there since the last new result.',
+            },
+            fresh: {
+              type: 'integer',
+              minimum: 0,
+              maximum: 9007199254740991,
+              description: 'New results that were seen there.',
+            },
+          },
+          required: ['root', 'idle', 'fresh'],
+          additionalProperties: false,
+        },
+        description: 'What changed since it told last.',
+      },
+    },
+    required: ['trees'],
+    additionalProperties: false,
+  },
   uploadReply: {
     $schema: 'https://json-schema.org/draft/2020-12/schema',
     $id: 'mesh.v1.uploadreply',

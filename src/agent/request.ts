@@ -172,6 +172,7 @@ function headersOf(
     [header.context, o.context],
     [header.intent, o.intent],
     [header.labels, labels?.join(',')],
+    [header.priority, o.priority],
     [header.parts, wish === undefined ? undefined : partsText(wish)],
     [header.contentType, contentTypeOf(sent.type)],
     [header.bodyRef, sent.ref],

@@ -8,6 +8,7 @@ import { budgetLimits } from './budget-limits.js';
 import { identityLimits } from './identity-limits.js';
 import { grantLimits } from './grant-limits.js';
 import { mcpLimits } from './mcp-limits.js';
+import { rateLimits } from './rate-limits.js';
 import { ruleLimits } from './rule-limits.js';
 import { sightLimits } from './sight-limits.js';
 import { splitLimits } from './split-limits.js';
@@ -310,6 +311,7 @@ export const limitTable = {
   ...bodyLimits,
   ...budgetLimits,
   ...ruleLimits,
+  ...rateLimits,
   ...identityLimits,
 } as const satisfies Record<string, { value: number; unit: string; reason: string }>;
 

@@ -23,7 +23,7 @@ const SLOW = 3;
 const WORK_MS = 40;
 const SLOW_MS = 400;
 /** Share of its time that a slow agent works when each agent gets a tenth of the calls. */
-const BUSY = 0.5;
+const BUSY = 0.8;
 const PER_SECOND = (BUSY * AGENTS * 1_000) / SLOW_MS;
 const SECONDS = { short: 80, full: 120 } as const;
 /** A healed agent is one of seven that are well: this is half of its share. */

@@ -5,6 +5,7 @@
 import type { Incoming } from '../chain/draft.js';
 import { Lanes } from '../domain/rate/lanes.js';
 import { hasRoom } from '../domain/rate/room.js';
+import { header } from '../wire/headers.js';
 import { limits } from '../wire/limits.js';
 import type { Priority } from '../wire/priority.js';
 import type { Origin } from './origin.js';
@@ -184,6 +185,18 @@ export class WaitingRoom {
   }
 }
 
-function queueOf({ queue, capability }: Waiting): string {
-  return queue ?? capability;
+/** The call waits in another queue from now on. */
+export function inQueue(w: Waiting, queue: string | undefined): Waiting {
+  return queue === undefined ? w : { ...w, queue, sinceMs: Date.now() };
+}
+
+/** Calls with different wishes wait for different agents. */
+function queueOf({ queue, capability, incoming: { headers } }: Waiting): string {
+  if (queue !== undefined) {
+    return queue;
+  }
+  const [route, difficulty] = [headers.get(header.route), headers.get(header.difficulty)];
+  return route === undefined && difficulty === undefined
+    ? capability
+    : `${capability}|${route ?? ''}|${difficulty ?? ''}`;
 }

@@ -8,7 +8,9 @@ import { budgetLimits } from './budget-limits.js';
 import { identityLimits } from './identity-limits.js';
 import { grantLimits } from './grant-limits.js';
 import { mcpLimits } from './mcp-limits.js';
+import { purseLimits } from './purse-limits.js';
 import { rateLimits } from './rate-limits.js';
+import { routeLimits } from './route-limits.js';
 import { ruleLimits } from './rule-limits.js';
 import { sightLimits } from './sight-limits.js';
 import { splitLimits } from './split-limits.js';
@@ -309,7 +311,9 @@ export const limitTable = {
   ...grantLimits,
   ...splitLimits,
   ...bodyLimits,
+  ...purseLimits,
   ...budgetLimits,
+  ...routeLimits,
   ...ruleLimits,
   ...rateLimits,
   ...identityLimits,

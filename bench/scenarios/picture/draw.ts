@@ -127,7 +127,7 @@ function chain(report: Report): string {
 
 function loop(report: Report): string {
   type Run = { readonly rounds: number; readonly stoppedBy: string; readonly afterMs: number };
-  const it = report.figures as unknown as Readonly<Record<'tickets' | 'none' | 'baseline', Run>>;
+  const it = report.figures as unknown as Readonly<Record<'tickets' | 'none' | 'paid' | 'baseline', Run>>;
   const bar = (name: string, tone: Bar['tone'], { rounds, stoppedBy, afterMs }: Run): Bar => ({
     ...{ name, tone, value: Math.log10(1 + rounds) },
     words: `${rounds}, ${stoppedBy} after ${afterMs} ms`,
@@ -143,6 +143,7 @@ function loop(report: Report): string {
         bars: [
           bar('with tickets', 'good', it.tickets),
           bar('without tickets', 'good', it.none),
+          bar('with tickets, budget alone', 'good', it.paid),
           bar('without tickets, may begin trees', 'bad', it.baseline),
         ],
       },

@@ -95,7 +95,11 @@ async function play(stage: Stage, { length, note }: Setting): Promise<Played> {
         least: 1,
       },
       { what: 'budget alone: turns that were paid for', value: paid.turns, least: TURNS, most: TURNS },
-      { what: 'budget alone: stopped by the budget', value: Number(paid.stoppedBy === 'budget_exceeded'), least: 1 },
+      {
+        what: 'budget alone: stopped by the budget',
+        value: Number(paid.stoppedBy === 'budget_exceeded'),
+        least: 1,
+      },
       { what: 'budget alone: overspent micros', value: Math.max(0, paid.turns * MICROS - LIMIT), most: 0 },
       { what: 'baseline: rounds until it was stopped', value: baseline.rounds, least: ENDLESS[length] },
     ],

@@ -54,7 +54,9 @@ async function play(stage: Stage, { length, random, note }: Setting): Promise<Pl
   note(`${problems.length} problems to each set, ${perSecond} a second`);
   const one = async (set: Set, { id, numbers, label }: Asked): Promise<void> => {
     const options: CallOptions = set === 'even' ? {} : { difficulty: label };
-    const answer = await callers[set].call<{ sum: number }>(`${set}.solve`, { id, numbers }, options).catch(nothing);
+    const answer = await callers[set]
+      .call<{ sum: number }>(`${set}.solve`, { id, numbers }, options)
+      .catch(nothing);
     right[set] += Number(answer?.sum === numbers.reduce((all, n) => all + n, 0));
   };
   await openLoad(times, async (n) => {
@@ -99,7 +101,12 @@ function problem(id: number, random: Random): Asked {
   const others = DIFFICULTIES.filter((one) => one !== truly);
   const other = others[Math.floor(random() * others.length)] ?? truly;
   const label = random() < WRONG_LABELS ? other : truly;
-  return { id, truly, label, numbers: Array.from({ length: SIZES[truly] }, () => Math.floor(random() * 1_000)) };
+  return {
+    id,
+    truly,
+    label,
+    numbers: Array.from({ length: SIZES[truly] }, () => Math.floor(random() * 1_000)),
+  };
 }
 
 /** A failure costs its caller the answer. */

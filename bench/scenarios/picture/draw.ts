@@ -53,7 +53,9 @@ function price(report: Report): string {
     readonly microsEach: number;
     readonly strongShare: number;
   }
-  const it = report.figures as unknown as Readonly<Record<'even' | 'routed', Set>> & { readonly wrongLabels: number };
+  const it = report.figures as unknown as Readonly<Record<'even' | 'routed', Set>> & {
+    readonly wrongLabels: number;
+  };
   const { even, routed } = it;
   const percent = (share: number): string => `${(share * 100).toFixed(1)} %`;
   const bars = (of: (set: Set) => number, words: (set: Set) => string): Bar[] => [
@@ -63,7 +65,9 @@ function price(report: Report): string {
   return barsSvg(
     {
       title: 'Cheap and weak beside dear and strong, at 1 : 10',
-      notes: [`The same problems of mixed difficulty to both; of the labels ${percent(it.wrongLabels)} are wrong.`],
+      notes: [
+        `The same problems of mixed difficulty to both; of the labels ${percent(it.wrongLabels)} are wrong.`,
+      ],
     },
     [
       {

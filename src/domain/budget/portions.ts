@@ -52,7 +52,7 @@ export function portionOf(
   return { charged: smaller(mine, reserve), debt: seq === last ? excess(mine, reserve) : ZERO };
 }
 
-/** The decisions of an unsettled call that still count, by its newest one. */
+/** The decisions of a call that nobody has settled and that still count, by its newest one. */
 export function countingOf(seq: number, { earlier = [] }: DecisionBudget): readonly number[] {
   return [...earlier, seq];
 }

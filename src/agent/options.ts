@@ -90,6 +90,13 @@ export interface CallOptions {
   readonly context?: string;
   /** What the call is for, in a word. */
   readonly intent?: string;
+  /**
+   * What the call wishes of its route, within what the policy allows: `fastest`, `cheapest`, `best` …, and attributes
+   * that the agent must have (`cheapest, gpu=true`).
+   */
+  readonly route?: string;
+  /** How hard it is: a hard call goes to an expert, and to a competent agent while no expert is free. */
+  readonly difficulty?: 'easy' | 'normal' | 'hard';
   /** A grant that was made for this name: what it covers may be called beside what the role allows. */
   readonly grant?: string;
   /**

@@ -42,7 +42,7 @@ export class Decider {
   readonly #open: OpenSet;
   readonly #settler: Settler;
   readonly #cancels: Cancels;
-  /** Decisions that are being made durable now. */
+  /** Those on their way, and where they may come to stand. */
   readonly flying = new InAir();
 
   constructor(core: Core, open: OpenSet, settler: Settler, cancels: Cancels) {

@@ -72,7 +72,7 @@ export class BudgetJudge {
       const stands = one === newest || newest?.earlier.includes(one.seq) === true; // no later one replaced it
       const listed = !open && charge?.seqs.includes(one.seq) === true;
       const unknown = open || charge === null || one.seq > Math.max(...charge.seqs);
-      if (!listed && !(stands && unknown)) {
+      if (!stands || !(listed || unknown)) {
         continue;
       }
       const part = listed ? Math.max(0, (charge?.amount ?? 0) - one.before) : one.reserve;

@@ -70,7 +70,7 @@ interface Flying {
   timeout?: (() => void) | undefined;
 }
 
-const LIMITS = [2_000, 700, 300];
+const LIMITS = [900, 400, 200];
 const ENDS = 1e15;
 const FAR = 1e15;
 
@@ -131,25 +131,25 @@ export class Town {
     if (dice < 49) {
       return this.#timeout();
     }
-    if (dice < 50) {
+    if (dice === 49 && this.#below(3) === 0) {
       return this.#crash(gateway);
     }
-    if (dice < 53) {
+    if (gateway.paused ? dice < 70 : dice === 50) {
       return this.#pause(gateway);
     }
-    if (dice < 58) {
+    if (dice < 55) {
       return this.#control();
     }
     if (gateway.paused) {
       return;
     }
-    if (dice < 62) {
+    if (dice < 58) {
       return this.#checkpoint(gateway);
     }
-    if (dice < 66) {
+    if (dice < 60) {
       return this.#giveBack(gateway);
     }
-    return dice < 80 ? this.#call(gateway) : this.#workOn(gateway);
+    return dice < 78 ? this.#call(gateway) : this.#workOn(gateway);
   }
 
   #startGateway(): Gateway {

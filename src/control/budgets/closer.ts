@@ -8,7 +8,7 @@
 import { BudgetStore } from '../../fabric/budgets.js';
 import { isConnected } from '../../fabric/kick.js';
 import type { SteadyWatch } from '../../fabric/steady-watch.js';
-import { isZero, ZERO } from '../../domain/budget/amounts.js';
+import { ZERO } from '../../domain/budget/amounts.js';
 import { checkpointOf, tally, type Closing } from '../../domain/budget/closing.js';
 import { closeOut, forgetPurse, type NodeRecord } from '../../domain/budget/node-record.js';
 import type { PurseRecord } from '../../domain/budget/purse-record.js';
@@ -182,10 +182,8 @@ export class Closer {
     for (const [key] of here) {
       await this.#change(key, (now) => forgetPurse(now, id));
     }
-    const rest =
-      here.length === 0 || here.every(([key]) => isZero(this.#nodes.get(key)?.purses[id]?.a ?? ZERO));
-    const at = await this.#store.get<PurseRecord>(`${PURSE}${id}`);
-    if (rest && here.length === 0) {
+    if (here.length === 0) {
+      const at = await this.#store.get<PurseRecord>(`${PURSE}${id}`);
       await this.#store.remove(`${PURSE}${id}`, at.revision);
       this.#going.delete(id);
     }

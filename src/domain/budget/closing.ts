@@ -64,9 +64,8 @@ export function tally(
     }
     const settled = outcomeOf(one.call);
     const last = newest.get(one.call) ?? one;
-    const listed = settled?.charged?.seqs.includes(one.seq) === true;
-    if (!listed && !countingOf(last.seq, last.budget).includes(one.seq)) {
-      continue; // replaced, and the one that replaced it counts
+    if (!countingOf(last.seq, last.budget).includes(one.seq)) {
+      continue; // replaced because it surely never ran: the one that replaced it counts
     }
     if (settled === undefined) {
       left.push(one);

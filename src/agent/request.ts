@@ -174,6 +174,7 @@ function headersOf(
     [header.intent, o.intent],
     [header.labels, labels?.join(',')],
     ...wishOf(o),
+    [header.priority, o.priority],
     [header.parts, wish === undefined ? undefined : partsText(wish)],
     [header.contentType, contentTypeOf(sent.type)],
     [header.bodyRef, sent.ref],

@@ -5,6 +5,7 @@ import type { BodyType } from '../wire/content.js';
 import type { HeaderBlock } from '../wire/headers.js';
 import type { Json } from '../wire/json.js';
 import type { Capability, Token } from '../wire/names.js';
+import type { Priority } from '../wire/priority.js';
 import type { Trace } from '../wire/trace.js';
 import type { DecisionRecord, Ticket } from '../wire/generated/messages.js';
 import type { BodyRef } from '../domain/body-ref.js';
@@ -112,6 +113,8 @@ export interface Draft extends Incoming {
   ref: BodyRef | undefined;
   parts: string | undefined;
   labels: { [key: string]: string } | undefined;
+  /** What it says of its own priority. */
+  said: Priority | undefined;
   child: number | undefined;
   /** What it wishes of its route. */
   wish: Wish | undefined;
@@ -121,6 +124,8 @@ export interface Draft extends Incoming {
   parent: string | undefined;
   root: string;
   chain: string[];
+  /** Priority of the call whose task this is a part of. */
+  above: Priority | undefined;
   // the grant that the caller presents, and those in force: the ticket's and this one
   grant: OpenedGrant | undefined;
   /** Where the grant that the call presents comes from. */
@@ -144,6 +149,8 @@ export interface Draft extends Incoming {
   obligations: Record<string, string> | undefined;
   /** The approval that let it through. */
   approval: DecisionRecord['approval'];
+  // rate
+  priority: Priority;
   /** What reviewing agents said before it is decided, and what they will be asked before its outcome is final. */
   reviews: readonly Review[] | undefined;
   asks: Ask[] | undefined;
@@ -193,12 +200,14 @@ export function draftOf(incoming: Incoming, nowMs: number): Draft {
     ref: undefined,
     parts: undefined,
     labels: undefined,
+    said: undefined,
     child: undefined,
     wish: undefined,
     ticket: undefined,
     parent: undefined,
     root: '',
     chain: [],
+    above: undefined,
     grant: undefined,
     proof: undefined,
     grants: undefined,
@@ -212,6 +221,7 @@ export function draftOf(incoming: Incoming, nowMs: number): Draft {
     rules: undefined,
     obligations: undefined,
     approval: undefined,
+    priority: 'normal',
     reviews: undefined,
     asks: undefined,
   };

@@ -8,6 +8,7 @@ import { readWish } from '../domain/routing/wish.js';
 import { asMeshError, meshError, type MeshError } from '../wire/errors.js';
 import type { Json } from '../wire/json.js';
 import { asCapability } from '../wire/names.js';
+import { priorityNames, type Priority } from '../wire/priority.js';
 import { isCallId } from '../wire/ulid.js';
 import { bodyOf, rawBytes } from './call/body.js';
 import { callEachLine } from './call/each.js';
@@ -23,6 +24,7 @@ interface CallCommandOptions extends ContextOptions {
   readonly id?: string;
   readonly major?: number;
   readonly label?: Readonly<Record<string, string>>;
+  readonly priority?: Priority;
   readonly context?: string;
   readonly intent?: string;
   readonly route?: string;
@@ -48,6 +50,9 @@ export function register(program: Command): void {
     )
     .option('--id <ulid>', 'call id; the same id again gives the same outcome', callId)
     .option('--major <n>', 'major version of the capability', wholeNumber(0, 65_535))
+    .addOption(
+      new Option('--priority <word>', 'what goes first when not all can be served').choices(priorityNames),
+    )
     .option('--label <key=value>', 'label that travels down the tree of calls (again for more)', addLabel)
     .option('--context <id>', 'ties calls together that belong to one matter', printable)
     .option('--intent <word>', 'what the call is for', printable)
@@ -192,13 +197,14 @@ function fail(err: MeshError, json: boolean): void {
 }
 
 function callOptions(given: CallCommandOptions): CallOptions {
-  const { id, timeout, major, label, context, intent, route, difficulty, encoding, grant } = given;
+  const { id, timeout, major, label, priority, context, intent, route, difficulty, encoding, grant } = given;
   return {
     ...(encoding === undefined ? {} : { encoding }),
     ...(id === undefined ? {} : { id }),
     ...(timeout === undefined ? {} : { timeoutMs: timeout }),
     ...(major === undefined ? {} : { major }),
     ...(label === undefined ? {} : { labels: label }),
+    ...(priority === undefined ? {} : { priority }),
     ...(context === undefined ? {} : { context }),
     ...(intent === undefined ? {} : { intent }),
     ...(route === undefined ? {} : { route }),

@@ -19,6 +19,12 @@ export interface RoleData {
   readonly within?: readonly string[];
 }
 
+/** Roles whose members may say critical, and those whose members are experimental at most. */
+export interface PrioritiesData {
+  readonly critical?: readonly string[];
+  readonly experimental?: readonly string[];
+}
+
 /** All that a policy says. */
 export interface PolicyData {
   readonly roles?: Readonly<Record<string, RoleData>>;
@@ -29,4 +35,5 @@ export interface PolicyData {
   readonly budgets?: BudgetSource;
   readonly prices?: PriceSource;
   readonly rules?: readonly RuleSource[];
+  readonly priorities?: PrioritiesData;
 }

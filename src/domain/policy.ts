@@ -7,6 +7,7 @@ import { matches } from '../wire/names.js';
 import type { ByPattern } from './care/by-pattern.js';
 import { careOf, type Care } from './care/care.js';
 import type { LoopBounds } from './care/loops.js';
+import { Traffic } from './rate/traffic.js';
 import { compileBudgets } from './budget/compile.js';
 import type { BudgetPlan } from './budget/plan.js';
 import { problemError } from './config/yaml.js';
@@ -38,6 +39,8 @@ export class Policy {
   readonly digest: string;
   /** Its rules; undefined when it has none. */
   readonly rules: Rules | undefined;
+  /** Whose calls go first. */
+  readonly traffic: Traffic;
   /** Who may issue grants beside the mesh itself: public nkeys by name. */
   readonly issuers: Issuers;
   /** When trees of calls are stopped because they go in circles. */
@@ -63,6 +66,7 @@ export class Policy {
     roleOwners: ReadonlyMap<string, string> = new Map(),
     budgets?: BudgetPlan,
     care: Care = careOf({}),
+    traffic: Traffic = new Traffic(),
   ) {
     this.loops = care.loops;
     this.budgets = budgets;
@@ -74,6 +78,7 @@ export class Policy {
     this.rules = rules.length === 0 ? undefined : new Rules(rules, seen);
     this.#members = members;
     this.#routing = routing;
+    this.traffic = traffic;
   }
 
   /** May the member call the capability: by a role, or by a rule, if the call meets its condition? */
@@ -215,6 +220,7 @@ function policyOf(
       report,
     ),
     careOf(data),
+    new Traffic(data.priorities, roleNames),
   );
 }
 

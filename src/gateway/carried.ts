@@ -14,6 +14,7 @@ const CARRIED = [
   header.labels,
   header.route,
   header.difficulty,
+  header.priority,
   header.intent,
   header.bodyRef,
   header.contentType,

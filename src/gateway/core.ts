@@ -63,6 +63,6 @@ export interface Core {
   readonly observers: Set<Observer>;
   /** How full the streams that decide on that are, in percent. */
   fill: Readonly<Record<string, number>>;
-  /** Set when a stream is nearly full: new calls are refused with this. */
+  /** Set when a stream is nearly full: new calls are refused with this, those of low priority first. */
   overload: { readonly stream: string; readonly percent: number } | undefined;
 }

@@ -55,6 +55,7 @@ import { shareTrees } from './trees.js';
 import { Taken } from './taken.js';
 import { Taker } from './take.js';
 import { serveWakes } from './wake.js';
+import { Turns } from './turns.js';
 import { WaitingRoom } from './waiting.js';
 import { refuseWeakness } from './weakness.js';
 
@@ -113,7 +114,8 @@ export async function runGateway(options: GatewayOptions): Promise<RunningGatewa
   const answers = new BeforeOutcome(core, reviewer, settler);
   const review: BeforeOutcome['hold'] = (call, answer) => answers.hold(call, answer);
   const results = new Results(core, open, settler, attempts, taken, () => waiting.poke(), review);
-  const taker = new Taker(core, open, admitter, waiting);
+  const turns = new Turns(() => Infinity);
+  const taker = new Taker(core, open, admitter, waiting, turns);
   const peers = new Peers(core, open, decider, waiting, (msg) => results.take(msg));
 
   const stopPolicy = await followPolicy(core);
@@ -133,7 +135,7 @@ export async function runGateway(options: GatewayOptions): Promise<RunningGatewa
   await hearARound();
   const stops = [
     serveAdoptions(core, open, attempts, settler),
-    serveAsks(core, open, admitter, waiting),
+    serveAsks(core, open, admitter, waiting, turns),
     serveWakes(core, open, admitter),
     serveReplays(core, open, admitter),
     serveRecalls(core, open, waiting),
@@ -149,12 +151,15 @@ export async function runGateway(options: GatewayOptions): Promise<RunningGatewa
   return {
     gateway: core.name,
     notes,
-    sight: showGateway({ core, open, waiting, decider, taker, split, tracing, connected }),
+    sight: showGateway({ core, open, waiting, turns, decider, taker, split, tracing, connected }),
     async stop(drainMs = 2_000) {
       taker.stop();
       stops.forEach((stop) => stop());
       const until = Date.now() + drainMs;
-      while (Date.now() < until && open.size + waiting.size + decider.inAir + (split?.size ?? 0) > 0) {
+      while (
+        Date.now() < until &&
+        open.size + waiting.size + turns.size + decider.inAir + (split?.size ?? 0) > 0
+      ) {
         await new Promise((resolve) => setTimeout(resolve, 20));
       }
       split?.stop();

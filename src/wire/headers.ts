@@ -17,6 +17,8 @@ export const header = {
   labels: 'Mesh-Labels',
   route: 'Mesh-Route',
   difficulty: 'Mesh-Difficulty',
+  priority: 'Mesh-Priority',
+  retryAfter: 'Mesh-Retry-After',
   intent: 'Mesh-Intent',
   bodyRef: 'Mesh-Body-Ref',
   chunk: 'Mesh-Chunk',

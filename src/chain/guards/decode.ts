@@ -5,6 +5,7 @@ import { header } from '../../wire/headers.js';
 import { asCapability, asToken } from '../../wire/names.js';
 import { readWish } from '../../domain/routing/wish.js';
 import { readParts } from '../../wire/parts.js';
+import { isPriority, priorityNames } from '../../wire/priority.js';
 import { birthOf, isCallId } from '../../wire/ulid.js';
 import { limits } from '../../wire/limits.js';
 import type { Draft, World } from '../draft.js';
@@ -89,6 +90,14 @@ function readHeaders(draft: Draft): void {
     throw meshError('header_invalid', { name: header.parts, why });
   }
   draft.wish = readWish(draft.headers.get(header.route), draft.headers.get(header.difficulty));
+  const said = draft.headers.get(header.priority);
+  if (said !== undefined && !isPriority(said)) {
+    throw meshError('header_invalid', {
+      name: header.priority,
+      why: `it is none of ${priorityNames.join(', ')}`,
+    });
+  }
+  draft.said = said;
   const labels = draft.headers.get(header.labels);
   draft.labels = labels === undefined ? undefined : labelsOf(labels);
 }

@@ -5,6 +5,7 @@ import type { Field, Flag, Keys, List, Names, Text, Whole } from './shape.js';
 import { loopsShape } from './loop-shape.js';
 import { budgetsShape, pricesShape } from './budget-shape.js';
 import { ownerName, ownerShape } from './owner-shape.js';
+import { priorityShape } from './rate-shape.js';
 import { routeShape } from './routing-shape.js';
 import { ruleShape } from './rule-shape.js';
 
@@ -94,6 +95,7 @@ export const policyShape = {
       pricesShape,
       'Prices of models (a * at the end fits all that follows): what a million of each unit of usage costs.',
     ),
+    priorities: field(priorityShape(role), 'Who may say which priority (`Mesh-Priority`).'),
     owners: field<Names<typeof owner>>(
       { is: 'names', key: ownerName, of: owner },
       'Teams with a policy file of their own, and the limits of each.',

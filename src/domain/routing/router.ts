@@ -223,12 +223,20 @@ export class Router {
       credit,
       next,
     };
-    if (variants.size >= limits.routeVariants && !variants.has(key)) {
-      variants.clear();
-    }
-    variants.set(key, variant);
+    keep(variants, key, variant);
     return variant;
   }
+}
+
+/** The one that was made first makes room. */
+function keep(variants: Map<string, Variant>, key: string, variant: Variant): void {
+  if (variants.size >= limits.routeVariants && !variants.has(key)) {
+    for (const [oldest] of variants) {
+      variants.delete(oldest);
+      break;
+    }
+  }
+  variants.set(key, variant);
 }
 
 function plainChoice({ by }: Route, turns: Turns, asked: Asked): Chosen | undefined {

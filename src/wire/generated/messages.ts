@@ -498,6 +498,10 @@ export interface DecisionRecord {
    */
   context?: string;
   /**
+   * Priority of the call; missing: normal.
+   */
+  priority?: 'critical' | 'normal' | 'experimental' | 'batch';
+  /**
    * Labels that travel down the tree of calls.
    */
   labels?: {
@@ -1167,6 +1171,10 @@ export interface OutcomeRecord {
    */
   code?: string;
   /**
+   * Where it was refused because there was too much at once: when it may have a chance, in ms from then.
+   */
+  retryAfterMs?: number;
+  /**
    * Who called.
    */
   from: string;
@@ -1757,6 +1765,10 @@ export interface Ticket {
    * Context id.
    */
   context?: string;
+  /**
+   * Priority of the call; missing: normal. Child calls have the same unless they say a lower one.
+   */
+  priority?: 'critical' | 'normal' | 'experimental' | 'batch';
   /**
    * Labels that travel down the tree of calls.
    */

@@ -663,6 +663,10 @@ export const schemas = {
         maxLength: 128,
         description: 'Context id across calls.',
       },
+      priority: {
+        enum: ['critical', 'normal', 'experimental', 'batch'],
+        description: 'Priority of the call; missing: normal.',
+      },
       labels: {
         type: 'object',
         additionalProperties: {
@@ -1585,6 +1589,13 @@ export const schemas = {
         maxLength: 64,
         description: 'Error code, unless completed.',
       },
+      retryAfterMs: {
+        type: 'integer',
+        minimum: 1,
+        maximum: 86400000,
+        description:
+          'Where it was refused because there was too much at once: when it may have a chance, in ms from then.',
+      },
       from: {
         type: 'string',
         pattern: '^[a-z0-9_-]{1,64}$',
@@ -2387,6 +2398,11 @@ export const schemas = {
         type: 'string',
         maxLength: 128,
         description: 'Context id.',
+      },
+      priority: {
+        enum: ['critical', 'normal', 'experimental', 'batch'],
+        description:
+          'Priority of the call; missing: normal. Child calls have the same unless they say a lower one.',
       },
       labels: {
         type: 'object',

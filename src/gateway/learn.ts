@@ -40,7 +40,14 @@ function note({ stats }: Core, { decision, result, workMs, outcome }: Observed):
   const ok = result === 'completed' ? 1 : 0;
   const ms = workMs > 0 ? workMs : undefined;
   const { capability } = decision;
-  stats.see(capability, outcome?.agent ?? decision.agent, { n: 1, ok, ms }, Date.now());
+  const sample = { n: 1, ok, ms, micros: costOf(decision, outcome) };
+  stats.see(capability, outcome?.agent ?? decision.agent, sample, Date.now());
+}
+
+/** What is measured counts, not what an agent says; and only where all of it is of one attempt. */
+function costOf({ dispatches }: Observed['decision'], outcome: Observed['outcome']): number | undefined {
+  const charged = dispatches === 1 ? outcome?.charged : undefined;
+  return charged?.by === 'measured' ? charged.amounts.micros : undefined;
 }
 
 function hear(core: Core, msg: Msg): void {

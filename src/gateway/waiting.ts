@@ -3,10 +3,10 @@
  * capability, so that none waits for another; in a queue callers take turns.
  */
 import type { Incoming } from '../chain/draft.js';
-import { header } from '../wire/headers.js';
 import { Lanes } from '../domain/rate/lanes.js';
 import { hasRoom } from '../domain/rate/room.js';
 import { wishKey } from '../domain/routing/wish.js';
+import { header } from '../wire/headers.js';
 import { limits } from '../wire/limits.js';
 import type { Priority } from '../wire/priority.js';
 import type { Origin } from './origin.js';
@@ -184,6 +184,11 @@ export class WaitingRoom {
       this.#queues.delete(name);
     }
   }
+}
+
+/** The call waits in another queue from now on. */
+export function inQueue(w: Waiting, queue: string | undefined): Waiting {
+  return queue === undefined ? w : { ...w, queue, sinceMs: Date.now() };
 }
 
 /** Calls with different wishes wait for different agents. */

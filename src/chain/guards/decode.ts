@@ -89,7 +89,6 @@ function readHeaders(draft: Draft): void {
     const why = `it is not a number of parts from 1 to ${limits.partWindowMax}, with or without " questions"`;
     throw meshError('header_invalid', { name: header.parts, why });
   }
-  draft.wish = readWish(draft.headers.get(header.route), draft.headers.get(header.difficulty));
   const said = draft.headers.get(header.priority);
   if (said !== undefined && !isPriority(said)) {
     throw meshError('header_invalid', {
@@ -98,6 +97,7 @@ function readHeaders(draft: Draft): void {
     });
   }
   draft.said = said;
+  draft.wish = readWish(draft.headers.get(header.route), draft.headers.get(header.difficulty));
   const labels = draft.headers.get(header.labels);
   draft.labels = labels === undefined ? undefined : labelsOf(labels);
 }

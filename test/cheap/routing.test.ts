@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { Card } from '../../src/wire/generated/messages.js';
 import { limits } from '../../src/wire/limits.js';
 import type { Token } from '../../src/wire/names.js';
+import { Blame } from '../../src/domain/blame.js';
 import { readPolicy } from '../../src/domain/policy-read.js';
 import { Registry, type Entry } from '../../src/domain/registry.js';
 import { Roster } from '../../src/domain/roster.js';
@@ -412,6 +413,33 @@ describe('learning', () => {
     };
     timeOf(10);
     expect(timeOf(1_000)).toBeLessThan(Math.max(20, timeOf(10)) * 5);
+  });
+});
+
+describe('whose failures count', () => {
+  /** Share of success after so many calls of each, in turn; `alone`: nobody else calls. */
+  function success(failing: readonly string[], fine: readonly string[], judge: Pick<Blame, 'counts'>) {
+    const stats = new Stats();
+    for (let i = 0; i < 400; i++) {
+      for (const by of [...failing, ...failing, ...failing, ...fine]) {
+        const ok = fine.includes(by) ? 1 : 0;
+        const now = 1_000 + i;
+        if (judge.counts(WHAT, 'a', by, ok === 1, now)) {
+          stats.see(WHAT, 'a', { n: 1, ok, ms: 5 }, now);
+        }
+      }
+    }
+    return stats.of(WHAT, 'a')?.success ?? 0;
+  }
+
+  test('one caller cannot take an agent from the others, however many of its calls fail', () => {
+    expect(success(['eve'], ['ann'], new Blame())).toBeGreaterThan(0.7);
+    expect(success(['eve'], ['ann'], { counts: () => true })).toBeLessThan(0.4); // without it
+  });
+
+  test('an agent that fails everybody, or its only caller, is found out', () => {
+    expect(success(['ann'], [], new Blame())).toBeLessThan(0.05);
+    expect(success(['ann', 'bob'], [], new Blame())).toBeLessThan(0.05);
   });
 });
 

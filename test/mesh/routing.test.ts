@@ -159,6 +159,45 @@ describe('what a call may wish', () => {
   });
 });
 
+describe('a call that cannot go at once', () => {
+  test('given out again it keeps its wish, and the new decision says why anew', async () => {
+    const [nov, exp, late] = await Promise.all(['nov', 'exp', 'late'].map((name) => mesh.connect(name)));
+    const options = { idempotent: true, attemptMs: 200 };
+    const seen: string[] = [];
+    const hangFirst = (name: string) => () => (seen.push(name) === 1 ? new Promise(() => undefined) : 1);
+    await nov?.serve('work.again', { ...options, proficiency: 'novice' }, hangFirst('nov'));
+    await exp?.serve('work.again', { ...options, proficiency: 'expert' }, hangFirst('exp'));
+    await late?.serve('work.again', { ...options, proficiency: 'expert' }, hangFirst('late'));
+    const { attempt, seq, agent } = await alice.callForOutcome('work.again', {}, { difficulty: 'hard' });
+    expect(attempt).toBe(2);
+    expect(seen.toSorted()).toEqual(['exp', 'late']);
+    const { routed } = await decisionOf(seq);
+    expect(routed).toMatchObject({ by: 'least-loaded', difficulty: 'hard', of: 2 });
+    expect(routed?.chosen.split(' ')[0]).toBe(agent);
+  });
+
+  test('a hard call that waits for the expert keeps no easy one waiting', async () => {
+    const [nov, exp] = [
+      await mesh.connect('nov', { concurrency: 1 }),
+      await mesh.connect('exp', { concurrency: 1 }),
+    ];
+    const [novHeld, expHeld] = [gate(), gate()];
+    await nov.serve('work.wait', { proficiency: 'novice' }, () => novHeld.entered());
+    await exp.serve('work.wait', { proficiency: 'expert' }, () => expHeld.entered());
+    const call = (difficulty: 'easy' | 'hard') => alice.callForOutcome('work.wait', {}, { difficulty });
+    const hard = [call('hard')];
+    await expHeld.isEntered;
+    hard.push(call('hard'));
+    const easy = [call('easy')];
+    await novHeld.isEntered;
+    easy.push(call('easy'), call('easy'));
+    novHeld.open();
+    expect((await Promise.all(easy)).map(({ agent }) => agent)).toEqual(['nov', 'nov', 'nov']);
+    expHeld.open();
+    expect((await Promise.all(hard)).map(({ agent }) => agent)).toEqual(['exp', 'exp']);
+  });
+});
+
 describe('what an agent says of itself is known to all gateways within a second', () => {
   const within = async (check: () => Promise<boolean>): Promise<number> => {
     const began = Date.now();

@@ -2996,7 +2996,7 @@ export const schemas = {
       pattern: {
         type: 'string',
         maxLength: 519,
-        description: 'Only capabilities under this pattern (dead, parked).',
+        description: 'Only capabilities under this pattern (dead, learned, parked).',
       },
       before: {
         type: 'integer',

@@ -70,7 +70,7 @@ test('what is known', async () => {
     const said = await run('route show', '');
     return /quill .*\d %/.test(said) && said;
   });
-  expect(shown).toMatch(/text\.summary +quill +novice +\d+\.\d % +[\d.]+ +10 \(card\) +\d+ \S+ ago/);
+  expect(shown).toMatch(/text\.summary +quill +novice +\d+\.\d % +[\d.]+ +10 \(card\) +[\d.]+ \S+ ago/);
   expect(shown).toMatch(/text\.summary +sage +expert/);
 });
 

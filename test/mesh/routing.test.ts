@@ -169,7 +169,7 @@ describe('a call that cannot go at once', () => {
     await exp?.serve('work.again', { ...options, proficiency: 'expert' }, hangFirst('exp'));
     await late?.serve('work.again', { ...options, proficiency: 'expert' }, hangFirst('late'));
     const { attempt, seq, agent } = await alice.callForOutcome('work.again', {}, { difficulty: 'hard' });
-    expect(attempt).toBe(2);
+    expect(attempt).toBeGreaterThanOrEqual(2);
     expect(seen.toSorted()).toEqual(['exp', 'late']);
     const { routed } = await decisionOf(seq);
     expect(routed).toMatchObject({ by: 'least-loaded', difficulty: 'hard', of: 2 });

@@ -119,6 +119,11 @@ export const buckets = {
     markerTtlMs: 60_000,
     why: 'The policy in force: written by control, watched by gateways.',
   },
+  mesh_breaker: {
+    maxBytes: 16 * MiB,
+    markerTtlMs: 60_000,
+    why: 'Breakers that are not simply closed ({scope}.{agent}.{capability}), each until an hour after its last change: changed by gateways, by compare-and-set, and by control for operators.',
+  },
   mesh_grants: {
     maxBytes: 64 * MiB,
     markerTtlMs: 60_000,
@@ -167,11 +172,13 @@ export const brokerRights = {
       ...watching('mesh_registry', '>'),
       ...watching('mesh_policy', '>'),
       ...watching('mesh_grants', '>'),
+      ...watching('mesh_breaker', '>'),
       // Who was put out, and nothing else of that bucket.
       ...watching('mesh_identity', '*.$KV.mesh_identity.revoked.*'),
       '$JS.FC.>',
       '$KV.mesh_state.suspect.>',
       '$KV.mesh_grants.introduced.*',
+      '$KV.mesh_breaker.>',
       '$SYS.REQ.USER.INFO', // it does not start when it may more than this
     ],
     subscribe: ['_INBOX.>'],

@@ -15,6 +15,7 @@ import type { Entry, Registry } from '../domain/registry.js';
 import type { Instance } from '../domain/roster.js';
 import type { Ask, Review, ReviewOf } from '../domain/reviews.js';
 import type { Router } from '../domain/routing.js';
+import type { Breakers } from '../domain/care/breakers.js';
 import type { Trees } from '../domain/care/trees.js';
 import type { MeshError } from '../wire/errors.js';
 import type { KeyRing } from '../wire/keyring.js';
@@ -131,8 +132,9 @@ export interface Draft extends Incoming {
   // resolve
   entry: Entry | undefined;
   expiresMs: number;
-  // route
+  // route: who would do it, and which capability was asked for where this is its fallback
   instance: Instance | undefined;
+  insteadOf: Capability | undefined;
   // policy: names of the rules that mattered, and what they bind the readers of the decision to
   rules: string[] | undefined;
   obligations: Record<string, string> | undefined;
@@ -153,6 +155,8 @@ export interface World {
   readonly router: Router;
   /** What is counted of trees of calls; missing where no calls are decided. */
   readonly trees?: Trees | undefined;
+  /** Agents that get no calls for now; missing where nobody is chosen. */
+  readonly breakers?: Breakers | undefined;
 }
 
 /** Start a draft. Nothing of it is proven. */
@@ -201,6 +205,7 @@ export function draftOf(incoming: Incoming, nowMs: number): Draft {
     entry: undefined,
     expiresMs: 0,
     instance: undefined,
+    insteadOf: undefined,
     rules: undefined,
     obligations: undefined,
     approval: undefined,

@@ -4,6 +4,7 @@
 import { createHash } from 'node:crypto';
 import { limits } from '../wire/limits.js';
 import { compileBudgets } from './budget/compile.js';
+import { breakerTroubles } from './care/breaker-rules.js';
 import { policyShape } from './config/policy-shape.js';
 import { readYaml, type Problem, type ReadYaml } from './config/yaml.js';
 import { issuerTroubles } from './grants/issuers.js';
@@ -32,7 +33,12 @@ export function readPolicy(text: string, file: string, owned: OwnedFiles = {}): 
   const large = bytes > limits.policyBytes;
   const read = readYaml<MainFile>(large ? 'version: 1' : text, file, policyShape);
   const { roles = {}, rules: sources = [], owners = {} } = read.value;
-  const problems = [...read.problems, ...foreignRoles(read, file), ...wrongIssuers(read, file)];
+  const problems = [
+    ...read.problems,
+    ...foreignRoles(read, file),
+    ...wrongIssuers(read, file),
+    ...wrongCare(read, file),
+  ];
   const say = (where: string, why: string): void =>
     void problems.push({ file, where, why, ...placeIn(read, where) });
   if (large) {
@@ -73,6 +79,14 @@ export function readPolicy(text: string, file: string, owned: OwnedFiles = {}): 
 function membersOf({ roles = {}, members = {} }: MainFile): Members {
   const names = new Map(Object.entries(members));
   return { known: new Set(Object.keys(roles)), rolesOf: (name) => names.get(name) ?? [] };
+}
+
+/** Breakers that cannot be meant. */
+function wrongCare(read: ReadYaml<MainFile>, file: string): Problem[] {
+  return breakerTroubles(read.value.breakers ?? {}).map(([key, why]) => {
+    const where = `breakers.${key}`;
+    return { file, where, why, ...placeIn(read, where) };
+  });
 }
 
 function wrongIssuers(read: ReadYaml<MainFile>, file: string): Problem[] {

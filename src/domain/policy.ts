@@ -4,9 +4,7 @@
  */
 import { meshError } from '../wire/errors.js';
 import { matches } from '../wire/names.js';
-import type { ByPattern } from './care/by-pattern.js';
 import { careOf, type Care } from './care/care.js';
-import type { LoopBounds } from './care/loops.js';
 import { compileBudgets } from './budget/compile.js';
 import type { BudgetPlan } from './budget/plan.js';
 import { problemError } from './config/yaml.js';
@@ -39,7 +37,9 @@ export class Policy {
   /** Who may issue grants beside the mesh itself: public nkeys by name. */
   readonly issuers: Issuers;
   /** When trees of calls are stopped because they go in circles. */
-  readonly loops: ByPattern<LoopBounds>;
+  readonly loops: Care['loops'];
+  /** When agents get no calls for a while. */
+  readonly breakers: Care['breakers'];
   /** What calls reserve and are charged; undefined when it names no budgets. */
   readonly budgets: BudgetPlan | undefined;
   readonly #members: ReadonlyMap<string, readonly Role[]>;
@@ -63,6 +63,7 @@ export class Policy {
     care: Care = careOf({}),
   ) {
     this.loops = care.loops;
+    this.breakers = care.breakers;
     this.budgets = budgets;
     this.issuers = issuers;
     this.digest = digest;

@@ -5,6 +5,7 @@
  * `unknown` can end it (D3). Others are given to another instance, at most `dispatches` times (D8).
  */
 import { backoffMs } from '../domain/backoff.js';
+import { behindOf, lookWith } from '../chain/breaking.js';
 import type { Entry } from '../domain/registry.js';
 import { takerOf } from '../domain/takes.js';
 import type { Instance } from '../domain/roster.js';
@@ -59,6 +60,7 @@ export class Attempts {
   /** The instance said that it did not start (it is busy, or does not serve this): this was no dispatch. */
   busy(call: OpenCall, unserved: boolean): void {
     const holder = release(call);
+    this.#core.breakers.untook(call.record);
     if (holder !== undefined && unserved) {
       (holder.unserved ??= new Set()).add(call.record.capability);
     } else if (holder !== undefined) {
@@ -211,7 +213,7 @@ export class Attempts {
 
   #choose(
     entry: Entry,
-    { type, bodyRef, agent, approval, reviews, review }: DecisionRecord,
+    { from, root, type, bodyRef, agent, approval, reviews, review }: DecisionRecord,
     now: number,
     last?: Instance,
   ): Instance | undefined {
@@ -224,7 +226,8 @@ export class Attempts {
     const named = approval ?? reviews ?? review;
     const judged = named !== undefined || this.#core.policy.rules?.of(entry.name).asksAgent === true;
     const suits = judged ? (one: Instance) => one.agent === agent && (takes?.(one) ?? true) : takes;
-    return this.#core.router.choose(entry, now, last, suits);
+    const look = lookWith(this.#core.breakers, entry.name, behindOf(from, root), suits);
+    return this.#core.router.choose(entry, now, last, look?.suits ?? suits);
   }
 
   #nextRecord(call: OpenCall, instance: Instance): DecisionRecord {

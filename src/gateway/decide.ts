@@ -196,6 +196,9 @@ export class Decider {
       headerLine(header.msgId, `${record.from}.${record.call}.${record.attempt}`) +
         headerLine(header.record, JSON.stringify(record)),
     );
+    if (record.verdict === 'allow') {
+      this.#core.breakers.took(record);
+    }
     this.#inAir.set(record.nonce, this.#lastSeq);
     const done = () => this.#inAir.delete(record.nonce);
     const began = performance.now();

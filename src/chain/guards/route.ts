@@ -1,5 +1,6 @@
 import type { Instance } from '../../domain/roster.js';
 import { takerOf } from '../../domain/takes.js';
+import { behindOf, lookWith, withoutAgents } from '../breaking.js';
 import type { Guard, Verdict } from '../verdict.js';
 
 const CAPACITY: Verdict = { verdict: 'hold', why: 'capacity' };
@@ -10,6 +11,7 @@ const CAPACITY: Verdict = { verdict: 'hold', why: 'capacity' };
  * nobody who has a part in what is reviewed.
  *
  * - Holds for capacity when nobody is free.
+ * - Refuses with: breaker_open, when all agents are out and there is no fallback.
  * - Needs: resolve.
  * - Proves: instance (a candidate; nothing is given to it yet).
  */
@@ -28,7 +30,12 @@ export const route: Guard = {
               (only === undefined || one.agent === only) &&
               not?.includes(one.agent) !== true &&
               (takes?.(one) ?? true);
-      draft.instance = world.router.choose(entry, draft.nowMs, undefined, suits);
+      const look = lookWith(world.breakers, entry.name, behindOf(draft.who, draft.root), suits);
+      draft.instance = world.router.choose(entry, draft.nowMs, undefined, look?.suits ?? suits);
+      const out = draft.instance === undefined ? look?.out() : undefined;
+      if (out !== undefined && only === undefined && not === undefined) {
+        return withoutAgents(draft, world, out);
+      }
     }
     return draft.instance === undefined ? CAPACITY : undefined;
   },

@@ -3,6 +3,7 @@
  */
 import type { Choice, Field, Flag, Keys, List, Names, Text, Whole } from './shape.js';
 import type { RoutingPolicy } from '../routing.js';
+import { breakersShape } from './breaker-shape.js';
 import { loopsShape } from './loop-shape.js';
 import { budgetsShape, pricesShape } from './budget-shape.js';
 import { ownerName, ownerShape } from './owner-shape.js';
@@ -86,6 +87,7 @@ export const policyShape = {
       'Who may issue grants beside the mesh itself: public nkeys by name.',
     ),
     loops: loopsShape(pattern),
+    breakers: breakersShape(pattern),
     budgets: field(
       budgets,
       'What may be spent: limits, and what calls reserve. Without it nothing is counted.',

@@ -426,6 +426,10 @@ export interface DecisionRecord {
    */
   capability: string;
   /**
+   * The capability that was asked for, where all its agents were out and this is its fallback. The digest is of what was asked.
+   */
+  insteadOf?: string;
+  /**
    * Major version that was resolved.
    */
   major?: number;

@@ -113,6 +113,10 @@ export const permissions: Readonly<Record<Role, PermissionSet>> = {
       '$JS.API.CONSUMER.INFO.KV_mesh_grants.>',
       '$JS.API.CONSUMER.MSG.NEXT.KV_mesh_grants.>',
       '$JS.API.CONSUMER.DELETE.KV_mesh_grants.>',
+      '$JS.API.CONSUMER.CREATE.KV_mesh_breaker.>',
+      '$JS.API.CONSUMER.INFO.KV_mesh_breaker.>',
+      '$JS.API.CONSUMER.MSG.NEXT.KV_mesh_breaker.>',
+      '$JS.API.CONSUMER.DELETE.KV_mesh_breaker.>',
       '$JS.API.CONSUMER.CREATE.KV_mesh_identity.*.$KV.mesh_identity.revoked.*',
       '$JS.API.CONSUMER.INFO.KV_mesh_identity.>',
       '$JS.API.CONSUMER.MSG.NEXT.KV_mesh_identity.>',
@@ -120,6 +124,7 @@ export const permissions: Readonly<Record<Role, PermissionSet>> = {
       '$JS.FC.>',
       '$KV.mesh_state.suspect.>',
       '$KV.mesh_grants.introduced.*',
+      '$KV.mesh_breaker.>',
       '$SYS.REQ.USER.INFO',
     ],
     subscribe: [

@@ -566,6 +566,12 @@ export const schemas = {
         maxLength: 600,
         description: 'The capability as asked.',
       },
+      insteadOf: {
+        type: 'string',
+        maxLength: 600,
+        description:
+          'The capability that was asked for, where all its agents were out and this is its fallback. The digest is of what was asked.',
+      },
       major: {
         type: 'integer',
         minimum: 0,

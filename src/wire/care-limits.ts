@@ -54,7 +54,7 @@ export const careLimits = {
     reason: 'A gateway that holds the one probe and dies: another one may try after this.',
   },
   breakerPermitMs: {
-    value: 2_000,
+    value: 500,
     unit: 'ms',
     reason: 'A gateway that holds the probe gives it back when no call came for it meanwhile.',
   },
@@ -64,7 +64,7 @@ export const careLimits = {
     reason: 'A probe that has not ended by then says nothing; another call may be it.',
   },
   breakerWantedMs: {
-    value: 5_000,
+    value: 1_000,
     unit: 'ms',
     reason: 'Only a gateway that had to turn somebody away within this tries to get the probe.',
   },

@@ -83,13 +83,38 @@ export class BreakerIndex {
     }
   }
 
-  /** Those that concern a call of these callers to this agent. */
+  /** Those that concern a call of these callers to this agent: where it is out for all, that alone counts. */
   of(agent: string, capability: string, { from, principal }: Behind): Kept[] {
     const scopes = this.#tree.get(capability)?.get(agent);
     if (scopes === undefined) {
       return [];
     }
-    return ['', `from ${from}`, `principal ${principal}`].flatMap((scope) => scopes.get(scope) ?? []);
+    const any = scopes.get('');
+    return any !== undefined && any.record.state !== 'closed'
+      ? [any]
+      : ['', `from ${from}`, `principal ${principal}`].flatMap((scope) => scopes.get(scope) ?? []);
+  }
+
+  /** Is any breaker of the same agent and capability probed now, as far as is known here? */
+  isProbed({ agent, capability }: BreakerName): boolean {
+    const scopes = this.#tree.get(capability)?.get(agent)?.values() ?? [];
+    return [...scopes].some(({ record }) => record.state === 'half-open');
+  }
+
+  /** For which principals it is out, by what was seen and not by an operator, and which agent called for them. */
+  outFor({ agent, capability }: Pick<BreakerName, 'agent' | 'capability'>): Behind[] {
+    const scopes = this.#tree.get(capability)?.get(agent)?.values() ?? [];
+    return [...scopes].flatMap(({ kind, name, record }) =>
+      kind === 'principal' && record.state !== 'closed' && record.forced === undefined
+        ? [{ principal: name, from: record.why?.via ?? name }]
+        : [],
+    );
+  }
+
+  /** The others of the same agent and capability. */
+  beside(kept: Kept): Kept[] {
+    const scopes = this.#tree.get(kept.capability)?.get(kept.agent)?.values() ?? [];
+    return [...scopes].filter((other) => other !== kept);
   }
 }
 

@@ -13,6 +13,8 @@ export interface BreakerWhy {
   readonly ends: number;
   readonly bad: number;
   readonly slow: number;
+  /** The one agent that made all of them, where it opened for a principal. */
+  readonly via?: string | undefined;
 }
 
 /** A breaker as it is stored. Where there is none it is closed. */
@@ -92,6 +94,13 @@ export function probed(
   }
   const opens = now.opens + 1;
   return { ...now, state: 'open', opens, forMs: openMs(opens, rules), at, prober };
+}
+
+/** The agent was found well for all: what was open for one caller closes too, and opens again if it fails them. */
+export function relent(now: BreakerRecord, rules: Rules, { by, at }: Changer): BreakerRecord | undefined {
+  return now.state === 'closed' || now.forced !== undefined
+    ? undefined
+    : { v: 1, state: 'closed', opens: now.opens, forMs: rules.ramp, by, at };
 }
 
 /** An operator opens it until it is closed, or closes it. */

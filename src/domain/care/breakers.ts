@@ -3,7 +3,7 @@
  * holds the probe of one. Clock and store are arguments.
  */
 import { limits } from '../../wire/limits.js';
-import { claim, giveBack, isDue, probed, renew, shareOf, trip } from './breaker.js';
+import { claim, giveBack, isDue, probed, relent, renew, shareOf, trip } from './breaker.js';
 import type { BreakerIndex, Kept, Permit, ProbeEnd } from './breaker-index.js';
 import { BreakerKeeper } from './breaker-keeper.js';
 import { isOut, mayGrow, type BreakerWorld, type Candidate, type Taken } from './breaker-look.js';
@@ -111,7 +111,9 @@ export class Breakers {
     }
     // While traffic grows again, little is enough to see that it is still broken.
     const minimum = this.#grows(call) ? Math.max(2, Math.ceil(rules.minimum / 4)) : rules.minimum;
-    const opening = this.#ends.add(this.#world.now(), call, { ...behindOf(call), ...end }, rules, minimum);
+    const seen = { ...behindOf(call), ...end };
+    const out = () => this.#index.outFor(call);
+    const opening = this.#ends.add(this.#world.now(), call, seen, rules, minimum, out);
     if (opening !== undefined) {
       this.#open(call, opening, rules);
     }
@@ -128,12 +130,17 @@ export class Breakers {
       const wanted = now >= kept.restMs && now - kept.wantedMs < limits.breakerWantedMs;
       if (kept.permit !== undefined) {
         this.#keepProbe(kept, kept.permit, now);
-      } else if (wanted && isDue(kept.record, age)) {
+      } else if (wanted && isDue(kept.record, age) && this.#isTurn(kept)) {
         this.#keeper.change(kept, (record) => claim(record, age, this.#keeper.by()));
       } else if (age > (kept.record.state === 'closed' ? 2 * kept.record.forMs : limits.breakerKeepMs)) {
         this.#keeper.drop(kept);
       }
     }
+  }
+
+  /** Not while another breaker of the same agent is probed; one whose prober let its time pass has its turn. */
+  #isTurn(kept: Kept): boolean {
+    return kept.record.state === 'half-open' || !this.#index.isProbed(kept);
   }
 
   #keepProbe(kept: Kept, permit: Permit, now: number): void {
@@ -168,9 +175,14 @@ export class Breakers {
   #finish(kept: Kept, end: ProbeEnd): void {
     const rules = this.#world.rulesOf(kept.capability) ?? NO_RULES;
     const by = this.#keeper.by();
-    this.#keeper.change(kept, (record) =>
+    const done = this.#keeper.change(kept, (record) =>
       end === 'nothing' ? giveBack(record, by) : probed(record, end.well, end.prober, rules, by),
     );
+    if (done && kept.kind === 'any' && end !== 'nothing' && end.well) {
+      for (const other of this.#index.beside(kept)) {
+        this.#keeper.change(other, (record) => relent(record, rules, by));
+      }
+    }
   }
 
   #open(call: Taken, { kind, why }: Opening, rules: BreakerRules): void {

@@ -3,7 +3,7 @@
  */
 import { limits } from '../../wire/limits.js';
 import type { BreakerRules } from './breaker-rules.js';
-import { Window, type End, type Opening, type ScopeKind } from './window.js';
+import { Window, type Behind, type End, type Opening, type ScopeKind } from './window.js';
 
 /** What was asked to do what. */
 export interface Served {
@@ -16,7 +16,14 @@ export class Ends {
   readonly #windows = new Map<string, Window>();
 
   /** Count one, and say whether and for whom it is time to open. */
-  add(nowMs: number, served: Served, end: End, rules: BreakerRules, minimum: number): Opening | undefined {
+  add(
+    nowMs: number,
+    served: Served,
+    end: End,
+    rules: BreakerRules,
+    minimum: number,
+    out: () => readonly Behind[],
+  ): Opening | undefined {
     const key = keyOf(served);
     let window = this.#windows.get(key);
     if (window === undefined) {
@@ -28,7 +35,7 @@ export class Ends {
       this.#windows.set(key, window);
     }
     window.add(nowMs, end, rules.window);
-    return end.bad || end.slow ? window.judge(end, rules, minimum) : undefined;
+    return end.bad || end.slow ? window.judge(end, rules, minimum, out()) : undefined;
   }
 
   /** Forget what counted for a scope. */

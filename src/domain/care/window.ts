@@ -72,26 +72,35 @@ export class Window {
     }
   }
 
-  /** For whom it is time to open after an end of these; `minimum` may be less than the rule says, while traffic grows. */
-  judge(behind: Behind, rules: BreakerRules, minimum: number): Opening | undefined {
+  /**
+   * For whom it is time to open after an end of these. `minimum` may be less than the rule says, while traffic grows;
+   * `out`: for whom it is open already, as other gateways found.
+   */
+  judge(
+    behind: Behind,
+    rules: BreakerRules,
+    minimum: number,
+    out: readonly Behind[] = [],
+  ): Opening | undefined {
     const most = Math.max(1, (minimum * rules.callerShare) / 100);
-    const all = [...this.#sums.values()];
+    const own = [...this.#sums.values()];
+    const all = [...own, ...out.map((one) => ({ ...one, ends: most, bad: most, slow: 0 }))];
     const whole = sum(capped(all, 'principal', most));
     if (isTooMuch(whole, rules, minimum) && isTooMuch(sum(capped(all, 'from', most)), rules, minimum)) {
       return { kind: 'any', why: rounded(whole) };
     }
-    const made = sum(
-      capped(
-        all.filter(({ from }) => from === behind.from),
-        'principal',
-        most,
-      ),
-    );
-    if (behind.from !== behind.principal && isTooMuch(made, rules, minimum)) {
-      return { kind: 'from', why: rounded(made) };
+    const made = own.filter(({ from }) => from === behind.from);
+    const capOf = sum(capped(made, 'principal', most));
+    if (behind.from !== behind.principal && isTooMuch(capOf, rules, minimum)) {
+      return { kind: 'from', why: rounded(capOf) };
     }
-    const own = sum(all.filter(({ principal }) => principal === behind.principal));
-    return isTooMuch(own, rules, minimum) ? { kind: 'principal', why: rounded(own) } : undefined;
+    const tree = own.filter(({ principal }) => principal === behind.principal);
+    if (!isTooMuch(sum(tree), rules, minimum)) {
+      return undefined;
+    }
+    const [first] = tree;
+    const via = first !== undefined && tree.every(({ from }) => from === first.from) ? first.from : undefined;
+    return { kind: 'principal', why: { ...rounded(sum(tree)), ...(via === undefined ? {} : { via }) } };
   }
 
   /** Forget what counted for a scope. */

@@ -94,7 +94,7 @@ export class PartsIn implements AsyncIterable<Part> {
     const before = this.#heard.filter(({ attempt }) => attempt === heard.attempt);
     const lowest = Math.min(...before.map(({ n }) => n));
     this.#heard = [...before, heard];
-    if (heard.n === 1 || heard.n <= lowest) {
+    if (heard.n === 1 || (before.length > 0 && heard.n <= lowest)) {
       this.#restart(heard.attempt, heard.n);
       this.#heard.sort((a, b) => a.n - b.n).forEach((one) => this.#take(one));
       this.#heard = [];

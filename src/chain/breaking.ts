@@ -20,8 +20,8 @@ type Suits = (instance: Instance) => boolean;
 export interface Look {
   /** Also false for agents whose breaker does not let it through. */
   readonly suits: Suits;
-  /** Agents that were turned away, when nobody else was there. */
-  readonly out: () => ReadonlySet<string> | undefined;
+  /** Agents of these that are out, when all are that could take it. */
+  readonly out: (instances: readonly Instance[]) => ReadonlySet<string> | undefined;
 }
 
 /** Look at candidates with breakers; undefined when no breaker of the capability has anything to say. */
@@ -29,27 +29,27 @@ export function lookWith(
   breakers: Breakers | undefined,
   capability: string,
   behind: Behind,
-  suits: Suits | undefined,
+  suits: Suits = () => true,
 ): Look | undefined {
   if (breakers?.active(capability) !== true) {
     return undefined;
   }
-  const out = new Set<string>();
-  let others = false;
   return {
-    suits(one) {
-      if (suits?.(one) === false) {
-        return false;
+    suits: (one) => suits(one) && breakers.suits(one, capability, behind),
+    out(instances) {
+      const out = new Set<string>();
+      for (const one of instances) {
+        // Those that are busy are not looked at when somebody is chosen: now they count as there.
+        if (suits(one) && !out.has(one.agent)) {
+          breakers.suits(one, capability, behind); // that somebody was turned away is noted
+          if (!breakers.isOpen(one.agent, capability, behind)) {
+            return undefined;
+          }
+          out.add(one.agent);
+        }
       }
-      const may = breakers.suits(one, capability, behind);
-      if (!may && breakers.isOpen(one.agent, capability, behind)) {
-        out.add(one.agent);
-      } else {
-        others = true;
-      }
-      return may;
+      return out.size === 0 ? undefined : out;
     },
-    out: () => (others || out.size === 0 ? undefined : out),
   };
 }
 
@@ -101,7 +101,9 @@ function fallBack(draft: Draft, world: World, fallback: string): Verdict | 'out'
   const look = lookWith(world.breakers, entry.name, behindOf(draft.who, draft.root), undefined);
   const instance = world.router.choose(entry, draft.nowMs, undefined, look?.suits);
   if (instance === undefined) {
-    return look?.out() === undefined ? { verdict: 'hold', why: 'capacity' } : 'out';
+    return look?.out(world.router.instances(entry)) === undefined
+      ? { verdict: 'hold', why: 'capacity' }
+      : 'out';
   }
   draft.digest ??= callDigest(draft.what, draft.body, draft.ref?.digest);
   draft.insteadOf = draft.what;

@@ -13,6 +13,7 @@ import { resolve } from './guards/resolve.js';
 import { schema } from './guards/schema.js';
 import { route } from './guards/route.js';
 import { policy } from './guards/policy.js';
+import { rate } from './guards/rate.js';
 import type { Stage } from '../wire/stages.js';
 import { deny, type AdmittedCall, type Deny, type Guard, type Hold, type Verdict } from './verdict.js';
 
@@ -28,6 +29,7 @@ export const guards: readonly Guard[] = [
   schema, // agents get only what they declared to take
   route, // who does it; may hold for capacity
   policy, // what the rules say of all this together; may hold for approval
+  rate, // its turn: what it may not have now is not a question of whether it may have it
 ];
 
 /**

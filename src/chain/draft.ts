@@ -5,6 +5,7 @@ import type { BodyType } from '../wire/content.js';
 import type { HeaderBlock } from '../wire/headers.js';
 import type { Json } from '../wire/json.js';
 import type { Capability, Token } from '../wire/names.js';
+import type { Priority } from '../wire/priority.js';
 import type { Trace } from '../wire/trace.js';
 import type { DecisionRecord, Ticket } from '../wire/generated/messages.js';
 import type { BodyRef } from '../domain/body-ref.js';
@@ -14,8 +15,10 @@ import type { RevokedNames } from '../domain/revoked.js';
 import type { Entry, Registry } from '../domain/registry.js';
 import type { Instance } from '../domain/roster.js';
 import type { Ask, Review, ReviewOf } from '../domain/reviews.js';
-import type { Router } from '../domain/routing.js';
 import type { Breakers } from '../domain/care/breakers.js';
+import type { Routed } from '../domain/routing/chosen.js';
+import type { Router } from '../domain/routing/router.js';
+import type { Wish } from '../domain/routing/wish.js';
 import type { Trees } from '../domain/care/trees.js';
 import type { MeshError } from '../wire/errors.js';
 import type { KeyRing } from '../wire/keyring.js';
@@ -111,13 +114,19 @@ export interface Draft extends Incoming {
   ref: BodyRef | undefined;
   parts: string | undefined;
   labels: { [key: string]: string } | undefined;
+  /** What it says of its own priority. */
+  said: Priority | undefined;
   child: number | undefined;
+  /** What it wishes of its route. */
+  wish: Wish | undefined;
   // ticket
   ticket: Ticket | undefined;
   /** `from.call` of the call whose task this is a part of. */
   parent: string | undefined;
   root: string;
   chain: string[];
+  /** Priority of the call whose task this is a part of. */
+  above: Priority | undefined;
   // the grant that the caller presents, and those in force: the ticket's and this one
   grant: OpenedGrant | undefined;
   /** Where the grant that the call presents comes from. */
@@ -135,11 +144,15 @@ export interface Draft extends Incoming {
   // route: who would do it, and which capability was asked for where this is its fallback
   instance: Instance | undefined;
   insteadOf: Capability | undefined;
+  /** Why it is this one, where more than the load was looked at. */
+  routed: Routed | undefined;
   // policy: names of the rules that mattered, and what they bind the readers of the decision to
   rules: string[] | undefined;
   obligations: Record<string, string> | undefined;
   /** The approval that let it through. */
   approval: DecisionRecord['approval'];
+  // rate
+  priority: Priority;
   /** What reviewing agents said before it is decided, and what they will be asked before its outcome is final. */
   reviews: readonly Review[] | undefined;
   asks: Ask[] | undefined;
@@ -191,11 +204,14 @@ export function draftOf(incoming: Incoming, nowMs: number): Draft {
     ref: undefined,
     parts: undefined,
     labels: undefined,
+    said: undefined,
     child: undefined,
+    wish: undefined,
     ticket: undefined,
     parent: undefined,
     root: '',
     chain: [],
+    above: undefined,
     grant: undefined,
     proof: undefined,
     grants: undefined,
@@ -206,9 +222,11 @@ export function draftOf(incoming: Incoming, nowMs: number): Draft {
     expiresMs: 0,
     instance: undefined,
     insteadOf: undefined,
+    routed: undefined,
     rules: undefined,
     obligations: undefined,
     approval: undefined,
+    priority: 'normal',
     reviews: undefined,
     asks: undefined,
   };

@@ -3,9 +3,12 @@
  */
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { connect, type CallOptions, type Mesh } from '../agent/index.js';
+import { DIFFICULTIES, type Difficulty } from '../domain/routing/route.js';
+import { readWish } from '../domain/routing/wish.js';
 import { asMeshError, meshError, type MeshError } from '../wire/errors.js';
 import type { Json } from '../wire/json.js';
 import { asCapability } from '../wire/names.js';
+import { priorityNames, type Priority } from '../wire/priority.js';
 import { isCallId } from '../wire/ulid.js';
 import { bodyOf, rawBytes } from './call/body.js';
 import { callEachLine } from './call/each.js';
@@ -21,8 +24,11 @@ interface CallCommandOptions extends ContextOptions {
   readonly id?: string;
   readonly major?: number;
   readonly label?: Readonly<Record<string, string>>;
+  readonly priority?: Priority;
   readonly context?: string;
   readonly intent?: string;
+  readonly route?: string;
+  readonly difficulty?: Difficulty;
   readonly grant?: string;
   readonly bytes?: boolean;
   readonly encoding?: 'json' | 'msgpack';
@@ -44,9 +50,16 @@ export function register(program: Command): void {
     )
     .option('--id <ulid>', 'call id; the same id again gives the same outcome', callId)
     .option('--major <n>', 'major version of the capability', wholeNumber(0, 65_535))
+    .addOption(
+      new Option('--priority <word>', 'what goes first when not all can be served').choices(priorityNames),
+    )
     .option('--label <key=value>', 'label that travels down the tree of calls (again for more)', addLabel)
     .option('--context <id>', 'ties calls together that belong to one matter', printable)
     .option('--intent <word>', 'what the call is for', printable)
+    .option('--route <wish>', 'what to choose by, and attributes: fastest, or cheapest,gpu=true', wish)
+    .addOption(
+      new Option('--difficulty <how>', 'how hard it is: whose proficiency it needs').choices(DIFFICULTIES),
+    )
     .option('--grant <grant>', 'a grant made for who calls: its text, or @file')
     .option('--bytes', 'send the body as raw bytes, of any kind, from @file or -')
     .addOption(new Option('--encoding <how>', 'how a body crosses the wire').choices(['json', 'msgpack']))
@@ -65,6 +78,7 @@ Examples:
   $ mesh call docs.report @request.json --timeout 60000 --label team=docs
   $ echo '{"sku":"a-1"}' | mesh call inventory.query - --as shop --json | jq .value
   $ mesh call llm.chat '{"text":"hello"}' --stream
+  $ mesh call llm.chat '{"text":"hello"}' --route cheapest,region=eu --difficulty hard
   $ mesh calls wait "$(mesh call docs.report @request.json --detach --timeout 600000)"
   $ mesh call image.scale @cat.png --bytes > small.png
   $ mesh call inventory.query --each skus.ndjson --in-flight 200 --json > results.ndjson
@@ -183,15 +197,18 @@ function fail(err: MeshError, json: boolean): void {
 }
 
 function callOptions(given: CallCommandOptions): CallOptions {
-  const { id, timeout, major, label, context, intent, encoding, grant } = given;
+  const { id, timeout, major, label, priority, context, intent, route, difficulty, encoding, grant } = given;
   return {
     ...(encoding === undefined ? {} : { encoding }),
     ...(id === undefined ? {} : { id }),
     ...(timeout === undefined ? {} : { timeoutMs: timeout }),
     ...(major === undefined ? {} : { major }),
     ...(label === undefined ? {} : { labels: label }),
+    ...(priority === undefined ? {} : { priority }),
     ...(context === undefined ? {} : { context }),
     ...(intent === undefined ? {} : { intent }),
+    ...(route === undefined ? {} : { route }),
+    ...(difficulty === undefined ? {} : { difficulty }),
     ...(grant === undefined ? {} : { grant: grantText(grant) }),
   };
 }
@@ -232,6 +249,15 @@ function addLabel(text: string, before: Readonly<Record<string, string>> = {}): 
     throw new InvalidArgumentError('It must be key=value: a name, and printable ASCII without , and =.');
   }
   return { ...before, [key]: value };
+}
+
+function wish(text: string): string {
+  try {
+    readWish(text, undefined);
+  } catch (err) {
+    throw new InvalidArgumentError(asMeshError(err, '--route').sentence);
+  }
+  return text;
 }
 
 function printable(text: string): string {

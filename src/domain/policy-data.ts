@@ -6,7 +6,7 @@ import type { BreakerSource } from './care/breaker-rules.js';
 import type { LoopSource } from './care/loops.js';
 import type { BudgetSource } from './budget/compile.js';
 import type { PriceSource } from './budget/prices.js';
-import type { RoutingPolicy } from './routing.js';
+import type { RouteData } from './routing/route.js';
 import type { RuleSource } from './rules/types.js';
 
 /** A role: patterns of capabilities. */
@@ -20,15 +20,22 @@ export interface RoleData {
   readonly within?: readonly string[];
 }
 
+/** Roles whose members may say critical, and those whose members are experimental at most. */
+export interface PrioritiesData {
+  readonly critical?: readonly string[];
+  readonly experimental?: readonly string[];
+}
+
 /** All that a policy says. */
 export interface PolicyData {
   readonly roles?: Readonly<Record<string, RoleData>>;
   readonly members?: Readonly<Record<string, readonly string[]>>;
-  readonly routing?: Readonly<Record<string, RoutingPolicy>>;
+  readonly routing?: Readonly<Record<string, RouteData>>;
   readonly issuers?: Readonly<Record<string, string>>;
   readonly loops?: Readonly<Record<string, LoopSource>>;
   readonly breakers?: Readonly<Record<string, BreakerSource>>;
   readonly budgets?: BudgetSource;
   readonly prices?: PriceSource;
   readonly rules?: readonly RuleSource[];
+  readonly priorities?: PrioritiesData;
 }

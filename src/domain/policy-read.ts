@@ -6,6 +6,7 @@ import { limits } from '../wire/limits.js';
 import { compileBudgets } from './budget/compile.js';
 import { breakerTroubles } from './care/breaker-rules.js';
 import { policyShape } from './config/policy-shape.js';
+import { routingTroubles } from './config/routing-shape.js';
 import { readYaml, type Problem, type ReadYaml } from './config/yaml.js';
 import { issuerTroubles } from './grants/issuers.js';
 import { nearNames } from './near.js';
@@ -32,18 +33,20 @@ export function readPolicy(text: string, file: string, owned: OwnedFiles = {}): 
   const bytes = [text, ...Object.values(owned)].reduce((sum, one) => sum + Buffer.byteLength(one), 0);
   const large = bytes > limits.policyBytes;
   const read = readYaml<MainFile>(large ? 'version: 1' : text, file, policyShape);
-  const { roles = {}, rules: sources = [], owners = {} } = read.value;
+  const { roles = {}, rules: sources = [], owners = {}, routing = {} } = read.value;
   const problems = [
     ...read.problems,
     ...foreignRoles(read, file),
     ...wrongIssuers(read, file),
     ...wrongCare(read, file),
+    ...foreignPriorities(read, file),
   ];
   const say = (where: string, why: string): void =>
     void problems.push({ file, where, why, ...placeIn(read, where) });
   if (large) {
     say('its size', `it has ${bytes} bytes, allowed are ${limits.policyBytes}`);
   }
+  routingTroubles(routing).forEach(([where, why]) => say(where, why));
   const rules = atOnce(compileRules(sources, new Set(Object.keys(roles)), say));
   const members = membersOf(read.value);
   compileBudgets(read.value.budgets, read.value.prices, members, (where, why) => {
@@ -105,6 +108,18 @@ function foreignRoles(read: ReadYaml<MainFile>, file: string): Problem[] {
       const why = `there is no role ${role}${near === undefined ? '' : `; did you mean ${near}?`}`;
       const where = `members.${name}`;
       return Object.hasOwn(roles, role) ? [] : [{ file, where, why, ...read.place(`${where}[${i}]`) }];
+    }),
+  );
+}
+
+/** Roles in `priorities` that do not exist. */
+function foreignPriorities(read: ReadYaml<MainFile>, file: string): Problem[] {
+  const { roles = {}, priorities = {} } = read.value;
+  return Object.entries(priorities).flatMap(([name, list]) =>
+    list.flatMap((role, i) => {
+      const where = `priorities.${name}[${i}]`;
+      const why = `there is no role ${role} in this file`;
+      return Object.hasOwn(roles, role) ? [] : [{ file, where, why, ...read.place(where) }];
     }),
   );
 }

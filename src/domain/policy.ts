@@ -5,6 +5,7 @@
 import { meshError } from '../wire/errors.js';
 import { matches } from '../wire/names.js';
 import { careOf, type Care } from './care/care.js';
+import { Traffic } from './rate/traffic.js';
 import { compileBudgets } from './budget/compile.js';
 import type { BudgetPlan } from './budget/plan.js';
 import { problemError } from './config/yaml.js';
@@ -12,7 +13,7 @@ import type { Issuers } from './grants/issuers.js';
 import type { PolicyData, RoleData } from './policy-data.js';
 import type { OwnedFiles } from './owners/read.js';
 import { readPolicy, type ReadPolicy } from './policy-read.js';
-import type { RoutingPolicy } from './routing.js';
+import { routeOf, type Route } from './routing/route.js';
 import { compileRules, type Report } from './rules/compile.js';
 import type { Condition } from './rules/condition.js';
 import { Rules } from './rules/rules.js';
@@ -27,6 +28,8 @@ interface Role {
 }
 
 const CACHE = 50_000;
+/** How calls are given out where the policy says nothing. */
+const UNSAID = routeOf('least-loaded');
 
 /** A compiled policy; immutable. */
 export class Policy {
@@ -34,6 +37,8 @@ export class Policy {
   readonly digest: string;
   /** Its rules; undefined when it has none. */
   readonly rules: Rules | undefined;
+  /** Whose calls go first. */
+  readonly traffic: Traffic;
   /** Who may issue grants beside the mesh itself: public nkeys by name. */
   readonly issuers: Issuers;
   /** When trees of calls are stopped because they go in circles. */
@@ -47,20 +52,21 @@ export class Policy {
   /** Owners of the roles that are not of the mesh owner; empty without owners. */
   readonly #roleOwners: ReadonlyMap<string, string>;
   readonly #seen = new Map<string, readonly string[]>();
-  readonly #routing: readonly (readonly [pattern: string, policy: RoutingPolicy])[];
+  readonly #routing: readonly (readonly [pattern: string, route: Route])[];
   readonly #cache = new Map<string, boolean>();
-  readonly #routes = new Map<string, RoutingPolicy>();
+  readonly #routes = new Map<string, Route>();
 
   constructor(
     digest: string,
     members: ReadonlyMap<string, readonly Role[]>,
-    routing: readonly (readonly [string, RoutingPolicy])[],
+    routing: readonly (readonly [string, Route])[],
     issuers: Issuers,
     roleNames: ReadonlyMap<string, readonly string[]> = new Map(),
     rules: readonly Rule[] = [],
     roleOwners: ReadonlyMap<string, string> = new Map(),
     budgets?: BudgetPlan,
     care: Care = careOf({}),
+    traffic: Traffic = new Traffic(),
   ) {
     this.loops = care.loops;
     this.breakers = care.breakers;
@@ -73,6 +79,7 @@ export class Policy {
     this.rules = rules.length === 0 ? undefined : new Rules(rules, seen);
     this.#members = members;
     this.#routing = routing;
+    this.traffic = traffic;
   }
 
   /** May the member call the capability: by a role, or by a rule, if the call meets its condition? */
@@ -117,14 +124,14 @@ export class Policy {
     return (this.#members.get(member) ?? []).flatMap((r) => r.roots);
   }
 
-  /** How calls of the capability choose an instance. */
-  routingOf(capability: string): RoutingPolicy {
-    let policy = this.#routes.get(capability);
-    if (policy === undefined) {
-      policy = this.#routing.find(([pattern]) => matches(pattern, capability))?.[1] ?? 'least-loaded';
-      remember(this.#routes, capability, policy);
+  /** How calls of the capability choose an instance: the same object as long as the policy stands. */
+  routingOf(capability: string): Route {
+    let route = this.#routes.get(capability);
+    if (route === undefined) {
+      route = this.#routing.find(([pattern]) => matches(pattern, capability))?.[1] ?? UNSAID;
+      remember(this.#routes, capability, route);
     }
-    return policy;
+    return route;
   }
 
   /** A rule sees the roles of the mesh owner and those of its own owner: no file bends what another one says. */
@@ -198,7 +205,7 @@ function policyOf(
   return new Policy(
     digest,
     new Map(members),
-    Object.entries(data.routing ?? {}),
+    Object.entries(data.routing ?? {}).map(([pattern, route]) => [pattern, routeOf(route)] as const),
     new Map(Object.entries(data.issuers ?? {})),
     roleNames,
     rules,
@@ -214,6 +221,7 @@ function policyOf(
       report,
     ),
     careOf(data),
+    new Traffic(data.priorities, roleNames),
   );
 }
 

@@ -40,6 +40,9 @@ export function sealTicket(ring: KeyRing, record: DecisionRecord, seq: number): 
   if (record.labels !== undefined) {
     ticket.labels = record.labels;
   }
+  if (record.priority !== undefined) {
+    ticket.priority = record.priority;
+  }
   for (const grant of record.grants ?? []) {
     if (grant.digest === undefined) {
       (ticket.grants ??= []).push(grant);

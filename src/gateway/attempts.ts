@@ -9,6 +9,8 @@ import { behindOf, lookWith } from '../chain/breaking.js';
 import type { Entry } from '../domain/registry.js';
 import { takerOf } from '../domain/takes.js';
 import type { Instance } from '../domain/roster.js';
+import type { Chosen } from '../domain/routing/chosen.js';
+import { readWish } from '../domain/routing/wish.js';
 import { encodeHeaders, header } from '../wire/headers.js';
 import { meshError } from '../wire/errors.js';
 import { subject } from '../wire/generated/subjects.js';
@@ -193,15 +195,15 @@ export class Attempts {
     }
     const entry = this.#core.registry.find(call.record.capability, call.record.major);
     const last = this.#core.roster.get(call.record.agent, call.record.instance ?? '');
-    const instance = entry === undefined ? undefined : this.#choose(entry, call.record, now, last);
+    const chosen = entry === undefined ? undefined : this.#choose(entry, call.record, now, last);
     if (
-      instance === undefined ||
+      chosen === undefined ||
       isBlind(this.#core) ||
       (entry?.idempotent !== true && (call.record.dispatches ?? 0) > 0)
     ) {
       return this.#open.wheel.set(call, Math.min(now + limits.backoffMs, call.record.deadline));
     }
-    this.#decider.again(call, this.#nextRecord(call, instance), instance, (other) => {
+    this.#decider.again(call, this.#nextRecord(call, chosen), chosen.instance, (other) => {
       if (other) {
         this.#open.remove(call); // another gateway owns it now
       } else {
@@ -211,12 +213,8 @@ export class Attempts {
     });
   }
 
-  #choose(
-    entry: Entry,
-    { from, root, type, bodyRef, agent, approval, reviews, review }: DecisionRecord,
-    now: number,
-    last?: Instance,
-  ): Instance | undefined {
+  #choose(entry: Entry, record: DecisionRecord, now: number, last?: Instance): Chosen | undefined {
+    const { type, bodyRef, agent, approval, reviews, review, routed, labels } = record;
     const takes = takerOf(entry, { type: type ?? 'json', byRef: bodyRef !== undefined });
     if (approval !== undefined && this.#core.registry.agent(agent as Token)?.digest !== approval.card) {
       return undefined; // it is not the agent any more that was approved
@@ -226,14 +224,16 @@ export class Attempts {
     const named = approval ?? reviews ?? review;
     const judged = named !== undefined || this.#core.policy.rules?.of(entry.name).asksAgent === true;
     const suits = judged ? (one: Instance) => one.agent === agent && (takes?.(one) ?? true) : takes;
-    const look = lookWith(this.#core.breakers, entry.name, behindOf(from, root), suits);
-    return this.#core.router.choose(entry, now, last, look?.suits ?? suits);
+    const look = lookWith(this.#core.breakers, entry.name, behindOf(record.from, record.root), suits);
+    const wish = readWish(routed?.asked, routed?.difficulty);
+    return this.#core.router.route(entry, now, { avoid: last, suits: look?.suits ?? suits, wish, labels });
   }
 
-  #nextRecord(call: OpenCall, instance: Instance): DecisionRecord {
-    const { record } = call;
+  #nextRecord(call: OpenCall, { instance, routed }: Chosen): DecisionRecord {
+    const { routed: _before, ...record } = call.record;
     return {
       ...record,
+      ...(routed === undefined ? {} : { routed }),
       gateway: this.#core.name,
       nonce: nonce(),
       kid: this.#core.ring.current,

@@ -14,7 +14,8 @@ import type { Trees } from '../domain/care/trees.js';
 import type { RevokedNames } from '../domain/revoked.js';
 import type { Registry } from '../domain/registry.js';
 import type { Roster } from '../domain/roster.js';
-import type { Router } from '../domain/routing.js';
+import type { Router } from '../domain/routing/router.js';
+import type { Stats } from '../domain/stats.js';
 import type { Slots } from './bodies/slots.js';
 import type { Log } from '../wire/log.js';
 import type { Token } from '../wire/names.js';
@@ -51,6 +52,8 @@ export interface Core {
   readonly registry: Registry;
   readonly roster: Roster;
   readonly router: Router;
+  /** What was learned of agents, here and by the other gateways. */
+  readonly stats: Stats;
   /** Bounds the reading of large bodies. */
   readonly reads: Slots;
   readonly log: Log;
@@ -63,6 +66,6 @@ export interface Core {
   readonly observers: Set<Observer>;
   /** How full the streams that decide on that are, in percent. */
   fill: Readonly<Record<string, number>>;
-  /** Set when a stream is nearly full: new calls are refused with this. */
+  /** Set when a stream is nearly full: new calls are refused with this, those of low priority first. */
   overload: { readonly stream: string; readonly percent: number } | undefined;
 }

@@ -5,7 +5,7 @@ import { randomBytes } from 'node:crypto';
 import type { AdmittedCall } from '../chain/verdict.js';
 import type { CarriedGrant } from '../domain/grants/book.js';
 import type { Draft } from '../chain/draft.js';
-import type { DecisionRecord, OutcomeRecord } from '../wire/generated/messages.js';
+import type { DecisionRecord, ErrorBody, OutcomeRecord } from '../wire/generated/messages.js';
 import { parseBodyRef } from '../domain/body-ref.js';
 import { callDigest } from '../wire/digest.js';
 import type { HeaderBlock } from '../wire/headers.js';
@@ -80,6 +80,9 @@ function withWireFields(record: DecisionRecord, d: Draft): DecisionRecord {
   if (d.labels !== undefined) {
     record.labels = d.labels;
   }
+  if (d.priority !== 'normal') {
+    record.priority = d.priority;
+  }
   if (d.intent !== undefined) {
     record.intent = d.intent;
   }
@@ -88,6 +91,9 @@ function withWireFields(record: DecisionRecord, d: Draft): DecisionRecord {
   }
   if (d.type !== 'json') {
     record.type = d.type;
+  }
+  if (d.routed !== undefined) {
+    record.routed = d.routed;
   }
   if (d.parts !== undefined) {
     record.parts = d.parts;
@@ -133,6 +139,12 @@ function withGrants(record: DecisionRecord, { grants, proof }: Draft): void {
 /** Digest of the body that a message refers to, as it says itself; undefined when the body is in the message. */
 export function refDigest(headers: Pick<HeaderBlock, 'get'>): string | undefined {
   return parseBodyRef(headers.get(header.bodyRef))?.digest;
+}
+
+/** When to try again, where the error of a refusal says so. */
+export function waitOf({ details }: ErrorBody): Pick<OutcomeRecord, 'retryAfterMs'> {
+  const retryAfterMs = details?.['retry_after_ms'];
+  return typeof retryAfterMs === 'number' ? { retryAfterMs } : {};
 }
 
 /** A status that is decided without any dispatch. */
@@ -196,7 +208,10 @@ export function refuseRecord(
 export function outcomeRecord(
   call: OpenCall,
   status: OutcomeRecord['status'],
-  more: Pick<OutcomeRecord, 'code' | 'type' | 'bodyRef' | 'parts' | 'reported' | 'reviews'> = {},
+  more: Pick<
+    OutcomeRecord,
+    'code' | 'type' | 'bodyRef' | 'parts' | 'reported' | 'reviews' | 'retryAfterMs'
+  > = {},
 ): OutcomeRecord {
   const r = call.record;
   const record: OutcomeRecord = {

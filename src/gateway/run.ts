@@ -12,7 +12,8 @@ import { Trees } from '../domain/care/trees.js';
 import { Registry } from '../domain/registry.js';
 import { RevokedNames } from '../domain/revoked.js';
 import { Roster } from '../domain/roster.js';
-import { Router } from '../domain/routing.js';
+import { Router } from '../domain/routing/router.js';
+import { Stats } from '../domain/stats.js';
 import { taskToken } from '../domain/ticket.js';
 import type { Sightly } from '../sight/page.js';
 import { openTracing, type Tracing } from '../sight/tracing.js';
@@ -36,6 +37,7 @@ import { serveIntroductions } from './introduce.js';
 import { OpenSet } from './open.js';
 import { park } from './park.js';
 import { serveParts } from './parts.js';
+import { followStats } from './learn.js';
 import { firstPolicy, followPolicy } from './policy.js';
 import { Peers } from './peers.js';
 import { watchPresence } from './presence.js';
@@ -54,6 +56,7 @@ import { shareTrees } from './trees.js';
 import { Taken } from './taken.js';
 import { Taker } from './take.js';
 import { serveWakes } from './wake.js';
+import { Turns } from './turns.js';
 import { WaitingRoom } from './waiting.js';
 import { refuseWeakness } from './weakness.js';
 
@@ -112,12 +115,14 @@ export async function runGateway(options: GatewayOptions): Promise<RunningGatewa
   const answers = new BeforeOutcome(core, reviewer, settler);
   const review: BeforeOutcome['hold'] = (call, answer) => answers.hold(call, answer);
   const results = new Results(core, open, settler, attempts, taken, () => waiting.poke(), review);
-  const taker = new Taker(core, open, admitter, waiting);
+  const turns = new Turns(() => Infinity);
+  const taker = new Taker(core, open, admitter, waiting, turns);
   const peers = new Peers(core, open, decider, waiting, (msg) => results.take(msg));
 
   const stopPolicy = await followPolicy(core);
   const stopShadow = await followShadow(core);
   const stopBreakers = await shareBreakers(core);
+  const stopStats = followStats(core);
   const stopPresence = await watchPresence(core, {
     gone: (instances) => attempts.gone(instances),
     free: () => waiting.poke(),
@@ -132,7 +137,7 @@ export async function runGateway(options: GatewayOptions): Promise<RunningGatewa
   await hearARound();
   const stops = [
     serveAdoptions(core, open, attempts, settler),
-    serveAsks(core, open, admitter, waiting),
+    serveAsks(core, open, admitter, waiting, turns),
     serveWakes(core, open, admitter),
     serveReplays(core, open, admitter),
     serveRecalls(core, open, waiting),
@@ -149,12 +154,15 @@ export async function runGateway(options: GatewayOptions): Promise<RunningGatewa
   return {
     gateway: core.name,
     notes,
-    sight: showGateway({ core, open, waiting, decider, taker, split, tracing, connected }),
+    sight: showGateway({ core, open, waiting, turns, decider, taker, split, tracing, connected }),
     async stop(drainMs = 2_000) {
       taker.stop();
       stops.forEach((stop) => stop());
       const until = Date.now() + drainMs;
-      while (Date.now() < until && open.size + waiting.size + decider.inAir + (split?.size ?? 0) > 0) {
+      while (
+        Date.now() < until &&
+        open.size + waiting.size + turns.size + decider.inAir + (split?.size ?? 0) > 0
+      ) {
         await new Promise((resolve) => setTimeout(resolve, 20));
       }
       split?.stop();
@@ -167,6 +175,7 @@ export async function runGateway(options: GatewayOptions): Promise<RunningGatewa
       stopAuthority();
       stopPolicy();
       stopShadow();
+      stopStats();
       open.wheel.stop();
       core.pub.close();
       await tracing?.flush();
@@ -186,6 +195,7 @@ async function startCore(
   const name = `gw-${randomBytes(5).toString('hex')}` as Token;
   const registry = new Registry();
   const roster = new Roster((agent, instance) => taskToken(ring, agent, instance) as Token);
+  const stats = new Stats();
   const { sight = {} } = options;
   const onTrouble = (why: string) => options.log.warn({ why }, 'spans do not reach the collector');
   const tracing = openTracing({ service: 'capmesh-gateway', instance: name, onTrouble });
@@ -201,7 +211,11 @@ async function startCore(
     knowsRevokedMs: () => -Infinity,
     registry,
     roster,
-    router: new Router(registry, roster, (capability) => core.policy.routingOf(capability)),
+    router: new Router(registry, roster, (capability) => core.policy.routingOf(capability), {
+      stats,
+      seed: randomBytes(2).readUInt16LE(),
+    }),
+    stats,
     reads: new Slots(limits.bodyReads, limits.bodyReadsWaiting),
     log: options.log,
     sight: new Sight(sight, options.log, tracing),

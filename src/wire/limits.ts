@@ -8,6 +8,8 @@ import { budgetLimits } from './budget-limits.js';
 import { identityLimits } from './identity-limits.js';
 import { grantLimits } from './grant-limits.js';
 import { mcpLimits } from './mcp-limits.js';
+import { rateLimits } from './rate-limits.js';
+import { routeLimits } from './route-limits.js';
 import { ruleLimits } from './rule-limits.js';
 import { sightLimits } from './sight-limits.js';
 import { splitLimits } from './split-limits.js';
@@ -309,7 +311,9 @@ export const limitTable = {
   ...splitLimits,
   ...bodyLimits,
   ...budgetLimits,
+  ...routeLimits,
   ...ruleLimits,
+  ...rateLimits,
   ...identityLimits,
 } as const satisfies Record<string, { value: number; unit: string; reason: string }>;
 

@@ -1,6 +1,11 @@
+import { hasAll } from '../../domain/routing/candidates.js';
+import { refuseWish } from '../../domain/routing/wish.js';
 import type { Instance } from '../../domain/roster.js';
+import { meshError } from '../../wire/errors.js';
 import { takerOf } from '../../domain/takes.js';
 import { behindOf, lookWith, withoutAgents } from '../breaking.js';
+import type { Entry } from '../../domain/registry.js';
+import type { Wish } from '../../domain/routing/wish.js';
 import type { Guard, Verdict } from '../verdict.js';
 
 const CAPACITY: Verdict = { verdict: 'hold', why: 'capacity' };
@@ -8,12 +13,13 @@ const CAPACITY: Verdict = { verdict: 'hold', why: 'capacity' };
 /**
  * Decides who does it: a live instance with free concurrency, of an agent that takes such a body. A call that was
  * approved, or that reviewing agents were asked about, goes to the agent that this is for, or waits. A review goes to
- * nobody who has a part in what is reviewed.
+ * nobody who has a part in what is reviewed. Which of them it is, the route of the policy says, and the wish of the call
+ * within it.
  *
+ * - Refuses with: route_denied, route_unmet, breaker_open (all agents are out, and there is no fallback).
  * - Holds for capacity when nobody is free.
- * - Refuses with: breaker_open, when all agents are out and there is no fallback.
  * - Needs: resolve.
- * - Proves: instance (a candidate; nothing is given to it yet).
+ * - Proves: instance (a candidate; nothing is given to it yet), and routed, which says why.
  */
 export const route: Guard = {
   name: 'route',
@@ -21,6 +27,10 @@ export const route: Guard = {
     const entry = draft.entry;
     if (entry !== undefined) {
       const takes = takerOf(entry, { type: draft.type, byRef: draft.ref !== undefined });
+      const { wish, labels } = draft;
+      if (wish !== undefined) {
+        refuseWish(world.policy.routingOf(entry.name), wish, entry.name);
+      }
       const only = draft.approved?.agent ?? draft.answers?.agent;
       const not = draft.review?.not;
       const suits =
@@ -31,8 +41,14 @@ export const route: Guard = {
               not?.includes(one.agent) !== true &&
               (takes?.(one) ?? true);
       const look = lookWith(world.breakers, entry.name, behindOf(draft.who, draft.root), suits);
-      draft.instance = world.router.choose(entry, draft.nowMs, undefined, look?.suits ?? suits);
-      const out = draft.instance === undefined ? look?.out() : undefined;
+      const chosen = world.router.route(entry, draft.nowMs, { suits: look?.suits ?? suits, wish, labels });
+      draft.instance = chosen?.instance;
+      draft.routed = chosen?.routed;
+      if (chosen === undefined && wish !== undefined && !canBeMet(entry, wish)) {
+        const wanted = wish.where.map(([name, value]) => `${name}=${value}`).join(', ');
+        throw meshError('route_unmet', { capability: entry.name, wanted });
+      }
+      const out = chosen === undefined ? look?.out(world.router.instances(entry)) : undefined;
       if (out !== undefined && only === undefined && not === undefined) {
         return withoutAgents(draft, world, out);
       }
@@ -40,3 +56,8 @@ export const route: Guard = {
     return draft.instance === undefined ? CAPACITY : undefined;
   },
 };
+
+/** Has anybody that offers it all attributes that the call asks for, alive or not? */
+function canBeMet({ offers }: Entry, { where }: Wish): boolean {
+  return where.length === 0 || [...offers.values()].some((offer) => hasAll(offer, where));
+}

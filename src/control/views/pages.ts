@@ -3,6 +3,7 @@
  */
 import type { Review } from '../../domain/reviews.js';
 import type { Card, DeadRecord, ErrorBody, OutcomeRecord, Peer } from '../../wire/generated/messages.js';
+import type { AttemptRow } from './attempt.js';
 
 /**
  * Where a call can stand: the status of its outcome, or
@@ -96,19 +97,6 @@ export interface CallRow {
 /** View `calls`: the newest first. */
 export interface CallsPage extends Page {
   readonly calls: readonly CallRow[];
-}
-
-/** One decision of a call. */
-export interface AttemptRow {
-  readonly attempt: number;
-  readonly seq: number;
-  readonly gateway: string;
-  readonly agent: string;
-  readonly instance?: string;
-  /** When it was decided, by the gateway's clock. */
-  readonly at: number;
-  /** When the decision was durable, by the server's clock. */
-  readonly storedAt?: number;
 }
 
 /** One call of a tree in full. */

@@ -1,12 +1,13 @@
 /**
  * What `mesh.policy.yaml` can say.
  */
-import type { Choice, Field, Flag, Keys, List, Names, Text, Whole } from './shape.js';
-import type { RoutingPolicy } from '../routing.js';
 import { breakersShape } from './breaker-shape.js';
+import type { Field, Flag, Keys, List, Names, Text, Whole } from './shape.js';
 import { loopsShape } from './loop-shape.js';
 import { budgetsShape, pricesShape } from './budget-shape.js';
 import { ownerName, ownerShape } from './owner-shape.js';
+import { priorityShape } from './rate-shape.js';
+import { routeShape } from './routing-shape.js';
 import { ruleShape } from './rule-shape.js';
 
 const token = '[a-z0-9_-]{1,64}';
@@ -48,7 +49,7 @@ export const roleShape = {
 
 const rule = ruleShape(pattern);
 
-const routing: Choice<RoutingPolicy> = { is: 'choice', of: ['least-loaded', 'round-robin'] };
+const routing = routeShape(name);
 
 /** What the files of owners can say as well. */
 const shared = {
@@ -96,6 +97,7 @@ export const policyShape = {
       pricesShape,
       'Prices of models (a * at the end fits all that follows): what a million of each unit of usage costs.',
     ),
+    priorities: field(priorityShape(role), 'Who may say which priority (`Mesh-Priority`).'),
     owners: field<Names<typeof owner>>(
       { is: 'names', key: ownerName, of: owner },
       'Teams with a policy file of their own, and the limits of each.',

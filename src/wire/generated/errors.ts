@@ -382,6 +382,18 @@ export const errorTable = {
     message: 'the rule {rule} refuses {capability}{reason}',
     help: 'Ask the owner of mesh.policy.yaml. The decision names the rule.',
   },
+  route_denied: {
+    class: 'authority',
+    retry: 'never',
+    message: 'calls of {capability} may not ask for {asked}; they may ask for: {allowed}',
+    help: 'Leave it out, or ask the owner of mesh.policy.yaml for it under routing: calls.',
+  },
+  route_unmet: {
+    class: 'capacity',
+    retry: 'later',
+    message: 'no agent that offers {capability} has {wanted}',
+    help: 'Look at the attributes with mesh agents show, and ask for what somebody has.',
+  },
   policy_unmet: {
     class: 'authority',
     retry: 'never',
@@ -436,11 +448,23 @@ export const errorTable = {
     message: 'the body does not fit the input schema of {capability}: {errors}',
     help: 'See the schema with mesh agents show.',
   },
+  priority_denied: {
+    class: 'authority',
+    retry: 'never',
+    message: '{from} may not say that a call is {priority}',
+    help: 'Leave Mesh-Priority out, or say a lower one; the mesh owner lets roles say critical in priorities of mesh.policy.yaml.',
+  },
   overloaded: {
     class: 'capacity',
     retry: 'later',
     message: '{what} is {percent} % full',
     help: 'Wait, then call again with a new id; the operator sees the streams in mesh doctor.',
+  },
+  queue_full: {
+    class: 'capacity',
+    retry: 'later',
+    message: '{from} has as many calls in the queue as it may have now',
+    help: 'Wait as long as retry_after_ms says, then call again with a new id; keep fewer calls in flight. Calls that say Mesh-Priority: batch are parked instead.',
   },
   interceptor_unavailable: {
     class: 'capacity',

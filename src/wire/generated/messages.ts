@@ -502,6 +502,10 @@ export interface DecisionRecord {
    */
   context?: string;
   /**
+   * Priority of the call; missing: normal.
+   */
+  priority?: 'critical' | 'normal' | 'experimental' | 'batch';
+  /**
    * Labels that travel down the tree of calls.
    */
   labels?: {
@@ -519,6 +523,56 @@ export interface DecisionRecord {
    * Partial outputs the caller takes at once, and whether it answers questions (header Mesh-Parts).
    */
   parts?: string;
+  /**
+   * Why this agent, where more than the load was looked at. Candidates are lines of: agent, score (lower is better), share of success, ms of work, micro-USD; - for what is not known.
+   */
+  routed?: {
+    /**
+     * What was chosen by.
+     */
+    by:
+      'least-loaded' | 'round-robin' | 'fastest' | 'cheapest' | 'best' | 'nearest' | 'preferred' | 'weighted';
+    /**
+     * first: of the best band; full: those of better bands could take nothing; probe: to see how it does now.
+     */
+    why: 'first' | 'full' | 'probe';
+    /**
+     * How many candidates there were.
+     */
+    of: number;
+    /**
+     * The chosen one, as a line.
+     */
+    chosen: string;
+    /**
+     * Others, as lines: the cheapest, the safest, the fastest, and the best by score.
+     *
+     * @maxItems 8
+     */
+    others: string[];
+    /**
+     * Which of the others could take nothing then, counted from 0.
+     *
+     * @maxItems 8
+     */
+    away?: number[];
+    /**
+     * The floor of success that the chosen one is above.
+     */
+    floor?: number;
+    /**
+     * Header Mesh-Route of the call.
+     */
+    asked?: string;
+    /**
+     * Header Mesh-Difficulty of the call.
+     */
+    difficulty?: 'easy' | 'normal' | 'hard';
+    /**
+     * Where the caller is, for nearest.
+     */
+    place?: string;
+  };
   /**
    * The error as the caller gets it.
    */
@@ -1121,6 +1175,10 @@ export interface OutcomeRecord {
    */
   code?: string;
   /**
+   * Where it was refused because there was too much at once: when it may have a chance, in ms from then.
+   */
+  retryAfterMs?: number;
+  /**
    * Who called.
    */
   from: string;
@@ -1492,6 +1550,55 @@ export interface Replay {
 }
 
 /**
+ * What a gateway saw of agents since it told last. Only gateways believe it, and only of each other.
+ */
+export interface Seen {
+  /**
+   * One entry for each capability; its lists belong together.
+   *
+   * @maxItems 2000
+   *
+   * Items: Agents of one capability.
+   */
+  seen: {
+    /**
+     * The capability.
+     */
+    capability: string;
+    /**
+     * The agents.
+     *
+     * @maxItems 2000
+     */
+    agents: string[];
+    /**
+     * Attempts that ended.
+     *
+     * @maxItems 2000
+     */
+    n: number[];
+    /**
+     * Those that were completed.
+     *
+     * @maxItems 2000
+     */
+    ok: number[];
+    /**
+     * Mean time of work of those in ms; -1 when it is not known.
+     *
+     * @maxItems 2000
+     */
+    ms: number[];
+    /**
+     * Mean cost in micro-USD; -1 when it is not known.
+     *
+     * @maxItems 2000
+     */
+    micros: number[];
+  }[];
+}
+
+/**
  * Header Mesh-Stage: what the guards of a stage say of a call. A gateway takes from it only what this stage proves.
  */
 export interface StageAnswer {
@@ -1662,6 +1769,10 @@ export interface Ticket {
    * Context id.
    */
   context?: string;
+  /**
+   * Priority of the call; missing: normal. Child calls have the same unless they say a lower one.
+   */
+  priority?: 'critical' | 'normal' | 'experimental' | 'batch';
   /**
    * Labels that travel down the tree of calls.
    */

@@ -669,6 +669,10 @@ export const schemas = {
         maxLength: 128,
         description: 'Context id across calls.',
       },
+      priority: {
+        enum: ['critical', 'normal', 'experimental', 'batch'],
+        description: 'Priority of the call; missing: normal.',
+      },
       labels: {
         type: 'object',
         additionalProperties: {
@@ -693,6 +697,83 @@ export const schemas = {
         maxLength: 32,
         description:
           'Partial outputs the caller takes at once, and whether it answers questions (header Mesh-Parts).',
+      },
+      routed: {
+        type: 'object',
+        description:
+          'Why this agent, where more than the load was looked at. Candidates are lines of: agent, score (lower is better), share of success, ms of work, micro-USD; - for what is not known.',
+        properties: {
+          by: {
+            enum: [
+              'least-loaded',
+              'round-robin',
+              'fastest',
+              'cheapest',
+              'best',
+              'nearest',
+              'preferred',
+              'weighted',
+            ],
+            description: 'What was chosen by.',
+          },
+          why: {
+            enum: ['first', 'full', 'probe'],
+            description:
+              'first: of the best band; full: those of better bands could take nothing; probe: to see how it does now.',
+          },
+          of: {
+            type: 'integer',
+            minimum: 1,
+            maximum: 65535,
+            description: 'How many candidates there were.',
+          },
+          chosen: {
+            type: 'string',
+            maxLength: 160,
+            description: 'The chosen one, as a line.',
+          },
+          others: {
+            type: 'array',
+            items: {
+              type: 'string',
+              maxLength: 160,
+            },
+            maxItems: 8,
+            description: 'Others, as lines: the cheapest, the safest, the fastest, and the best by score.',
+          },
+          away: {
+            type: 'array',
+            items: {
+              type: 'integer',
+              minimum: 0,
+              maximum: 7,
+            },
+            maxItems: 8,
+            description: 'Which of the others could take nothing then, counted from 0.',
+          },
+          floor: {
+            type: 'number',
+            minimum: 0,
+            maximum: 1,
+            description: 'The floor of success that the chosen one is above.',
+          },
+          asked: {
+            type: 'string',
+            maxLength: 256,
+            description: 'Header Mesh-Route of the call.',
+          },
+          difficulty: {
+            enum: ['easy', 'normal', 'hard'],
+            description: 'Header Mesh-Difficulty of the call.',
+          },
+          place: {
+            type: 'string',
+            maxLength: 200,
+            description: 'Where the caller is, for nearest.',
+          },
+        },
+        required: ['by', 'why', 'of', 'chosen', 'others'],
+        additionalProperties: false,
       },
       error: {
         type: 'object',
@@ -1514,6 +1595,13 @@ export const schemas = {
         maxLength: 64,
         description: 'Error code, unless completed.',
       },
+      retryAfterMs: {
+        type: 'integer',
+        minimum: 1,
+        maximum: 86400000,
+        description:
+          'Where it was refused because there was too much at once: when it may have a chance, in ms from then.',
+      },
       from: {
         type: 'string',
         pattern: '^[a-z0-9_-]{1,64}$',
@@ -2019,6 +2107,81 @@ export const schemas = {
     required: ['seq', 'of', 'call', 'by'],
     additionalProperties: false,
   },
+  seen: {
+    $schema: 'https://json-schema.org/draft/2020-12/schema',
+    $id: 'mesh.v1.seen',
+    title: 'Seen',
+    description:
+      'What a gateway saw of agents since it told last. Only gateways believe it, and only of each other.',
+    type: 'object',
+    properties: {
+      seen: {
+        type: 'array',
+        maxItems: 2000,
+        description: 'One entry for each capability; its lists belong together.',
+        items: {
+          type: 'object',
+          description: 'Agents of one capability.',
+          properties: {
+            capability: {
+              type: 'string',
+              maxLength: 519,
+              description: 'The capability.',
+            },
+            agents: {
+              type: 'array',
+              maxItems: 2000,
+              items: {
+                type: 'string',
+                maxLength: 64,
+              },
+              description: 'The agents.',
+            },
+            n: {
+              type: 'array',
+              maxItems: 2000,
+              items: {
+                type: 'integer',
+                minimum: 1,
+              },
+              description: 'Attempts that ended.',
+            },
+            ok: {
+              type: 'array',
+              maxItems: 2000,
+              items: {
+                type: 'integer',
+                minimum: 0,
+              },
+              description: 'Those that were completed.',
+            },
+            ms: {
+              type: 'array',
+              maxItems: 2000,
+              items: {
+                type: 'number',
+                minimum: -1,
+              },
+              description: 'Mean time of work of those in ms; -1 when it is not known.',
+            },
+            micros: {
+              type: 'array',
+              maxItems: 2000,
+              items: {
+                type: 'integer',
+                minimum: -1,
+              },
+              description: 'Mean cost in micro-USD; -1 when it is not known.',
+            },
+          },
+          required: ['capability', 'agents', 'n', 'ok', 'ms', 'micros'],
+          additionalProperties: false,
+        },
+      },
+    },
+    required: ['seen'],
+    additionalProperties: false,
+  },
   stage: {
     $schema: 'https://json-schema.org/draft/2020-12/schema',
     $id: 'mesh.v1.stage',
@@ -2241,6 +2404,11 @@ export const schemas = {
         type: 'string',
         maxLength: 128,
         description: 'Context id.',
+      },
+      priority: {
+        enum: ['critical', 'normal', 'experimental', 'batch'],
+        description:
+          'Priority of the call; missing: normal. Child calls have the same unless they say a lower one.',
       },
       labels: {
         type: 'object',

@@ -13,8 +13,16 @@ import { limits } from '../../src/wire/limits.js';
 import { seeded } from '../support/random.js';
 
 const WHAT = 'stock.read';
+
+function must<T>(value: T | undefined): T {
+  if (value === undefined) {
+    throw new Error('nothing is there');
+  }
+  return value;
+}
+
 const policy = breakersOf({ '>': { minimum: 8, open: 1_000, openMax: 4_000, ramp: 1_000, window: 10_000 } });
-const rules = policy.of(WHAT) ?? expect.fail('no rules');
+const rules = must(policy.of(WHAT));
 const by = { by: 'g', at: 0 };
 const why = { ends: 8, bad: 8, slow: 0 };
 
@@ -59,22 +67,22 @@ describe('settings', () => {
 });
 
 describe('changes', () => {
-  const opened = trip(undefined, 0, rules, why, by) ?? expect.fail('it does not open');
+  const opened = must(trip(undefined, 0, rules, why, by));
 
   test('each time in a row it stays open for longer, up to a bound', () => {
     const times: number[] = [];
     let record: BreakerRecord = opened;
     for (let i = 0; i < 5; i++) {
       times.push(record.forMs);
-      const half = claim(record, record.forMs, by) ?? expect.fail('it cannot be probed');
-      record = probed(half, false, 'me', rules, by) ?? expect.fail('it stays half-open');
+      const half = must(claim(record, record.forMs, by));
+      record = must(probed(half, false, 'me', rules, by));
     }
     expect(times).toEqual([1_000, 2_000, 4_000, 4_000, 4_000]);
   });
 
   test('it cannot be probed too early, and only its holder can end a probe', () => {
     expect(claim(opened, 999, by)).toBeUndefined();
-    const half = claim(opened, 1_000, by) ?? expect.fail('not claimed');
+    const half = must(claim(opened, 1_000, by));
     expect(claim(half, limits.breakerLeaseMs - 1, { by: 'other', at: 0 })).toBeUndefined();
     expect(probed(half, true, 'me', rules, { by: 'other', at: 0 })).toBeUndefined();
     expect(giveBack(half, { by: 'other', at: 0 })).toBeUndefined();
@@ -161,7 +169,7 @@ describe('whom it opens for', () => {
   });
 
   test('slow answers count where the policy says what is slow', () => {
-    const slow = breakersOf({ '>': { slow: 100, minimum: 4 } }).of('x') ?? expect.fail('no rules');
+    const slow = must(breakersOf({ '>': { slow: 100, minimum: 4 } }).of('x'));
     const window = new Window();
     for (let i = 0; i < 5; i++) {
       window.add(0, { ...me, bad: false, slow: i > 0 }, 10_000);

@@ -5,6 +5,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Mesh } from '../../src/agent/index.js';
 import type { BreakerRecord } from '../../src/domain/care/breaker.js';
 import { readBreakers } from '../../src/fabric/breaker-store.js';
+import { Operator } from '../../src/cli/operator.js';
+import type { BreakersPage, ParkedPage } from '../../src/control/views/pages.js';
 import type { MeshError } from '../../src/wire/errors.js';
 import { startTestMesh, until, type TestMesh } from '../support/mesh.js';
 
@@ -160,4 +162,35 @@ test('or it is parked, and goes on when an operator closes the breaker', async (
   });
   expect(opened).toMatchObject({ state: 'open', why: { bad: 0 } });
   pauseMs = 0;
+  const waits = told('me', 'slow.work', null, 20_000);
+  const operator = await Operator.open({ data: mesh.dir, url: mesh.url });
+  try {
+    await until(async () => (await operator.view<ParkedPage>('parked', {})).parked.length > 0);
+    const command = { agent: 'slow', capability: 'slow.work', breaker: 'closed' } as const;
+    expect(await operator.command('breaker', command)).toMatchObject({ changed: 1 });
+    expect(await waits).toBe('done');
+  } finally {
+    await operator.close();
+  }
+});
+
+describe('an operator', () => {
+  test('opens one for all, which stays open and says who wants it, until it is closed', async () => {
+    const operator = await Operator.open({ data: mesh.dir, url: mesh.url });
+    try {
+      const about = { agent: 'shared', capability: 'shared.work' } as const;
+      await operator.command('breaker', { ...about, breaker: 'open', why: 'it is moved' });
+      await until(async () => (await told('c1', 'shared.work')) === 'breaker_open');
+      const { breakers: rows } = await operator.view<BreakersPage>('breakers', { pattern: 'shared.*' });
+      const all = rows.find(({ principal }) => principal === undefined);
+      expect(all).toMatchObject({ state: 'open', forced: { by: 'operator', why: 'it is moved' } });
+      await operator.command('breaker', { ...about, breaker: 'closed' });
+      await until(async () => (await told('c1', 'shared.work')) === 'shared');
+      const nobody = { agent: 'shared', capability: 'no.such', breaker: 'open' } as const;
+      await expect(operator.command('breaker', nobody)).rejects.toMatchObject({ code: 'not_found' });
+      await expect(operator.command('breaker', about)).rejects.toMatchObject({ code: 'schema_violation' });
+    } finally {
+      await operator.close();
+    }
+  });
 });

@@ -43,6 +43,14 @@ export interface Admin {
    */
   holder?: string;
   /**
+   * The capability whose breaker is changed (breaker).
+   */
+  capability?: string;
+  /**
+   * What its breaker is to be (breaker).
+   */
+  breaker?: 'open' | 'closed';
+  /**
    * Why, for people.
    */
   why?: string;

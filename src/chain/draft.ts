@@ -14,6 +14,7 @@ import type { CarriedGrant, GrantBook, OpenedGrant } from '../domain/grants/book
 import type { RevokedNames } from '../domain/revoked.js';
 import type { Entry, Registry } from '../domain/registry.js';
 import type { Instance } from '../domain/roster.js';
+import type { Amounts } from '../domain/budget/amounts.js';
 import type { Ask, Review, ReviewOf } from '../domain/reviews.js';
 import type { Breakers } from '../domain/care/breakers.js';
 import type { Routed } from '../domain/routing/chosen.js';
@@ -22,6 +23,7 @@ import type { Wish } from '../domain/routing/wish.js';
 import type { Trees } from '../domain/care/trees.js';
 import type { MeshError } from '../wire/errors.js';
 import type { KeyRing } from '../wire/keyring.js';
+import type { Budgeted, Till } from './till.js';
 
 /**
  * What a gateway found when it read a body that comes by reference, before the call went through the chain: guards
@@ -119,6 +121,8 @@ export interface Draft extends Incoming {
   child: number | undefined;
   /** What it wishes of its route. */
   wish: Wish | undefined;
+  /** What its caller allows for it and everything below it. */
+  allowed: Amounts | undefined;
   // ticket
   ticket: Ticket | undefined;
   /** `from.call` of the call whose task this is a part of. */
@@ -156,6 +160,8 @@ export interface Draft extends Incoming {
   /** What reviewing agents said before it is decided, and what they will be asked before its outcome is final. */
   reviews: readonly Review[] | undefined;
   asks: Ask[] | undefined;
+  /** What is reserved with its decision; undefined: the policy names no budgets. */
+  budget: Budgeted | undefined;
 }
 
 /** What guards may look at. */
@@ -166,6 +172,8 @@ export interface World {
   readonly revoked: RevokedNames;
   readonly registry: Registry;
   readonly router: Router;
+  /** Missing where nothing is reserved: interceptors judge other stages. */
+  readonly budget?: Till | undefined;
   /** What is counted of trees of calls; missing where no calls are decided. */
   readonly trees?: Trees | undefined;
   /** Agents that get no calls for now; missing where nobody is chosen. */
@@ -207,6 +215,7 @@ export function draftOf(incoming: Incoming, nowMs: number): Draft {
     said: undefined,
     child: undefined,
     wish: undefined,
+    allowed: undefined,
     ticket: undefined,
     parent: undefined,
     root: '',
@@ -229,5 +238,6 @@ export function draftOf(incoming: Incoming, nowMs: number): Draft {
     priority: 'normal',
     reviews: undefined,
     asks: undefined,
+    budget: undefined,
   };
 }

@@ -185,6 +185,11 @@ export class WaitingRoom {
   }
 }
 
+/** The call waits in another queue from now on. */
+export function inQueue(w: Waiting, queue: string | undefined): Waiting {
+  return queue === undefined ? w : { ...w, queue, sinceMs: Date.now() };
+}
+
 /** Calls with different wishes wait for different agents. */
 function queueOf({ queue, capability, incoming: { headers } }: Waiting): string {
   if (queue !== undefined) {

@@ -8,6 +8,7 @@ import { budgetLimits } from './budget-limits.js';
 import { identityLimits } from './identity-limits.js';
 import { grantLimits } from './grant-limits.js';
 import { mcpLimits } from './mcp-limits.js';
+import { purseLimits } from './purse-limits.js';
 import { rateLimits } from './rate-limits.js';
 import { routeLimits } from './route-limits.js';
 import { ruleLimits } from './rule-limits.js';
@@ -310,6 +311,7 @@ export const limitTable = {
   ...grantLimits,
   ...splitLimits,
   ...bodyLimits,
+  ...purseLimits,
   ...budgetLimits,
   ...routeLimits,
   ...ruleLimits,

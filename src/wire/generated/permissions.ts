@@ -118,6 +118,10 @@ export const permissions: Readonly<Record<Role, PermissionSet>> = {
       '$JS.API.CONSUMER.INFO.KV_mesh_breaker.>',
       '$JS.API.CONSUMER.MSG.NEXT.KV_mesh_breaker.>',
       '$JS.API.CONSUMER.DELETE.KV_mesh_breaker.>',
+      '$JS.API.CONSUMER.CREATE.KV_mesh_budget.>',
+      '$JS.API.CONSUMER.INFO.KV_mesh_budget.>',
+      '$JS.API.CONSUMER.MSG.NEXT.KV_mesh_budget.>',
+      '$JS.API.CONSUMER.DELETE.KV_mesh_budget.>',
       '$JS.API.CONSUMER.CREATE.KV_mesh_identity.*.$KV.mesh_identity.revoked.*',
       '$JS.API.CONSUMER.INFO.KV_mesh_identity.>',
       '$JS.API.CONSUMER.MSG.NEXT.KV_mesh_identity.>',
@@ -126,6 +130,7 @@ export const permissions: Readonly<Record<Role, PermissionSet>> = {
       '$KV.mesh_state.suspect.>',
       '$KV.mesh_grants.introduced.*',
       '$KV.mesh_breaker.>',
+      '$KV.mesh_budget.>',
       '$SYS.REQ.USER.INFO',
     ],
     subscribe: [

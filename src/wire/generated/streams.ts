@@ -138,6 +138,11 @@ export const buckets = {
     markerTtlMs: 60000,
     why: 'Breakers that are not simply closed ({scope}.{agent}.{capability}), each until an hour after its last change: changed by gateways, by compare-and-set, and by control for operators.',
   },
+  mesh_budget: {
+    maxBytes: 268435456,
+    markerTtlMs: 60000,
+    why: 'The ledger: what is spent of each budget in each window and what is allotted to which gateway (node.{key}), and what each gateway has settled of that (purse.{id}).',
+  },
   mesh_grants: {
     maxBytes: 67108864,
     markerTtlMs: 60000,

@@ -31,6 +31,7 @@ test('what an operator sees and does', async () => {
     PATH: pathWithQuickNpx(folder),
     NO_COLOR: '1',
     MESH_URL: mesh.url,
+    NATS_URL: mesh.url,
     MESH_DATA: mesh.dir,
     MESH_CREDS: credentialsFile(mesh.dir, 'operator'),
   };

@@ -36,6 +36,8 @@ export interface PolicyData {
   readonly breakers?: Readonly<Record<string, BreakerSource>>;
   readonly budgets?: BudgetSource;
   readonly prices?: PriceSource;
+  /** Agents whose usage counts as measured. */
+  readonly meters?: readonly string[];
   readonly rules?: readonly RuleSource[];
   readonly priorities?: PrioritiesData;
 }

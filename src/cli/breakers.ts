@@ -2,7 +2,7 @@
  * `mesh breakers`: agents that get no calls for now.
  */
 import type { Command } from 'commander';
-import type { BreakerRow, BreakersPage } from '../control/views/pages.js';
+import type { BreakerRow, BreakersPage } from '../control/views/breaker-page.js';
 import { duration, viewOptions } from './calls/ask.js';
 import type { ContextOptions } from './context.js';
 import { asOperator } from './operator.js';

@@ -10,7 +10,7 @@ import { limits } from '../wire/limits.js';
 import { asCapability, asToken, matches, type Token } from '../wire/names.js';
 import type { Control } from './core.js';
 import { fit, mark } from './views/bounds.js';
-import type { BreakerRow, BreakersPage } from './views/pages.js';
+import type { BreakerRow, BreakersPage } from './views/breaker-page.js';
 
 interface Stored extends BreakerName {
   readonly key: string;

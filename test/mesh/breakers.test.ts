@@ -6,9 +6,10 @@ import type { Mesh } from '../../src/agent/index.js';
 import type { BreakerRecord } from '../../src/domain/care/breaker.js';
 import { readBreakers } from '../../src/fabric/breaker-store.js';
 import { Operator } from '../../src/cli/operator.js';
-import type { BreakersPage, ParkedPage } from '../../src/control/views/pages.js';
+import type { BreakersPage } from '../../src/control/views/breaker-page.js';
+import type { ParkedPage } from '../../src/control/views/pages.js';
 import type { MeshError } from '../../src/wire/errors.js';
-import { startTestMesh, until, type TestMesh } from '../support/mesh.js';
+import { pace, startTestMesh, until, type TestMesh } from '../support/mesh.js';
 
 let mesh: TestMesh;
 const callers = new Map<string, Mesh>();
@@ -30,7 +31,7 @@ async function serve(agent: string, what: string, idempotent = false): Promise<v
   await sdk.serve(what, { idempotent }, async (body) => {
     worked.set(agent, (worked.get(agent) ?? 0) + 1);
     mostRunning = Math.max(mostRunning, ++running);
-    await new Promise((resolve) => setTimeout(resolve, 2));
+    await pace(2);
     running--;
     if (broken.has(agent) || body === 'fail') {
       throw new Error('broken');
@@ -151,7 +152,7 @@ test('or it is parked, and goes on when an operator closes the breaker', async (
   const sdk = await mesh.connect('slow');
   let pauseMs = 80;
   await sdk.serve('slow.work', async () => {
-    await new Promise((resolve) => setTimeout(resolve, pauseMs));
+    await pace(pauseMs);
     return 'done';
   });
   await storm(['me'], 'slow.work', 3);

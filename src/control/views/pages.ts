@@ -1,7 +1,6 @@
 /**
  * What views answer: the pages of control's view service. The command line reads the same types.
  */
-import type { BreakerRecord } from '../../domain/care/breaker.js';
 import type { Review } from '../../domain/reviews.js';
 import type { Card, DeadRecord, ErrorBody, OutcomeRecord, Peer } from '../../wire/generated/messages.js';
 import type { AttemptRow } from './attempt.js';
@@ -55,28 +54,6 @@ export interface AgentRow {
   readonly description: string;
   readonly capabilities: readonly { readonly name: string; readonly version: string }[];
   readonly instances: readonly InstanceRow[];
-}
-
-/** One breaker that is not simply closed. */
-export interface BreakerRow {
-  readonly agent: string;
-  readonly capability: string;
-  /** Only for calls that this agent makes, or for trees of this principal; neither: for all. */
-  readonly from?: string;
-  readonly principal?: string;
-  readonly state: BreakerRecord['state'];
-  /** How often it opened in a row. */
-  readonly opens: number;
-  /** When it changed last, in epoch ms, and by which gateway or operator. */
-  readonly at: number;
-  readonly by: string;
-  readonly why?: BreakerRecord['why'];
-  readonly forced?: BreakerRecord['forced'];
-}
-
-/** View `breakers`. */
-export interface BreakersPage extends Page {
-  readonly breakers: readonly BreakerRow[];
 }
 
 /** View `agents`. */

@@ -49,6 +49,11 @@ const commands: readonly CommandRow[] = [
   },
   { name: 'parked', summary: 'calls that wait: look, release, cancel', load: () => import('./parked.js') },
   {
+    name: 'breakers',
+    summary: 'agents that get no calls for now: look, open, close',
+    load: () => import('./breakers.js'),
+  },
+  {
     name: 'approvals',
     summary: 'calls that wait for your yes: look, approve, deny',
     load: () => import('./approvals.js'),

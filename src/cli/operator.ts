@@ -18,6 +18,7 @@ const ANSWER_MS = 10_000;
 
 /** Which view. */
 export type What =
+  | 'breakers'
   | 'agents'
   | 'agent'
   | 'calls'
@@ -33,6 +34,7 @@ export type What =
 /** Which command. */
 export type Command =
   | 'plain'
+  | 'breaker'
   | 'forget'
   | 'register'
   | 'enrol'

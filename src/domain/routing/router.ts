@@ -107,7 +107,12 @@ export class Router {
     return free;
   }
 
-  /** Live instances that offer the entry, free or not. */
+  /** The live instances that offer the entry, free or not. */
+  instances(entry: Entry): readonly Instance[] {
+    return this.#listed(entry).turns.instances;
+  }
+
+  /** How many live instances offer the entry, free or not. */
   count(entry: Entry): number {
     return this.#listed(entry).turns.instances.length;
   }

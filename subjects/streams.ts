@@ -119,6 +119,11 @@ export const buckets = {
     markerTtlMs: 60_000,
     why: 'The policy in force: written by control, watched by gateways.',
   },
+  mesh_breaker: {
+    maxBytes: 16 * MiB,
+    markerTtlMs: 60_000,
+    why: 'Breakers that are not simply closed ({scope}.{agent}.{capability}), each until an hour after its last change: changed by gateways, by compare-and-set, and by control for operators.',
+  },
   mesh_budget: {
     maxBytes: 256 * MiB,
     markerTtlMs: 60_000,
@@ -172,12 +177,14 @@ export const brokerRights = {
       ...watching('mesh_registry', '>'),
       ...watching('mesh_policy', '>'),
       ...watching('mesh_grants', '>'),
+      ...watching('mesh_breaker', '>'),
       ...watching('mesh_budget', '>'),
       // Who was put out, and nothing else of that bucket.
       ...watching('mesh_identity', '*.$KV.mesh_identity.revoked.*'),
       '$JS.FC.>',
       '$KV.mesh_state.suspect.>',
       '$KV.mesh_grants.introduced.*',
+      '$KV.mesh_breaker.>',
       '$KV.mesh_budget.>',
       '$SYS.REQ.USER.INFO', // it does not start when it may more than this
     ],

@@ -16,6 +16,7 @@ import type { Entry, Registry } from '../domain/registry.js';
 import type { Instance } from '../domain/roster.js';
 import type { Amounts } from '../domain/budget/amounts.js';
 import type { Ask, Review, ReviewOf } from '../domain/reviews.js';
+import type { Breakers } from '../domain/care/breakers.js';
 import type { Routed } from '../domain/routing/chosen.js';
 import type { Router } from '../domain/routing/router.js';
 import type { Wish } from '../domain/routing/wish.js';
@@ -144,8 +145,9 @@ export interface Draft extends Incoming {
   // resolve
   entry: Entry | undefined;
   expiresMs: number;
-  // route
+  // route: who would do it, and which capability was asked for where this is its fallback
   instance: Instance | undefined;
+  insteadOf: Capability | undefined;
   /** Why it is this one, where more than the load was looked at. */
   routed: Routed | undefined;
   // policy: names of the rules that mattered, and what they bind the readers of the decision to
@@ -174,6 +176,8 @@ export interface World {
   readonly budget?: Till | undefined;
   /** What is counted of trees of calls; missing where no calls are decided. */
   readonly trees?: Trees | undefined;
+  /** Agents that get no calls for now; missing where nobody is chosen. */
+  readonly breakers?: Breakers | undefined;
 }
 
 /** Start a draft. Nothing of it is proven. */
@@ -226,6 +230,7 @@ export function draftOf(incoming: Incoming, nowMs: number): Draft {
     entry: undefined,
     expiresMs: 0,
     instance: undefined,
+    insteadOf: undefined,
     routed: undefined,
     rules: undefined,
     obligations: undefined,

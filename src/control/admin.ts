@@ -12,6 +12,7 @@ import { decodeJson } from '../wire/json.js';
 import { limits } from '../wire/limits.js';
 import { asToken, type Token } from '../wire/names.js';
 import { serve, type Control } from './core.js';
+import { forceOne } from './breakers.js';
 import { revoke } from './grants.js';
 import { bodyOf, discard } from './laid/dead.js';
 import { wakeNow } from './laid/parked.js';
@@ -42,6 +43,7 @@ const commands: Readonly<Record<string, Command>> = {
   shadow: (control, admin, by) =>
     pushShadow(control, admin.policy === undefined ? undefined : textsOf(admin), admin.share ?? 1, by),
   cancel: (control, admin, by) => wakeNow(control, needs(admin, 'from', 'call'), by, true),
+  breaker: (control, admin, by) => forceOne(control, needs(admin, 'agent', 'capability', 'breaker'), by),
   revoke: (control, admin, by) =>
     admin.agent === undefined ? revoke(control, admin, by) : expel(control, admin, by),
 };

@@ -11,6 +11,7 @@ import { parse, pattern } from '../wire/generated/subjects.js';
 import { decodeJson } from '../wire/json.js';
 import { serve, type Control } from './core.js';
 import type { Supervisor } from './supervisor.js';
+import { viewBreakers } from './breakers.js';
 import { viewAgent, viewAgents } from './views/agents.js';
 import { Gate, Slots } from './views/bounds.js';
 import { viewCall } from './views/call.js';
@@ -19,6 +20,7 @@ import { viewDead } from './views/dead.js';
 import { find } from './views/find.js';
 import { livePolicy } from './policy.js';
 import { viewShadow } from './shadow.js';
+import { viewLearned } from './views/learned.js';
 import { viewParked } from './views/parked.js';
 import { viewState } from './views/state.js';
 import { viewTraffic } from './views/traffic.js';
@@ -48,8 +50,10 @@ const views: Readonly<Record<string, ViewOf>> = {
   },
   traffic: ({ control, supervisor, readers }, view) =>
     readers.run(() => viewTraffic(control, supervisor, view)),
+  learned: ({ control }, view) => viewLearned(control, view),
   dead: ({ control, readers }, view) => readers.run(() => viewDead(control, view)),
   parked: ({ control, readers }, view) => readers.run(() => viewParked(control, view)),
+  breakers: ({ control, readers }, view) => readers.run(() => viewBreakers(control, view)),
   policy: ({ control }) => livePolicy(control),
   shadow: ({ control }) => viewShadow(control),
   state: ({ control, supervisor }) => viewState(control, supervisor),

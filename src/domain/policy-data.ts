@@ -2,6 +2,7 @@
  * A policy as data: what was read from its file, checked and merged. It is what control stores for gateways, as JSON,
  * so that they neither read YAML nor look at files.
  */
+import type { BreakerSource } from './care/breaker-rules.js';
 import type { LoopSource } from './care/loops.js';
 import type { BudgetSource } from './budget/compile.js';
 import type { PriceSource } from './budget/prices.js';
@@ -32,6 +33,7 @@ export interface PolicyData {
   readonly routing?: Readonly<Record<string, RouteData>>;
   readonly issuers?: Readonly<Record<string, string>>;
   readonly loops?: Readonly<Record<string, LoopSource>>;
+  readonly breakers?: Readonly<Record<string, BreakerSource>>;
   readonly budgets?: BudgetSource;
   readonly prices?: PriceSource;
   /** Agents whose usage counts as measured. */

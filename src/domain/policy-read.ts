@@ -4,6 +4,7 @@
 import { createHash } from 'node:crypto';
 import { limits } from '../wire/limits.js';
 import { compileBudgets } from './budget/compile.js';
+import { breakerTroubles } from './care/breaker-rules.js';
 import { policyShape } from './config/policy-shape.js';
 import { routingTroubles } from './config/routing-shape.js';
 import { readYaml, type Problem, type ReadYaml } from './config/yaml.js';
@@ -37,6 +38,7 @@ export function readPolicy(text: string, file: string, owned: OwnedFiles = {}): 
     ...read.problems,
     ...foreignRoles(read, file),
     ...wrongIssuers(read, file),
+    ...wrongCare(read, file),
     ...foreignPriorities(read, file),
   ];
   const say = (where: string, why: string): void =>
@@ -80,6 +82,14 @@ export function readPolicy(text: string, file: string, owned: OwnedFiles = {}): 
 function membersOf({ roles = {}, members = {} }: MainFile): Members {
   const names = new Map(Object.entries(members));
   return { known: new Set(Object.keys(roles)), rolesOf: (name) => names.get(name) ?? [] };
+}
+
+/** Breakers that cannot be meant. */
+function wrongCare(read: ReadYaml<MainFile>, file: string): Problem[] {
+  return breakerTroubles(read.value.breakers ?? {}).map(([key, why]) => {
+    const where = `breakers.${key}`;
+    return { file, where, why, ...placeIn(read, where) };
+  });
 }
 
 function wrongIssuers(read: ReadYaml<MainFile>, file: string): Problem[] {

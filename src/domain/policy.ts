@@ -4,9 +4,7 @@
  */
 import { meshError } from '../wire/errors.js';
 import { matches } from '../wire/names.js';
-import type { ByPattern } from './care/by-pattern.js';
 import { careOf, type Care } from './care/care.js';
-import type { LoopBounds } from './care/loops.js';
 import { Traffic } from './rate/traffic.js';
 import { compileBudgets } from './budget/compile.js';
 import type { BudgetPlan } from './budget/plan.js';
@@ -44,7 +42,9 @@ export class Policy {
   /** Who may issue grants beside the mesh itself: public nkeys by name. */
   readonly issuers: Issuers;
   /** When trees of calls are stopped because they go in circles. */
-  readonly loops: ByPattern<LoopBounds>;
+  readonly loops: Care['loops'];
+  /** When agents get no calls for a while. */
+  readonly breakers: Care['breakers'];
   /** What calls reserve and are charged; undefined when it names no budgets. */
   readonly budgets: BudgetPlan | undefined;
   /** Agents whose usage counts as measured. */
@@ -72,6 +72,7 @@ export class Policy {
     meters: ReadonlySet<string> = new Set(),
   ) {
     this.loops = care.loops;
+    this.breakers = care.breakers;
     this.budgets = budgets;
     this.issuers = issuers;
     this.meters = meters;

@@ -1,6 +1,7 @@
 /**
  * Admission: a call from any source goes through the chain, and what the chain says is done.
  */
+import { behindOf } from '../chain/breaking.js';
 import { runChain, type ChainVerdict } from '../chain/chain.js';
 import { draftOf, type Draft, type Incoming } from '../chain/draft.js';
 import type { ReviewHold } from '../chain/verdict.js';
@@ -134,6 +135,11 @@ export class Admitter {
         hold(this.#core, draft, verdict.approval, origin);
       }
       return 'decided';
+    }
+    const { instance, what, who, root } = verdict.call;
+    const { breakers } = this.#core;
+    if (breakers.active(what) && !breakers.suits(instance, what, behindOf(who, root))) {
+      return 'held'; // it went out, or its probe was taken, while others were asked
     }
     this.#decider.allow(verdict.call, origin);
     return 'decided';

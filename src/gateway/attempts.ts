@@ -5,6 +5,7 @@
  * `unknown` can end it (D3). Others are given to another instance, at most `dispatches` times (D8).
  */
 import { backoffMs } from '../domain/backoff.js';
+import { behindOf, lookWith } from '../chain/breaking.js';
 import type { Entry } from '../domain/registry.js';
 import { takerOf } from '../domain/takes.js';
 import type { Instance } from '../domain/roster.js';
@@ -62,6 +63,7 @@ export class Attempts {
   /** The instance said that it did not start (it is busy, or does not serve this): this was no dispatch. */
   busy(call: OpenCall, unserved: boolean): void {
     const holder = release(call);
+    this.#core.breakers.untook(call.record);
     if (holder !== undefined && unserved) {
       (holder.unserved ??= new Set()).add(call.record.capability);
     } else if (holder !== undefined) {
@@ -230,12 +232,8 @@ export class Attempts {
     this.#settler.fail(call, ran ? 'unknown' : 'refused', error.toBody());
   }
 
-  #choose(
-    entry: Entry,
-    { type, bodyRef, agent, approval, reviews, review, routed, labels }: DecisionRecord,
-    now: number,
-    last?: Instance,
-  ): Chosen | undefined {
+  #choose(entry: Entry, record: DecisionRecord, now: number, last?: Instance): Chosen | undefined {
+    const { type, bodyRef, agent, approval, reviews, review, routed, labels } = record;
     const takes = takerOf(entry, { type: type ?? 'json', byRef: bodyRef !== undefined });
     if (approval !== undefined && this.#core.registry.agent(agent as Token)?.digest !== approval.card) {
       return undefined; // it is not the agent any more that was approved
@@ -245,8 +243,9 @@ export class Attempts {
     const named = approval ?? reviews ?? review;
     const judged = named !== undefined || this.#core.policy.rules?.of(entry.name).asksAgent === true;
     const suits = judged ? (one: Instance) => one.agent === agent && (takes?.(one) ?? true) : takes;
+    const look = lookWith(this.#core.breakers, entry.name, behindOf(record.from, record.root), suits);
     const wish = readWish(routed?.asked, routed?.difficulty);
-    return this.#core.router.route(entry, now, { avoid: last, suits, wish, labels });
+    return this.#core.router.route(entry, now, { avoid: last, suits: look?.suits ?? suits, wish, labels });
   }
 
   #nextRecord(call: OpenCall, { instance, routed }: Chosen): DecisionRecord {

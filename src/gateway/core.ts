@@ -9,6 +9,7 @@ import type { ChainVerdict } from '../chain/chain.js';
 import type { Draft } from '../chain/draft.js';
 import type { Policy } from '../domain/policy.js';
 import type { ShadowReport } from '../domain/shadow.js';
+import type { Breakers } from '../domain/care/breakers.js';
 import type { Trees } from '../domain/care/trees.js';
 import type { RevokedNames } from '../domain/revoked.js';
 import type { Registry } from '../domain/registry.js';
@@ -60,6 +61,8 @@ export interface Core {
   readonly sight: Sight;
   /** What is counted of trees of calls. */
   readonly trees: Trees;
+  /** Agents that get no calls for now. */
+  readonly breakers: Breakers;
   /** Told how attempts ended; without any nothing is noted. */
   readonly observers: Set<Observer>;
   /** What it has to spend. */

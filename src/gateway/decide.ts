@@ -215,6 +215,9 @@ export class Decider {
       headerLine(header.msgId, `${record.from}.${record.call}.${record.attempt}`) +
         headerLine(header.record, JSON.stringify(record)),
     );
+    if (record.verdict === 'allow') {
+      this.#core.breakers.took(record);
+    }
     const done = this.flying.begin(record.nonce);
     const began = performance.now();
     let tries = 0;

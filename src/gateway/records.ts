@@ -69,6 +69,9 @@ function withWireFields(record: DecisionRecord, d: Draft): DecisionRecord {
     record.by = d.replay.by;
     record.key = d.replay.key;
   }
+  if (d.insteadOf !== undefined) {
+    record.insteadOf = d.insteadOf;
+  }
   if (d.child !== undefined) {
     record.child = d.child;
   }

@@ -29,6 +29,7 @@ import { Attempts } from './attempts.js';
 import { followAuthority } from './authority.js';
 import { serveBodies } from './bodies/serve.js';
 import { Slots } from './bodies/slots.js';
+import { makeBreakers, shareBreakers } from './breakers.js';
 import { Cancels } from './cancels.js';
 import type { Core } from './core.js';
 import { Decider } from './decide.js';
@@ -121,6 +122,7 @@ export async function runGateway(options: GatewayOptions): Promise<RunningGatewa
 
   const stopPolicy = await followPolicy(core);
   const stopShadow = await followShadow(core);
+  const stopBreakers = await shareBreakers(core);
   const stopStats = followStats(core);
   const stopPresence = await watchPresence(core, {
     gone: (instances) => attempts.gone(instances),
@@ -144,6 +146,7 @@ export async function runGateway(options: GatewayOptions): Promise<RunningGatewa
     serveBodies(core),
     serveIntroductions(core),
     shareTrees(core),
+    stopBreakers,
     serveParts({ core, open, attempts, settler }),
     serveCancels({ core, open, waiting, attempts, settler, admitter, cancels }),
   ];
@@ -224,6 +227,7 @@ async function startCore(
     confirmedMs: -Infinity,
     observers: new Set(),
     trees: new Trees(),
+    breakers: makeBreakers(name, () => core),
     fill: {},
     overload: undefined,
   };

@@ -99,6 +99,7 @@ function meterOf({ core, open, waiting, turns, decider, taker, split, tracing }:
   );
   one('mesh_stream_high_percent', 'From here on new calls are refused.', () => limits.streamHighPercent);
   shadowMetrics(meter, core);
+  breakerMetrics(meter, core);
   const spans = {
     name: 'mesh_spans_total',
     help: 'Spans: exported, dropped (too many), failed.',
@@ -131,4 +132,31 @@ function shadowMetrics(meter: Meter, core: Core): void {
       value: count,
     })),
   );
+}
+
+/** How many, never which: mesh breakers ls tells that. */
+function breakerMetrics(meter: Meter, { breakers, trees }: Core): void {
+  const there = {
+    name: 'mesh_breakers',
+    help: 'Breakers that are not simply closed, as this gateway knows them, by state.',
+    labels: ['state'],
+  };
+  meter.gauge(there, () => {
+    const counts = { closed: 0, open: 0, 'half-open': 0 };
+    for (const { record } of breakers.all()) {
+      counts[record.state]++;
+    }
+    return Object.entries(counts).map(([state, value]) => ({ labels: { state }, value }));
+  });
+  const changes = {
+    name: 'mesh_breaker_changes_total',
+    help: 'Changes of breakers that this gateway made, by the state they led to.',
+    labels: ['state'],
+  };
+  meter.counter(changes, () =>
+    Object.entries(breakers.changes).map(([state, value]) => ({ labels: { state }, value })),
+  );
+  meter.gauge({ name: 'mesh_trees', help: 'Trees of calls whose repetitions are counted.' }, () => [
+    { value: trees.size },
+  ]);
 }

@@ -33,4 +33,54 @@ export const careLimits = {
     unit: 'trees',
     reason: 'Trees in one such message; the others come with the next.',
   },
+  breakers: {
+    value: 10_000,
+    unit: 'breakers',
+    reason: 'Breakers that are not simply closed; beyond them none opens.',
+  },
+  breakerWindows: {
+    value: 10_000,
+    unit: 'windows',
+    reason: 'Agents and capabilities that a gateway counts ends of.',
+  },
+  breakerCallers: {
+    value: 64,
+    unit: 'pairs',
+    reason: 'Pairs of caller and principal that are told apart in one window; the others count as one.',
+  },
+  breakerLeaseMs: {
+    value: 15_000,
+    unit: 'ms',
+    reason: 'A gateway that holds the one probe and dies: another one may try after this.',
+  },
+  breakerPermitMs: {
+    value: 500,
+    unit: 'ms',
+    reason: 'A gateway that holds the probe gives it back when no call came for it meanwhile.',
+  },
+  breakerProbeMs: {
+    value: 60_000,
+    unit: 'ms',
+    reason: 'A probe that has not ended by then says nothing; another call may be it.',
+  },
+  breakerWantedMs: {
+    value: 1_000,
+    unit: 'ms',
+    reason: 'Only a gateway that had to turn somebody away within this tries to get the probe.',
+  },
+  breakerAgainMs: {
+    value: 200,
+    unit: 'ms',
+    reason: 'Rest after a probe that told nothing, and the least that a refused caller is told to wait.',
+  },
+  breakerTickMs: {
+    value: 50,
+    unit: 'ms',
+    reason: 'How often a gateway looks after breakers that are not closed.',
+  },
+  breakerKeepMs: {
+    value: 3_600_000,
+    unit: 'ms',
+    reason: 'Longest a breaker stays without a change; then it counts as closed.',
+  },
 } as const;

@@ -12,7 +12,6 @@ import { Trees, type TreeNews } from '../../src/domain/care/trees.js';
 import { readPolicy } from '../../src/domain/policy-read.js';
 import { compilePolicy } from '../../src/domain/policy.js';
 import { callDigest } from '../../src/wire/digest.js';
-import type { Ticket } from '../../src/wire/generated/messages.js';
 import { limits } from '../../src/wire/limits.js';
 import type { Capability } from '../../src/wire/names.js';
 
@@ -26,7 +25,7 @@ const policy = compilePolicy(POLICY, 'f');
 function judged(what: string, chain: string[], trees?: Trees): { code: string; details: object } | 'allow' {
   const body = Buffer.from('{}');
   const draft = draftOf({ from: 'b', capability: what, headers: new Map(), body }, Date.now());
-  Object.assign(draft, { what: what as Capability, chain, root: 'me.r', ticket: {} as Ticket });
+  Object.assign(draft, { what: what as Capability, chain, root: 'me.r', parent: 'me.r' });
   const verdict = runGuards(draft, { policy, trees } as unknown as World, [loop, tree]);
   return verdict?.verdict === 'deny' ? verdict.error : 'allow';
 }

@@ -3,6 +3,7 @@ import { refuseWish } from '../../domain/routing/wish.js';
 import type { Instance } from '../../domain/roster.js';
 import { meshError } from '../../wire/errors.js';
 import { takerOf } from '../../domain/takes.js';
+import { behindOf, lookWith, withoutAgents } from '../breaking.js';
 import type { Entry } from '../../domain/registry.js';
 import type { Wish } from '../../domain/routing/wish.js';
 import type { Guard, Verdict } from '../verdict.js';
@@ -15,7 +16,7 @@ const CAPACITY: Verdict = { verdict: 'hold', why: 'capacity' };
  * nobody who has a part in what is reviewed. Which of them it is, the route of the policy says, and the wish of the call
  * within it.
  *
- * - Refuses with: route_denied, route_unmet.
+ * - Refuses with: route_denied, route_unmet, breaker_open (all agents are out, and there is no fallback).
  * - Holds for capacity when nobody is free.
  * - Needs: resolve.
  * - Proves: instance (a candidate; nothing is given to it yet), and routed, which says why.
@@ -39,12 +40,17 @@ export const route: Guard = {
               (only === undefined || one.agent === only) &&
               not?.includes(one.agent) !== true &&
               (takes?.(one) ?? true);
-      const chosen = world.router.route(entry, draft.nowMs, { suits, wish, labels });
+      const look = lookWith(world.breakers, entry.name, behindOf(draft.who, draft.root), suits);
+      const chosen = world.router.route(entry, draft.nowMs, { suits: look?.suits ?? suits, wish, labels });
       draft.instance = chosen?.instance;
       draft.routed = chosen?.routed;
       if (chosen === undefined && wish !== undefined && !canBeMet(entry, wish)) {
         const wanted = wish.where.map(([name, value]) => `${name}=${value}`).join(', ');
         throw meshError('route_unmet', { capability: entry.name, wanted });
+      }
+      const out = chosen === undefined ? look?.out(world.router.instances(entry)) : undefined;
+      if (out !== undefined && only === undefined && not === undefined) {
+        return withoutAgents(draft, world, out);
       }
     }
     return draft.instance === undefined ? CAPACITY : undefined;

@@ -14,7 +14,7 @@ export const tree: Guard = {
   name: 'tree',
   check(draft, world) {
     const { trees } = world;
-    if (draft.ticket === undefined || trees === undefined) {
+    if (draft.parent === undefined || trees === undefined) {
       return undefined;
     }
     const { what, root } = draft;

@@ -3,14 +3,17 @@
  */
 import type { PolicyData } from '../policy-data.js';
 import type { ByPattern } from './by-pattern.js';
+import { breakersOf, type BreakerRules } from './breaker-rules.js';
 import { loopsOf, type LoopBounds } from './loops.js';
 
 /** The parts, compiled. */
 export interface Care {
   readonly loops: ByPattern<LoopBounds>;
+  /** Undefined for capabilities without breakers. */
+  readonly breakers: ByPattern<BreakerRules | undefined>;
 }
 
 /** Compile them. What was read and checked before cannot be wrong. */
-export function careOf({ loops }: Pick<PolicyData, 'loops'>): Care {
-  return { loops: loopsOf(loops) };
+export function careOf({ loops, breakers }: Pick<PolicyData, 'loops' | 'breakers'>): Care {
+  return { loops: loopsOf(loops), breakers: breakersOf(breakers) };
 }

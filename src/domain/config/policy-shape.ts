@@ -1,6 +1,7 @@
 /**
  * What `mesh.policy.yaml` can say.
  */
+import { breakersShape } from './breaker-shape.js';
 import type { Field, Flag, Keys, List, Names, Text, Whole } from './shape.js';
 import { loopsShape } from './loop-shape.js';
 import { budgetsShape, pricesShape } from './budget-shape.js';
@@ -88,6 +89,7 @@ export const policyShape = {
       'Who may issue grants beside the mesh itself: public nkeys by name.',
     ),
     loops: loopsShape(pattern),
+    breakers: breakersShape(pattern),
     budgets: field(
       budgets,
       'What may be spent: limits, and what calls reserve. Without it nothing is counted.',

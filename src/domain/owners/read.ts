@@ -64,13 +64,15 @@ export function readOwners(main: ReadYaml<MainFile>, file: string, texts: OwnedF
 
 /** What the mesh owner says itself, as data. */
 export function dataOf(main: MainFile): PolicyData {
-  const { roles, members, routing, issuers, loops, budgets, prices, priorities, meters, rules = [] } = main;
+  const { roles, members, routing, issuers, loops, breakers, budgets, prices, priorities } = main;
+  const { meters, rules = [] } = main;
   return {
     ...(roles === undefined ? {} : { roles }),
     ...(members === undefined ? {} : { members }),
     ...(routing === undefined ? {} : { routing }),
     ...(issuers === undefined ? {} : { issuers }),
     ...(loops === undefined ? {} : { loops }),
+    ...(breakers === undefined ? {} : { breakers }),
     ...(budgets === undefined ? {} : { budgets }),
     ...(prices === undefined ? {} : { prices }),
     ...(priorities === undefined ? {} : { priorities }),

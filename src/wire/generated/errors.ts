@@ -498,6 +498,12 @@ export const errorTable = {
     message: 'no agent for {capability} was free before the deadline',
     help: 'Start more instances, or give the call more time.',
   },
+  breaker_open: {
+    class: 'capacity',
+    retry: 'later',
+    message: 'all agents of {capability} are out for now: {agents}',
+    help: 'Wait for retry_after_ms, then make a new call. mesh breakers ls says why they are out.',
+  },
   deadline_exceeded: {
     class: 'capacity',
     retry: 'later',

@@ -43,6 +43,14 @@ export interface Admin {
    */
   holder?: string;
   /**
+   * The capability whose breaker is changed (breaker).
+   */
+  capability?: string;
+  /**
+   * What its breaker is to be (breaker).
+   */
+  breaker?: 'open' | 'closed';
+  /**
    * Why, for people.
    */
   why?: string;
@@ -425,6 +433,10 @@ export interface DecisionRecord {
    * The capability as asked.
    */
   capability: string;
+  /**
+   * The capability that was asked for, where all its agents were out and this is its fallback. The digest is of what was asked.
+   */
+  insteadOf?: string;
   /**
    * Major version that was resolved.
    */
@@ -2187,7 +2199,7 @@ export interface View {
    */
   seconds?: number;
   /**
-   * Only capabilities under this pattern (dead, parked).
+   * Only capabilities under this pattern (dead, learned, parked).
    */
   pattern?: string;
   /**

@@ -53,6 +53,15 @@ export const schemas = {
         pattern: '^[a-z0-9_-]{1,64}$',
         description: 'Member whose grants are revoked, all that it was given until now.',
       },
+      capability: {
+        type: 'string',
+        maxLength: 519,
+        description: 'The capability whose breaker is changed (breaker).',
+      },
+      breaker: {
+        enum: ['open', 'closed'],
+        description: 'What its breaker is to be (breaker).',
+      },
       why: {
         type: 'string',
         maxLength: 256,
@@ -565,6 +574,12 @@ export const schemas = {
         type: 'string',
         maxLength: 600,
         description: 'The capability as asked.',
+      },
+      insteadOf: {
+        type: 'string',
+        maxLength: 600,
+        description:
+          'The capability that was asked for, where all its agents were out and this is its fallback. The digest is of what was asked.',
       },
       major: {
         type: 'integer',
@@ -3012,7 +3027,7 @@ export const schemas = {
       pattern: {
         type: 'string',
         maxLength: 519,
-        description: 'Only capabilities under this pattern (dead, parked).',
+        description: 'Only capabilities under this pattern (dead, learned, parked).',
       },
       before: {
         type: 'integer',

@@ -133,6 +133,11 @@ export const buckets = {
     markerTtlMs: 60000,
     why: 'The policy in force: written by control, watched by gateways.',
   },
+  mesh_breaker: {
+    maxBytes: 16777216,
+    markerTtlMs: 60000,
+    why: 'Breakers that are not simply closed ({scope}.{agent}.{capability}), each until an hour after its last change: changed by gateways, by compare-and-set, and by control for operators.',
+  },
   mesh_budget: {
     maxBytes: 268435456,
     markerTtlMs: 60000,

@@ -34,6 +34,8 @@ beforeAll(async () => {
       ['npx mesh up', 'The mesh is up'],
       ['ten-lines/run.sh', 'inventory serves inventory.query'],
       ['chat-agent/run.sh', 'writer serves text.summarise with small'],
+      ['model-agent/model.sh', 'Ctrl-C ends the mount'],
+      ['model-agent/run.sh', 'headlines serves headline.write'],
     ],
   });
   const said = await reader.follow(readPage('examples/README.md'));
@@ -62,6 +64,13 @@ test('an order desk', async () => {
   expect(said).toContain('is back: 1 in stock.');
   expect(said).not.toContain('attempt 2');
   expect(said).toMatch(/fulfilment\.ship +fulfilment +failed/);
+});
+
+test('an agent without a key', async () => {
+  const said = await reader.follow(readPage('examples/model-agent/README.md'));
+  expect(said).toMatch(/llm\.chat +llm\//);
+  expect(said).toContain('llm.chat used 21 promptTokens, 4 completionTokens, 25 tokens (measured)');
+  expect(chat.asked.at(-1)).toMatchObject({ authorization: 'Bearer a-key', model: 'small' });
 });
 
 describe('an agent around a model', () => {

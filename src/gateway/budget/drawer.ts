@@ -84,7 +84,6 @@ export class Drawer {
       this.giveBack(share);
     }
     this.#look(key);
-    this.#on.onChange();
   }
 
   /** Is the ledger out of reach for this node, and for how long? */

@@ -83,6 +83,11 @@ export class Keeper {
     return this.#written;
   }
 
+  /** Is it written down? */
+  get isOpen(): boolean {
+    return this.#open;
+  }
+
   /** Is it open, or is there something to tell of those before it? */
   get used(): boolean {
     return this.#open || this.#retired.size > 0;

@@ -88,8 +88,10 @@ export class Purses implements Till {
   want(nodes: readonly BudgetNode[], amounts: Amounts): void {
     const nowMs = performance.now();
     if (!this.#keeper.sure(nowMs)) {
-      void this.#opened().then(this.#onChange, () => undefined);
-      return;
+      if (!this.#keeper.isOpen) {
+        void this.#opened().then(this.#onChange, () => undefined);
+      }
+      return; // it is open, and not confirmed: the waiting room asks again by itself
     }
     for (const node of nodes) {
       if (this.purse.lack([node], amounts, nowMs)?.why === 'draw') {

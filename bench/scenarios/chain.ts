@@ -17,13 +17,13 @@ type Chain = (typeof CHAINS)[number];
 const LINKS = 10;
 const BROKEN = 5;
 const PLAN = {
-  short: { seconds: 8, breaksAt: 1, mendsAt: 7, perSecond: 20, processes: 4 },
+  short: { seconds: 6, breaksAt: 1, mendsAt: 5.5, perSecond: 20, processes: 4 },
   full: { seconds: 120, breaksAt: 10, mendsAt: 90, perSecond: 20, processes: 2 * LINKS },
 } as const;
 /** What must hold. It takes some failures to know of one, and a short time has few requests beside them. */
 const LINES = { short: { success: 0.9, wasted: 0.1 }, full: { success: 0.99, wasted: 0.02 } } as const;
 const BUCKET_S = 1;
-const WARM_UPS = 20;
+const WARM_UPS = 10;
 
 /** The scenario. */
 export const chain: Scenario = {

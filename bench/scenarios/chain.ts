@@ -86,7 +86,11 @@ function judge(book: Book, said: readonly Said[], mended: number, length: Length
   return {
     checks: [
       { what: 'success seen by users', value: guarded.success, least: LINES[length].success },
-      { what: 'requests wasted on the broken agent, of all', value: guarded.wastedShare, most: LINES[length].wasted },
+      {
+        what: 'requests wasted on the broken agent, of all',
+        value: guarded.wastedShare,
+        most: LINES[length].wasted,
+      },
       { what: 'baseline: requests wasted, of all', value: bare.wastedShare, least: 0.3 },
     ],
     figures: {

@@ -43,6 +43,12 @@ await runProgram('bench', async () => {
     await compare(options, 'routing', variants);
     return 0;
   }
+  if (options.budget !== undefined) {
+    const agents = Math.max(...options.agents);
+    const variants = options.budget.map((mode) => ({ mode, rig: { budget: mode === 'on', agents } }));
+    await compare(options, 'budget', variants);
+    return 0;
+  }
   if (options.grants) {
     await compareGrants(options);
     return 0;

@@ -11,6 +11,9 @@ import type { RuleCount } from './rules.js';
 /** The puller of the floor's worker: the client's own `consume()`, ours, or whichever is faster here. */
 export type FloorPuller = 'fastest' | 'client' | 'light';
 
+/** Whether the policy names budgets. */
+export type BudgetMode = 'off' | 'on';
+
 /** Options of a run. */
 export interface BenchOptions {
   readonly json: boolean;
@@ -33,6 +36,8 @@ export interface BenchOptions {
   readonly rules: readonly RuleCount[] | undefined;
   /** Compare the mesh with itself, with these stages judged by interceptors; then there is no floor. */
   readonly split: readonly (readonly Stage[])[] | undefined;
+  /** Compare the mesh with itself, without and with budgets on every call; then there is no floor. */
+  readonly budget: readonly BudgetMode[] | undefined;
   /** Compare calls with and without a grant; then there is no floor. */
   readonly grants: boolean;
   /** Compare the mesh with itself, choosing by these; then there is no floor. */
@@ -66,6 +71,7 @@ interface Given {
   split?: Stage[][];
   grants?: true;
   routing?: Objective[];
+  budget?: BudgetMode[];
   profile?: string;
   history?: string;
 }
@@ -81,6 +87,7 @@ Examples:
   $ mesh bench --rules 0:0,20:5,500:50 --in-flight 64 what rules cost
   $ mesh bench --split none,authority,authority+policy what stages in processes of their own cost
   $ mesh bench --routing round-robin,weighted --in-flight 64   what choosing by measured success, time and cost costs
+  $ mesh bench --budget off,on --agents 1000          what budgets on every call cost
   $ mesh bench --grants --in-flight 64,256            what presenting a grant costs
   $ mesh bench --agents 1 --gateways 1 --sync default --in-flight 256 --rounds 9 --profile ./profiles`;
 
@@ -114,6 +121,11 @@ export function readOptions(argv: readonly string[]): BenchOptions {
       'instead of the floor: what is chosen by, beside the first of them, with the most of --agents',
       objectives,
     )
+    .option(
+      '--budget <list>',
+      'instead of the floor: off, on beside the first, with the most of --agents',
+      budgets,
+    )
     .option('--grants', 'instead of the floor: calls with a grant beside calls without')
     .option('--profile <folder>', 'write a CPU profile of every process there')
     .option('--history <file>', 'append the summary lines to this file')
@@ -141,6 +153,7 @@ function fill(given: Given): BenchOptions {
     split: given.split,
     grants: given.grants === true,
     routing: given.routing,
+    budget: given.budget,
     profile: given.profile,
     history: given.history,
   };
@@ -186,6 +199,15 @@ function sights(text: string): SightMode[] {
   return text.split(',').map((word) => {
     if (word !== 'off' && word !== 'on' && word !== 'full') {
       throw new InvalidArgumentError('It must be off, on, full, or several with commas.');
+    }
+    return word;
+  });
+}
+
+function budgets(text: string): BudgetMode[] {
+  return text.split(',').map((word) => {
+    if (word !== 'off' && word !== 'on') {
+      throw new InvalidArgumentError('It must be off, on, or both with a comma.');
     }
     return word;
   });

@@ -27,6 +27,8 @@ export interface RigOptions {
   readonly rules?: RuleCount;
   /** What is chosen by; default: what the product does unasked. */
   readonly routing?: Objective;
+  /** Every call is charged to an agent, a principal and a capability. */
+  readonly budget?: boolean;
   /** Members that have no role, and an issuer for their grants. */
   readonly grants?: boolean;
   /** Stages that interceptors judge, one of each; default: none. */
@@ -89,7 +91,7 @@ async function build(
     await ensureIssuer(dir);
   }
   const policy = join(dir, 'bench.policy.yaml');
-  writeFileSync(policy, policyFor(names, options.rules, options.routing));
+  writeFileSync(policy, policyFor(names, options.rules, options.routing, options.budget));
   const server = await startServer({ dir, sync: options.sync });
   ends.push(() => server.stop());
   const { url } = server;
@@ -139,11 +141,22 @@ async function mint(dir: string, agents: readonly string[]): Promise<(name: stri
   };
 }
 
+/** Limits that no run comes near: what is measured is the counting. */
+const BUDGETS = [
+  'budgets:',
+  '  default: { window: day, limit: { micros: 9_000_000_000_000 } }',
+  "  reserve: { '>': { micros: 100 } }",
+  '  limits:',
+  '    - { on: agent, window: day, limit: { micros: 9_000_000_000_000 } }',
+  '    - { on: capability, window: day, limit: { micros: 9_000_000_000_000 } }',
+];
+
 /** Every rule of the product applies; these members may do what the bench does. */
 function policyFor(
   agents: readonly string[],
   rules: RuleCount = { all: 0, apply: 0 },
   routing: Objective = 'least-loaded',
+  budget = false,
 ): string {
   return [
     'version: 1',
@@ -155,5 +168,6 @@ function policyFor(
     ...agents.map((name) => `  ${name}: [pricing]`),
     `routing: { 'order.>': ${routing} }`,
     rulesText(rules),
+    ...(budget ? BUDGETS : []),
   ].join('\n');
 }

@@ -347,7 +347,7 @@ export const table = {
     pattern: 'mesh.v1.seen.{gateway}',
     kind: 'core',
     says: ['gateway'],
-    hears: ['gateway'],
+    hears: ['gateway', 'control'],
     schema: 'seen',
     proves:
       'What this gateway saw of agents since it told last: how attempts ended, how long they took, what they cost.',

@@ -18,7 +18,17 @@ const ANSWER_MS = 10_000;
 
 /** Which view. */
 export type What =
-  'agents' | 'agent' | 'calls' | 'call' | 'dead' | 'parked' | 'policy' | 'shadow' | 'state' | 'traffic';
+  | 'agents'
+  | 'agent'
+  | 'calls'
+  | 'call'
+  | 'dead'
+  | 'learned'
+  | 'parked'
+  | 'policy'
+  | 'shadow'
+  | 'state'
+  | 'traffic';
 
 /** Which command. */
 export type Command =

@@ -1,13 +1,15 @@
 /**
- * `mesh route explain`: why a call went where it went, and whether a cheaper, safer or faster route existed.
+ * `mesh route`: what is known of those that offer a capability, and why a call went where it went.
  */
 import type { Command } from 'commander';
 import type { AttemptRow } from '../control/views/attempt.js';
 import type { CallNode, CallPage } from '../control/views/pages.js';
+import type { LearnedPage, LearnedRow } from '../control/views/learned.js';
 import { explain, type Explained, type Told } from '../domain/routing/explain.js';
 import type { Routed } from '../domain/routing/chosen.js';
 import { meshError } from '../wire/errors.js';
-import { askView, viewOptions } from './calls/ask.js';
+import { isPattern } from '../wire/names.js';
+import { askView, duration, viewOptions } from './calls/ask.js';
 import type { ContextOptions } from './context.js';
 import { note, safe, say, sayJson, table } from './output.js';
 import { named } from './trace/named.js';
@@ -15,7 +17,16 @@ import { reasonOf, verdictsOf } from './trace/routed.js';
 
 /** Add the commands. */
 export function register(program: Command): void {
-  const route = program.command('route').summary('why calls went where they went');
+  const route = program
+    .command('route')
+    .summary('who does calls how well, and why they went where they went');
+  viewOptions(route.command('show [pattern]'))
+    .summary('success, time and cost of agents, as measured')
+    .description(
+      'What gateways measured of each agent at each capability it offers: share of success, time of work, and cost.',
+    )
+    .addHelpText('after', SHOW_HELP)
+    .action(show);
   viewOptions(route.command('explain <call>'))
     .summary('why this agent, and whether a better one existed')
     .description(
@@ -23,6 +34,57 @@ export function register(program: Command): void {
     )
     .addHelpText('after', HELP)
     .action(explainCall);
+}
+
+const SHOW_HELP = `
+Examples:
+  $ mesh route show
+  $ mesh route show 'text.*' --json
+
+Old numbers weigh less than new ones. Control hears them from the gateways since it was started.`;
+
+async function show(pattern: string | undefined, options: ContextOptions): Promise<void> {
+  if (pattern !== undefined && !isPattern(pattern)) {
+    throw meshError('name_invalid', { value: JSON.stringify(pattern), where: 'pattern' });
+  }
+  const page = await askView<LearnedPage>(options, 'learned', pattern === undefined ? {} : { pattern });
+  if (options.json === true) {
+    return sayJson(page);
+  }
+  if (page.learned.length === 0) {
+    return note(pattern === undefined ? 'no agents' : `no agent offers ${pattern}`);
+  }
+  const head = ['capability', 'agent', 'proficiency', 'success', 'ms', 'micro-USD', 'seen'];
+  say(...table(page.learned.map(rowOf), head));
+  if (page.truncated === true) {
+    note('This is not all: name a narrower pattern.');
+  }
+}
+
+function rowOf({
+  capability,
+  agent,
+  alive,
+  proficiency,
+  price,
+  success,
+  ms,
+  micros,
+  seenAt,
+}: LearnedRow): string[] {
+  return [
+    safe(capability),
+    `${safe(agent)}${alive ? '' : ' (away)'}`,
+    proficiency,
+    percent(success),
+    ms === undefined ? '-' : String(ms),
+    micros === undefined ? `${price} (card)` : String(micros),
+    seenAt === undefined ? '-' : `${duration(Math.max(0, Date.now() - seenAt))} ago`,
+  ];
+}
+
+function percent(share: number | undefined): string {
+  return share === undefined ? '-' : `${(share * 100).toFixed(1)} %`;
 }
 
 const HELP = `
@@ -85,7 +147,7 @@ function cells({ agent, score, success, ms, micros, away }: Told, chosen: boolea
     chosen ? '*' : '',
     safe(agent),
     String(score),
-    success === undefined ? '-' : `${(success * 100).toFixed(1)} %`,
+    percent(success),
     ms === undefined ? '-' : String(ms),
     String(micros),
     away === true ? 'could take nothing' : '',

@@ -8,6 +8,7 @@ import type { Policy } from '../domain/policy.js';
 import type { Registry } from '../domain/registry.js';
 import type { RevokedNames } from '../domain/revoked.js';
 import type { Roster } from '../domain/roster.js';
+import type { Stats } from '../domain/stats.js';
 import { asMeshError } from '../wire/errors.js';
 import { encodeHeaders, header } from '../wire/headers.js';
 import type { KeyRing } from '../wire/keyring.js';
@@ -28,6 +29,8 @@ export interface Control {
   lookAtPolicy: () => void;
   readonly registry: Registry;
   readonly roster: Roster;
+  /** What gateways learned of agents. */
+  readonly stats: Stats;
   /** Who was put out. */
   readonly revoked: RevokedNames;
   readonly log: Log;

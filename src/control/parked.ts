@@ -5,6 +5,7 @@
 import type { Msg } from '../fabric/connection.js';
 import { headersOf, rawHeaders } from '../fabric/raw.js';
 import { tail, type Stored } from '../fabric/reader.js';
+import { wishKey } from '../domain/routing/wish.js';
 import { parse, pattern, subject } from '../wire/generated/subjects.js';
 import type { ParkedRecord, Wake } from '../wire/generated/messages.js';
 import { encodeHeaders, header } from '../wire/headers.js';
@@ -43,7 +44,7 @@ export class Parked {
   #reviewUntil = 0;
   /** Those that wait for approval: nobody tries them, and none waits behind them. */
   readonly #held = new Set<Item>();
-  /** Capability → instant before which its head is not tried again. */
+  /** Queue → instant before which its head is not tried again. */
   readonly #restUntil = new Map<string, number>();
   readonly #ballots: Ballots;
   #asking = 0;
@@ -126,9 +127,9 @@ export class Parked {
     if (Date.now() < this.#reviewUntil) {
       this.#lookAt.add(item);
     }
-    const queue = this.#queues.get(record.capability);
+    const queue = this.#queues.get(queueOf(record));
     if (queue === undefined) {
-      this.#queues.set(record.capability, new Set([item]));
+      this.#queues.set(queueOf(record), new Set([item]));
     } else {
       queue.add(item);
     }
@@ -165,11 +166,12 @@ export class Parked {
     }
     this.#held.delete(item);
     this.#lookAt.delete(item);
-    const queue = this.#queues.get(item.record.capability);
+    const name = queueOf(item.record);
+    const queue = this.#queues.get(name);
     queue?.delete(item);
     if (queue?.size === 0) {
-      this.#queues.delete(item.record.capability);
-      this.#restUntil.delete(item.record.capability);
+      this.#queues.delete(name);
+      this.#restUntil.delete(name);
     }
   }
 
@@ -210,21 +212,21 @@ export class Parked {
         void this.#wake(item);
       }
     }
-    for (const [capability, queue] of this.#queues) {
+    for (const [name, queue] of this.#queues) {
       for (const item of queue) {
         if (item.record.deadline <= nowMs) {
           void this.#wake(item);
         }
       }
-      if ((this.#restUntil.get(capability) ?? 0) <= nowMs) {
-        this.#restUntil.set(capability, nowMs + limits.parkedRetryMs / 2);
-        this.#tryHead(capability);
+      if ((this.#restUntil.get(name) ?? 0) <= nowMs) {
+        this.#restUntil.set(name, nowMs + limits.parkedRetryMs / 2);
+        this.#tryHead(name);
       }
     }
   }
 
-  #tryHead(capability: string): void {
-    for (const item of this.#queues.get(capability) ?? []) {
+  #tryHead(name: string): void {
+    for (const item of this.#queues.get(name) ?? []) {
       if (!item.asking) {
         void this.#wake(item);
         return;
@@ -254,8 +256,8 @@ export class Parked {
     }
     if (['decided', 'ended', 'gone'].includes(reply)) {
       this.#drop(item);
-      this.#tryHead(item.record.capability); // there was capacity: go on at once
-      this.#tryHead(item.record.capability);
+      this.#tryHead(queueOf(item.record)); // there was capacity: go on at once
+      this.#tryHead(queueOf(item.record));
     }
   }
 
@@ -272,4 +274,10 @@ export class Parked {
     });
     return reply.string();
   }
+}
+
+/** Calls with different wishes wait for different agents: none stands behind one whose agents are all busy. */
+function queueOf({ capability, headers }: ParkedRecord): string {
+  const wish = wishKey(headers[header.route], headers[header.difficulty]);
+  return wish === undefined ? capability : `${capability}|${wish}`;
 }

@@ -12,6 +12,7 @@ import { ensureStreams, openBucket } from '../fabric/streams.js';
 import { Registry } from '../domain/registry.js';
 import { RevokedNames } from '../domain/revoked.js';
 import { Roster } from '../domain/roster.js';
+import { Stats } from '../domain/stats.js';
 import { taskToken } from '../domain/ticket.js';
 import type { Sightly } from '../sight/page.js';
 import { limits } from '../wire/limits.js';
@@ -27,6 +28,7 @@ import { serveMicro } from './micro.js';
 import { watchPlain } from './plain.js';
 import { firstPolicy, followPolicy } from './policy.js';
 import { serveRegistrar } from './registrar.js';
+import { followLearned } from './learned.js';
 import { showControl } from './shown.js';
 import { Supervisor } from './supervisor.js';
 import { serveViews } from './views.js';
@@ -77,6 +79,7 @@ export async function runControl(options: ControlOptions): Promise<RunningContro
     serveRegistrar(control),
     serveMicro(control),
     watchPlain(control),
+    followLearned(control),
     serveAdmin(control),
     serveApprovals(control),
     serveViews(control, supervisor),
@@ -126,6 +129,7 @@ async function startCore(options: ControlOptions): Promise<{ control: Control; l
     lookAtPolicy: () => undefined,
     registry: new Registry(),
     roster: new Roster((agent, instance) => taskToken(ring, agent, instance) as Token),
+    stats: new Stats(),
     revoked: new RevokedNames(),
     log: options.log,
     leads: () => lease.held,

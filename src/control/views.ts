@@ -19,6 +19,7 @@ import { viewDead } from './views/dead.js';
 import { find } from './views/find.js';
 import { livePolicy } from './policy.js';
 import { viewShadow } from './shadow.js';
+import { viewLearned } from './views/learned.js';
 import { viewParked } from './views/parked.js';
 import { viewState } from './views/state.js';
 import { viewTraffic } from './views/traffic.js';
@@ -48,6 +49,7 @@ const views: Readonly<Record<string, ViewOf>> = {
   },
   traffic: ({ control, supervisor, readers }, view) =>
     readers.run(() => viewTraffic(control, supervisor, view)),
+  learned: ({ control }, view) => viewLearned(control, view),
   dead: ({ control, readers }, view) => readers.run(() => viewDead(control, view)),
   parked: ({ control, readers }, view) => readers.run(() => viewParked(control, view)),
   policy: ({ control }) => livePolicy(control),

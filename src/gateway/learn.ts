@@ -5,6 +5,7 @@
  */
 import type { Msg } from '../fabric/connection.js';
 import { headersOf, rawHeaders } from '../fabric/raw.js';
+import { Blame } from '../domain/blame.js';
 import type { Seen } from '../wire/generated/messages.js';
 import { parse, pattern, subject } from '../wire/generated/subjects.js';
 import { encodeHeaders, header } from '../wire/headers.js';
@@ -14,7 +15,8 @@ import type { Observed } from './observed.js';
 
 /** Learn while it runs. Returns how to stop. */
 export function followStats(core: Core): () => void {
-  const observer = (seen: Observed): void => note(core, seen);
+  const blame = new Blame();
+  const observer = (seen: Observed): void => note(core, blame, seen);
   core.observers.add(observer);
   const callback = (err: unknown, msg: Msg) => (err === null ? hear(core, msg) : undefined);
   const sub = core.nc.subscribe(pattern.seen, { callback });
@@ -33,14 +35,23 @@ export function followStats(core: Core): () => void {
 }
 
 /** What was stopped says nothing of its agent. */
-function note({ stats }: Core, { decision, result, workMs, outcome }: Observed): void {
+function note({ stats }: Core, blame: Blame, { decision, result, workMs, outcome }: Observed): void {
   if (result === 'stopped') {
     return;
   }
   const ok = result === 'completed' ? 1 : 0;
   const ms = workMs > 0 ? workMs : undefined;
-  const { capability } = decision;
-  stats.see(capability, outcome?.agent ?? decision.agent, { n: 1, ok, ms }, Date.now());
+  const { capability, from, chain } = decision;
+  const [agent, now] = [outcome?.agent ?? decision.agent, Date.now()];
+  if (blame.counts(capability, agent, chain[0] ?? from, ok === 1, now)) {
+    stats.see(capability, agent, { n: 1, ok, ms, micros: costOf(decision, outcome) }, now);
+  }
+}
+
+/** What is measured counts, not what an agent says; and only where all of it is of one attempt. */
+function costOf({ dispatches }: Observed['decision'], outcome: Observed['outcome']): number | undefined {
+  const charged = dispatches === 1 ? outcome?.charged : undefined;
+  return charged?.by === 'measured' ? charged.amounts.micros : undefined;
 }
 
 function hear(core: Core, msg: Msg): void {

@@ -5,6 +5,7 @@
 import type { Incoming } from '../chain/draft.js';
 import { Lanes } from '../domain/rate/lanes.js';
 import { hasRoom } from '../domain/rate/room.js';
+import { wishKey } from '../domain/routing/wish.js';
 import { header } from '../wire/headers.js';
 import { limits } from '../wire/limits.js';
 import type { Priority } from '../wire/priority.js';
@@ -195,8 +196,6 @@ function queueOf({ queue, capability, incoming: { headers } }: Waiting): string 
   if (queue !== undefined) {
     return queue;
   }
-  const [route, difficulty] = [headers.get(header.route), headers.get(header.difficulty)];
-  return route === undefined && difficulty === undefined
-    ? capability
-    : `${capability}|${route ?? ''}|${difficulty ?? ''}`;
+  const wish = wishKey(headers.get(header.route), headers.get(header.difficulty));
+  return wish === undefined ? capability : `${capability}|${wish}`;
 }

@@ -19,6 +19,17 @@ export const purseLimits = {
     unit: 'ms',
     reason: 'Forty days: the longest window, and time to find out why a purse was not closed.',
   },
+  purseSureMs: {
+    value: 5_000,
+    unit: 'ms',
+    reason:
+      'A gateway that was not confirmed for so long takes a new purse. Control closes one only when its connection is gone, so this may be longer than a lease: a busy machine is no reason.',
+  },
+  ledgerAwayMs: {
+    value: 10_000,
+    unit: 'ms',
+    reason: 'Calls wait, and are parked, while the ledger is out of reach; after this they are refused.',
+  },
   purseIdleMs: {
     value: 3_000,
     unit: 'ms',

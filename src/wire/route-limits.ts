@@ -41,6 +41,11 @@ export const routeLimits = {
     unit: 'pairs',
     reason: 'Agents and capabilities that a gateway keeps statistics of, about 200 bytes each.',
   },
+  statsBlamed: {
+    value: 4_096,
+    unit: 'pairs',
+    reason: 'Agents and capabilities of which a gateway remembers whose calls failed last.',
+  },
   statsShareMs: { value: 250, unit: 'ms', reason: 'Gateways tell each other what they saw this often.' },
   statsRows: {
     value: 2_000,

@@ -2,9 +2,12 @@ import { describe, expect, test } from 'vitest';
 import type { Card } from '../../src/wire/generated/messages.js';
 import { limits } from '../../src/wire/limits.js';
 import type { Token } from '../../src/wire/names.js';
+import { Blame } from '../../src/domain/blame.js';
 import { readPolicy } from '../../src/domain/policy-read.js';
 import { Registry, type Entry } from '../../src/domain/registry.js';
 import { Roster } from '../../src/domain/roster.js';
+import type { Routed } from '../../src/domain/routing/chosen.js';
+import { explain } from '../../src/domain/routing/explain.js';
 import { routeOf, type RouteData } from '../../src/domain/routing/route.js';
 import { Router, type RouteFor } from '../../src/domain/routing/router.js';
 import { distance } from '../../src/domain/routing/score.js';
@@ -411,4 +414,110 @@ describe('learning', () => {
     timeOf(10);
     expect(timeOf(1_000)).toBeLessThan(Math.max(20, timeOf(10)) * 5);
   });
+});
+
+describe('whose failures count', () => {
+  /** Share of success after so many calls of each, in turn; `alone`: nobody else calls. */
+  function success(failing: readonly string[], fine: readonly string[], judge: Pick<Blame, 'counts'>) {
+    const stats = new Stats();
+    for (let i = 0; i < 400; i++) {
+      for (const by of [...failing, ...failing, ...failing, ...fine]) {
+        const ok = fine.includes(by) ? 1 : 0;
+        const now = 1_000 + i;
+        if (judge.counts(WHAT, 'a', by, ok === 1, now)) {
+          stats.see(WHAT, 'a', { n: 1, ok, ms: 5 }, now);
+        }
+      }
+    }
+    return stats.of(WHAT, 'a')?.success ?? 0;
+  }
+
+  test('one caller cannot take an agent from the others, however many of its calls fail', () => {
+    expect(success(['eve'], ['ann'], new Blame())).toBeGreaterThan(0.7);
+    expect(success(['eve'], ['ann'], { counts: () => true })).toBeLessThan(0.4); // without it
+  });
+
+  test('an agent that fails everybody, or its only caller, is found out', () => {
+    expect(success(['ann'], [], new Blame())).toBeLessThan(0.05);
+    expect(success(['ann', 'bob'], [], new Blame())).toBeLessThan(0.05);
+  });
+});
+
+describe('what a decision keeps', () => {
+  const agents = { cheap: { costMicros: 10 }, dear: { costMicros: 1_000 }, other: { costMicros: 50 } };
+
+  test('a cheaper, a safer and a faster route can be asked for afterwards', () => {
+    const { router, entry, see, stats, roster } = setUp(agents, 'cheapest', 1);
+    see('dear', 40, 40, 10, 1_000);
+    stats.see(WHAT, 'cheap', { n: 40, ok: 30, ms: 90 }, 1_000);
+    const cheap = roster.get('cheap', 'i');
+    if (cheap !== undefined) {
+      cheap.inFlight = 1;
+    }
+    const { routed } = router.route(entry, 1_100) ?? {};
+    expect(routed).toMatchObject({ by: 'cheapest', why: 'full', of: 3 });
+    const said = explain(routed as Routed);
+    expect(said.chosen.agent).toBe('other');
+    expect(said.cheaper).toMatchObject({ agent: 'cheap', away: true, micros: 10 });
+    expect([said.safer, said.faster]).toEqual([undefined, undefined]); // nothing is known of the chosen one
+    stats.see(WHAT, 'other', { n: 40, ok: 30, ms: 50 }, 1_100);
+    const later = explain(router.route(entry, 2_000)?.routed as Routed);
+    expect(later.safer).toMatchObject({ agent: 'dear' });
+    expect(later.safer?.away).toBeUndefined();
+    expect(later.faster?.agent).toBe('dear');
+  });
+
+  test('it names a few of a thousand, in a few hundred bytes', () => {
+    const many = Object.fromEntries(
+      Array.from({ length: 1_000 }, (_, i) => [`agent-${i}`, { costMicros: i }]),
+    );
+    const { router, entry } = setUp(many, 'cheapest');
+    const routed = router.route(entry, 1_000)?.routed;
+    expect(routed?.of).toBe(1_000);
+    expect(routed?.others.length).toBeLessThanOrEqual(limits.routeShown);
+    expect(JSON.stringify(routed).length).toBeLessThan(400);
+  });
+});
+
+describe('cheap and weak beside dear and strong', () => {
+  /** Calls of three difficulties, one label in five wrong; success is judged outside. */
+  function run(data: RouteData, labelled: boolean, seed: number) {
+    const random = seeded(seed);
+    const { router, entry } = setUp(
+      {
+        weak1: { proficiency: 'competent', costMicros: 100 },
+        weak2: { proficiency: 'competent', costMicros: 100 },
+        strong1: { proficiency: 'expert', costMicros: 1_000 },
+        strong2: { proficiency: 'expert', costMicros: 1_000 },
+      },
+      data,
+      64,
+      seed,
+    );
+    const words = ['easy', 'normal', 'hard'];
+    let [cost, good] = [0, 0];
+    const n = 4_000;
+    for (let i = 0; i < n; i++) {
+      const u = random();
+      const truth = u < 0.5 ? 'easy' : u < 0.8 ? 'normal' : 'hard';
+      const others = words.filter((word) => word !== truth);
+      const label = random() < 0.2 ? (others[random() < 0.5 ? 0 : 1] ?? truth) : truth;
+      const chosen = router.route(entry, i, labelled ? { wish: wish(undefined, label) } : {});
+      const strong = chosen?.instance.agent.startsWith('strong') === true;
+      cost += strong ? 1_000 : 100;
+      const odds = strong ? 0.97 : { easy: 0.96, normal: 0.93, hard: 0.3 }[truth];
+      good += random() < (odds ?? 0) ? 1 : 0;
+    }
+    return { cost: cost / n, success: good / n };
+  }
+
+  test.each([1, 2, 3])(
+    'costs at most 0.6 × of even spreading, with success not below it (seed %i)',
+    (seed) => {
+      const even = run('round-robin', false, seed);
+      const routed = run('cheapest', true, seed);
+      expect(routed.cost / even.cost).toBeLessThan(0.6);
+      expect(routed.success).toBeGreaterThanOrEqual(even.success);
+    },
+  );
 });

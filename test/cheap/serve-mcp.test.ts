@@ -4,7 +4,7 @@ import { PassThrough } from 'node:stream';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { ToolSchema } from '@modelcontextprotocol/sdk/types.js';
-import { bearerOf, checkAddress } from '../../src/adapters/serve-mcp/http-gate.js';
+import { bearerOf, checkAddress } from '../../src/adapters/door/gate.js';
 import { Catalogue, type Finder } from '../../src/adapters/serve-mcp/catalogue.js';
 import { Guest } from '../../src/adapters/serve-mcp/http-guests.js';
 import { LineGuard } from '../../src/adapters/serve-mcp/lines.js';

@@ -6,6 +6,8 @@ import { inputSchema, outputSchema } from '../../src/adapters/llm/contract.js';
 import { retryAfterOf } from '../../src/adapters/llm/provider.js';
 import { readProviderUsage } from '../../src/adapters/llm/usage.js';
 import { withUsage } from '../../src/agent/used.js';
+import { chargeOf } from '../../src/domain/budget/charge.js';
+import type { KnownBy } from '../../src/domain/budget/plan.js';
 import { missingUnits, priceOf } from '../../src/domain/budget/price.js';
 import { readUsage } from '../../src/wire/usage.js';
 import { compilePolicy } from '../../src/domain/policy.js';
@@ -108,6 +110,85 @@ describe('a price', () => {
     expect(missingUnits({ seconds: 1 })).toEqual([]);
     expect(missingUnits({ promptTokens: 1 })).toEqual(['completionTokens']);
     expect(missingUnits({ cachedTokens: 1 })).toEqual(['promptTokens', 'completionTokens']);
+  });
+});
+
+describe('the charge of a call', () => {
+  const prices = { promptTokens: 1_000_000, completionTokens: 2_000_000 };
+  const reserve = { micros: 500, tokens: 400 };
+  const usage = { promptTokens: 100, completionTokens: 50, tokens: 150 };
+  const charge = (
+    facts: { costMicros?: number },
+    used: Readonly<Record<string, number>> | undefined,
+    table?: Readonly<Record<string, number>>,
+    known: KnownBy = 'measured',
+  ) => chargeOf({ capability: 'llm.chat', costMicros: 0, reserve, ...facts }, used, 1, known, table);
+
+  test('is what the usage costs', () => {
+    expect(charge({}, usage, prices)).toEqual({
+      amounts: { micros: 200, tokens: 150, computeMs: 1 },
+      by: 'measured',
+    });
+    expect(charge({}, usage, prices, 'reported').by).toBe('reported');
+  });
+
+  test('counts tokens in both directions where nobody said their sum', () => {
+    expect(charge({}, { promptTokens: 100, completionTokens: 50 }, prices).amounts.tokens).toBe(150);
+  });
+
+  test.each([
+    ['a unit without a price', { ...usage, pages: 1 }, prices],
+    ['a model without prices', usage, undefined],
+  ])('of %s is what was reserved', (_, used, table) => {
+    expect(charge({}, used, table).amounts.micros).toBe(500);
+  });
+
+  test('of nothing that was measured is nothing, of nothing that was reported the price on the card', () => {
+    const nothing = { promptTokens: 0, completionTokens: 0, tokens: 0 };
+    expect(charge({ costMicros: 70 }, nothing).amounts).toMatchObject({ micros: 0, tokens: 0 });
+    expect(charge({ costMicros: 70 }, nothing, undefined, 'reported').amounts).toMatchObject({
+      micros: 70,
+      tokens: 0,
+    });
+  });
+
+  test.each([
+    [
+      { promptTokens: 100, completionTokens: 50, tokens: 150 },
+      { micros: 200, tokens: 150 },
+    ],
+    [
+      { promptTokens: 9_000, completionTokens: 50, tokens: 9_050 },
+      { micros: 500, tokens: 400 },
+    ],
+  ])('of at most %j is %j, and not more than was reserved', (used, amounts) => {
+    const { amounts: charged, by } = charge({}, used, prices, 'bounded');
+    expect(charged).toMatchObject(amounts);
+    expect(by).toBe('bounded');
+  });
+});
+
+describe('a table of prices', () => {
+  const policy = (row: string): string => `version: 1\nroles: {}\nmembers: {}\nprices:\n  small: ${row}\n`;
+  test.each([
+    '{ promptTokens: 1.00 USD }',
+    '{ cachedTokens: 1.00 USD, completionTokens: 1.00 USD }',
+    '{ promptTokens: -1, completionTokens: 1 }',
+    '{ promptTokens: 0.5, completionTokens: 1 }',
+    '{ promptTokens: 1e308, completionTokens: 1 }',
+    '{ promptTokens: .nan, completionTokens: 1 }',
+    '{ promptTokens: 9007199254740992, completionTokens: 1 }',
+    '{}',
+  ])('is not %s', (row) => {
+    expect(() => compilePolicy(policy(row), 'mesh.policy.yaml')).toThrow(
+      expect.objectContaining({ code: 'config_invalid' }) as Error,
+    );
+  });
+
+  test('says both directions', () => {
+    expect(() =>
+      compilePolicy(policy('{ promptTokens: 1, completionTokens: 2.00 USD }'), 'p.yaml'),
+    ).not.toThrow();
   });
 });
 

@@ -125,7 +125,7 @@ test('gateways that are killed spend nothing twice and strand nothing', { timeou
   expect(spent).toBeGreaterThanOrEqual(LIMIT * 0.99);
 });
 
-test('a gateway that was paused takes a new purse', { timeout: 60_000 }, async () => {
+test('a gateway that was paused spends nothing twice', { timeout: 60_000 }, async () => {
   const spending = spend('p-pause', 24);
   await pace(400);
   const pid = mesh.gateways[0]?.pid ?? 0;

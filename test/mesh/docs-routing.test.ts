@@ -65,6 +65,15 @@ test('a call says what it wishes', async () => {
   expect(said).toMatch(/"good"[\s\S]*"agent":"sage"[\s\S]*"good"\nexit 0$/);
 });
 
+test('what is known', async () => {
+  const shown = await until(async () => {
+    const said = await run('route show', '');
+    return /quill .*\d %/.test(said) && said;
+  });
+  expect(shown).toMatch(/text\.summary +quill +novice +\d+\.\d % +[\d.]+ +10 \(card\) +[\d.]+ \S+ ago/);
+  expect(shown).toMatch(/text\.summary +sage +expert/);
+});
+
 test('why it went there', async () => {
   const said = await run('route explain', '');
   expect(said).toMatch(/text\.summary, attempt 1: quill, chosen by cheapest .* of the best, out of 2\./);

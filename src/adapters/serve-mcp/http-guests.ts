@@ -6,9 +6,10 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js';
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
 import { isInitializeRequest } from '@modelcontextprotocol/sdk/types.js';
-import { meshError, type MeshError } from '../../agent/index.js';
+import { meshError } from '../../agent/index.js';
 import { limits } from '../../wire/limits.js';
-import type { Held } from './http-gate.js';
+import type { Held } from '../door/gate.js';
+import { Requests } from '../door/requests.js';
 import type { Member } from './member.js';
 
 /** Who may come in. */
@@ -66,32 +67,23 @@ export class Guest {
   /** Sessions that are there or being made: while there are any, the connection to the mesh stays. */
   #joined = 0;
   #bearer = '';
-  readonly #open = new Set<ServerResponse>();
+  readonly #requests: Requests;
 
   constructor(name: string, join: (user: string) => Promise<Member>) {
     this.name = name;
+    this.#requests = new Requests(name);
     this.#join = join;
   }
 
   /** Some request has no answer yet; streams that only listen do not count. */
   get working(): boolean {
-    return [...this.#open].some(({ req }) => req.method === 'POST');
+    return this.#requests.working;
   }
 
   /** Count a request until its response is over. Throws client_busy. */
   count(bearer: string, res: ServerResponse): void {
-    const unread = [...this.#open].reduce((sum, one) => sum + one.writableLength, 0);
-    const busy = (max: number, what: string): MeshError =>
-      meshError('client_busy', { who: this.name, max, what });
-    if (this.#open.size >= limits.mcpRequests) {
-      throw busy(limits.mcpRequests, 'requests');
-    }
-    if (unread > limits.mcpUnreadBytes) {
-      throw busy(limits.mcpUnreadBytes, 'unread bytes');
-    }
+    this.#requests.count(res);
     this.#bearer = bearer;
-    this.#open.add(res);
-    res.once('close', () => this.#open.delete(res));
   }
 
   /** The session a request belongs to; `body` that initializes makes one. Throws client_busy, and what joining throws. */

@@ -1,18 +1,15 @@
 /**
  * The mesh as an MCP server over streamable HTTP: a bearer token says which user of the mesh a client is.
  */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { isIPv6, type AddressInfo } from 'node:net';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { meshError } from '../../agent/index.js';
-import { limits } from '../../wire/limits.js';
-import { bearerOf, checkAddress, readJson, refuse, type Allowed } from './http-gate.js';
+import { bearerOf, checkAddress, readJson, type Allowed } from '../door/gate.js';
+import { openServer, type Listening, type OpenServer } from '../door/listen.js';
 import { Guests, type Guest, type GuestsOptions } from './http-guests.js';
+import { refuse } from './refuse.js';
 
 /** Where to listen, whom to let in. */
-export interface HttpOptions extends GuestsOptions {
-  readonly host: string;
-  /** 0 takes a free one. */
-  readonly port: number;
+export interface HttpOptions extends GuestsOptions, Listening {
   readonly allowed: Allowed;
 }
 
@@ -22,11 +19,11 @@ export const MCP_PATH = '/mcp';
 /** A door for MCP clients. */
 export class HttpDoor {
   readonly url: string;
-  readonly #server: Server;
+  readonly #server: OpenServer;
   readonly #guests: Guests;
 
-  private constructor(url: string, server: Server, guests: Guests) {
-    this.url = url;
+  private constructor(server: OpenServer, guests: Guests) {
+    this.url = `${server.origin}${MCP_PATH}`;
     this.#server = server;
     this.#guests = guests;
   }
@@ -34,38 +31,14 @@ export class HttpDoor {
   /** Open it. Throws port_in_use, usage (the address is none of this machine). */
   static async open(options: HttpOptions): Promise<HttpDoor> {
     const guests = new Guests(options);
-    const server = createServer(
-      { headersTimeout: limits.mcpHeadMs, requestTimeout: limits.mcpReceiveMs },
-      (req, res) => void answer(req, res, guests, options.allowed),
-    );
-    server.maxConnections = limits.mcpConnections;
-    await listen(server, options.host, options.port);
-    const { port } = server.address() as AddressInfo;
-    const host = isIPv6(options.host) ? `[${options.host}]` : options.host;
-    return new HttpDoor(`http://${host}:${port}${MCP_PATH}`, server, guests);
+    const server = await openServer(options, (req, res) => answer(req, res, guests, options.allowed));
+    return new HttpDoor(server, guests);
   }
 
   /** Let nobody in any more, give what runs a moment to end, then end all sessions. */
   async close(): Promise<void> {
-    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
-    this.#server.closeIdleConnections();
-    await this.#guests.close();
-    this.#server.closeAllConnections();
-    await closed;
+    await this.#server.close(() => this.#guests.close());
   }
-}
-
-function listen(server: Server, host: string, port: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', (err: NodeJS.ErrnoException) =>
-      reject(
-        err.code === 'EADDRINUSE'
-          ? meshError('port_in_use', { port }, err)
-          : meshError('usage', { why: `--http ${host}:${port} cannot be used: ${err.message}` }, err),
-      ),
-    );
-    server.listen(port, host, resolve);
-  });
 }
 
 async function answer(

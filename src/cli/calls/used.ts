@@ -1,38 +1,60 @@
 /**
- * What a call used, and how that is known: no number of an agent is shown as if somebody had measured it.
+ * What a call used and was charged, and how that is known: no number of an agent is shown as if somebody had measured it.
  */
 import type { CallNode, OutcomeRow } from '../../control/views/pages.js';
-import type { Used } from '../../wire/usage.js';
+import { UNITS } from '../../domain/budget/amounts.js';
+import { shownAmount } from '../../domain/budget/written.js';
 import { safe } from '../output.js';
 
-/** The usage of an outcome, under its own name; for `--json`. */
-export function usedBy(outcome: Used | undefined): Used {
-  const { reported, measured, bounded } = outcome ?? {};
+type UsedRow = Pick<OutcomeRow, 'reported' | 'measured' | 'bounded' | 'charged'>;
+
+/** The usage of an outcome under its own name, and the charge; for `--json`. */
+export function usedBy(outcome: UsedRow | undefined): UsedRow {
+  const { reported, measured, bounded, charged } = outcome ?? {};
   return {
     ...(reported === undefined ? {} : { reported }),
     ...(measured === undefined ? {} : { measured }),
     ...(bounded === undefined ? {} : { bounded }),
+    ...(charged === undefined ? {} : { charged }),
   };
 }
 
-/** One line about a call that says what it used; none where nothing is known. */
+/** Lines about a call that say what it used and was charged; none where nothing is known. */
 export function usedWords({ capability, outcome }: CallNode): string[] {
-  const { reported, measured, bounded } = usedBy(outcome);
   const name = safe(capability);
+  const used = usageWords(outcome);
+  const charge = chargeWords(outcome);
+  return [
+    ...(used === undefined ? [] : [`${name} used ${used}`]),
+    ...(charge === undefined ? [] : [`${name} was charged ${charge}`]),
+  ];
+}
+
+function usageWords(outcome: OutcomeRow | undefined): string | undefined {
+  const { reported, measured, bounded } = outcome ?? {};
   if (measured !== undefined) {
-    return [`${name} used ${amounts(measured)} (measured)`];
+    return `${amounts(measured)} (measured)`;
   }
   if (bounded !== undefined) {
-    return [`${name} used at most ${amounts(bounded)} (nobody measured it)`];
+    return `at most ${amounts(bounded)} (nobody measured it)`;
   }
-  return reported === undefined ? [] : [`${name} used ${amounts(reported)} (reported by ${agent(outcome)})`];
+  const by = safe(outcome?.agent ?? 'its agent');
+  return reported === undefined ? undefined : `${amounts(reported)} (reported by ${by})`;
 }
 
-function amounts(usage: Readonly<Record<string, number>>): string {
-  const all = Object.entries(usage).map(([unit, amount]) => `${amount} ${safe(unit)}`);
+function chargeWords(outcome: OutcomeRow | undefined): string | undefined {
+  if (outcome?.charged === undefined) {
+    return undefined;
+  }
+  const { amounts: charged, by } = outcome.charged;
+  const all = UNITS.flatMap((unit) => {
+    const amount = charged[unit];
+    return amount === undefined ? [] : [shownAmount(unit, amount)];
+  });
+  return `${all.length === 0 ? 'nothing' : all.join(', ')} (${by})`;
+}
+
+function amounts(usage: object): string {
+  const all = Object.entries(usage).map(([unit, amount]) => `${String(amount)} ${safe(unit)}`);
   return all.length === 0 ? 'nothing' : all.join(', ');
-}
-
-function agent(outcome: OutcomeRow | undefined): string {
-  return safe(outcome?.agent ?? 'its agent');
 }

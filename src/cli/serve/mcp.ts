@@ -8,16 +8,14 @@ import { Member, type ServeOptions } from '../../adapters/serve-mcp/member.js';
 import { serveStdio } from '../../adapters/serve-mcp/stdio.js';
 import { connect } from '../../agent/index.js';
 import { packageFile } from '../../fabric/package.js';
-import { credentialsFile, loadCredentials } from '../../fabric/users.js';
 import { meshError } from '../../wire/errors.js';
 import type { Settings } from '../../domain/config/resolve.js';
-import { CONNECTS, folderOf, openContext, serverOf, type ContextOptions } from '../context.js';
-import { exitOfError, exits, note, say, sayError, sayJson } from '../output.js';
-import { readSettings, withSettings, type Flags } from '../settings.js';
-import { readState } from '../state.js';
+import { CONNECTS, openContext, type ContextOptions } from '../context.js';
+import { exitOfError, exits, note, sayError } from '../output.js';
+import { withSettings } from '../settings.js';
 import { stopRequest } from '../stop.js';
-import { address, isLoopback, isWildcard, type Address } from './address.js';
-import { TokenBook } from './tokens.js';
+import { address, type Address } from './address.js';
+import { DOORS, overHttp, type Running } from './over-http.js';
 
 interface ServeMcpOptions extends ContextOptions {
   readonly http?: Address;
@@ -25,7 +23,7 @@ interface ServeMcpOptions extends ContextOptions {
   readonly allowOrigin?: readonly string[];
 }
 
-const SERVES = ['serve.names', 'call.timeoutMs', 'serve.allowHosts', 'serve.allowOrigins'] as const;
+const SERVES = ['serve.names', ...DOORS] as const;
 
 /** Add the command. */
 export function register(serve: Command): void {
@@ -53,7 +51,15 @@ in front of it, and allow the name it is called by with --allow-host.`;
 async function serveMcp(options: ServeMcpOptions): Promise<void> {
   const stopped = stopRequest();
   try {
-    const run = options.http === undefined ? overStdio(options) : overHttp(options.http, options);
+    const run =
+      options.http === undefined
+        ? overStdio(options)
+        : overHttp('MCP', options.http, options, ['serve.names'], (terms, settings) =>
+            HttpDoor.open({
+              ...terms,
+              join: async (user) => new Member(await terms.join(user), optionsOf(settings)),
+            }),
+          );
     const { left, close } = await run;
     await Promise.race([stopped, left]);
     await close();
@@ -62,12 +68,6 @@ async function serveMcp(options: ServeMcpOptions): Promise<void> {
     sayError(err, options.json === true && options.http !== undefined);
     process.exit(exitOfError(err)); // a connection made on the way would keep the process
   }
-}
-
-/** Something that runs until somebody leaves. */
-interface Running {
-  readonly left: Promise<void>;
-  readonly close: () => Promise<void>;
 }
 
 function optionsOf(settings: Settings): ServeOptions {
@@ -93,69 +93,4 @@ async function overStdio(options: ServeMcpOptions): Promise<Running> {
     await member.close();
   };
   return { left: session.left, close };
-}
-
-async function overHttp(at: Address, options: ServeMcpOptions): Promise<Running> {
-  if ([options.as, options.creds, options.natsContext].some((one) => one !== undefined)) {
-    const why = 'over HTTP the bearer token says who a client is, not --as, --creds or --nats-context';
-    throw meshError('usage', { why });
-  }
-  const settings = readSettings(options as Flags, [...CONNECTS, ...SERVES]);
-  const hosts = lower(settings.value('serve.allowHosts'));
-  if (isWildcard(at) && hosts.length === 0) {
-    throw meshError('usage', { why: `--http ${at.host}:${at.port} needs --allow-host <name>` });
-  }
-  const dir = folderOf(settings);
-  serverAt(settings, dir);
-  const tokens = new TokenBook(dir, note);
-  const serving = optionsOf(settings);
-  const door = await HttpDoor.open({
-    ...at,
-    allowed: {
-      hosts: isWildcard(at) ? hosts : [...hosts, nameOf(at)],
-      origins: lower(settings.value('serve.allowOrigins')),
-    },
-    who: (bearer) => tokens.who(bearer),
-    join: async (user) => {
-      const creds = loadCredentials(credentialsFile(dir, user));
-      return new Member(await connect({ url: serverAt(settings, dir), creds }), serving);
-    },
-  });
-  tell(door.url, at, tokens.size, options.json === true);
-  const close = async (): Promise<void> => {
-    tokens.stop();
-    await door.close();
-  };
-  return { left: new Promise(() => undefined), close };
-}
-
-/** The server of now: a mesh that was started again may have another port. Throws not_running. */
-function serverAt(settings: Settings, dir: string): string {
-  const server = serverOf(settings, readState(dir));
-  if (server === undefined) {
-    throw meshError('not_running', { folder: dir });
-  }
-  return server.url;
-}
-
-function lower(names: readonly string[] = []): string[] {
-  return names.map((name) => name.toLowerCase());
-}
-
-function nameOf({ host }: Address): string {
-  return host.includes(':') ? `[${host}]` : host.toLowerCase();
-}
-
-function tell(url: string, at: Address, tokens: number, json: boolean): void {
-  if (json) {
-    sayJson({ ready: true, url, pid: process.pid });
-  } else {
-    say(`MCP at ${url}`);
-  }
-  if (tokens === 0) {
-    note('nobody may come in yet: mesh serve token add <user>');
-  }
-  if (!isLoopback(at)) {
-    note('others can reach this machine: tokens cross the network in clear text unless a proxy adds TLS');
-  }
 }

@@ -85,7 +85,7 @@ function outcomeRow(
   error: ErrorBody | undefined,
   storedAt: number | undefined,
 ): OutcomeRow {
-  const { status, code, agent, instance, attempt, at, reported, measured, bounded } = outcome;
+  const { status, code, agent, instance, attempt, at, reported, measured, bounded, charged } = outcome;
   return {
     status,
     ...(code === undefined ? {} : { code }),
@@ -97,6 +97,7 @@ function outcomeRow(
     ...(reported === undefined ? {} : { reported }),
     ...(measured === undefined ? {} : { measured }),
     ...(bounded === undefined ? {} : { bounded }),
+    ...(charged === undefined ? {} : { charged }),
     ...(error === undefined ? {} : { error }),
   };
 }

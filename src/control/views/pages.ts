@@ -142,7 +142,7 @@ export interface CallNode {
 }
 
 /** The outcome of a call, without the body of a result. */
-export interface OutcomeRow extends Used {
+export interface OutcomeRow extends Used, Pick<OutcomeRecord, 'charged'> {
   readonly status: OutcomeRecord['status'];
   readonly code?: string;
   readonly agent?: string;

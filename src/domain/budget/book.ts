@@ -17,6 +17,7 @@ import type {
   SetLimits,
   Thresholds,
 } from './plan.js';
+import type { UnitPrices } from './price.js';
 import type { Prices } from './prices.js';
 import { fitsName, type Teams } from './teams.js';
 import { Calendar, type Window } from './windows.js';
@@ -64,6 +65,7 @@ export class BudgetBook implements BudgetPlan {
   readonly prices: Prices;
   readonly #calendar = new Calendar();
   readonly #nodes = new Map<string, Nodes>();
+  readonly #priced = new Map<string, UnitPrices | undefined>();
   readonly #reserves = new Map<string, Amounts>();
   readonly #standing = new Map<string, Budget | undefined>();
 
@@ -126,13 +128,20 @@ export class BudgetBook implements BudgetPlan {
     workMs: number | undefined,
     known: KnownBy,
   ): Charged {
-    return chargeOf(facts, usage, workMs, known);
+    return chargeOf(facts, usage, workMs, known, this.#pricesOf(facts.model));
   }
 
   limitOf(standing: string): Amounts | undefined {
     const [on = '', ...rest] = standing.split('.');
     const window = rest.pop();
     return this.#find(on as BudgetOn, rest.join('.'), window as Window | 'call')?.limit;
+  }
+
+  /** The first row that fits the model. */
+  #pricesOf(model: string | undefined): UnitPrices | undefined {
+    return model === undefined
+      ? undefined
+      : memo(this.#priced, model, () => this.prices.find(([pattern]) => fitsName(pattern, model))?.[1]);
   }
 
   #rootLimit(principal: string, set: SetLimits): Amounts | undefined {

@@ -36,6 +36,13 @@ export function priceOf(usage: Usage, prices: UnitPrices): Priced {
   return Number.isSafeInteger(micros) ? { micros } : { unpriced: 'micros' };
 }
 
+/** All tokens of a usage that tells them apart; undefined when it does not. */
+export function tokensOf(usage: Usage): number | undefined {
+  const said = SUMMED.flatMap((unit) => (Object.hasOwn(usage, unit) ? [usage[unit] ?? 0] : []));
+  const sum = said.reduce((all, one) => all + one, 0);
+  return said.length > 0 && isWhole(sum) ? sum : undefined;
+}
+
 /** The units of tokens that a row of prices leaves out though it prices others of them. */
 export function missingUnits(prices: UnitPrices): string[] {
   const names = [...SUMMED, ...Object.keys(PART_OF)];

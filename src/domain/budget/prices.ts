@@ -5,14 +5,12 @@ import { limits } from '../../wire/limits.js';
 import type { pricesShape } from '../config/budget-shape.js';
 import type { ValueOf } from '../config/shape.js';
 import type { Report } from '../rules/compile.js';
+import { missingUnits, type UnitPrices } from './price.js';
 import { coversName } from './teams.js';
 import { readAmount } from './written.js';
 
 /** `prices` as it is written: for each model and unit what a million of it costs. */
 export type PriceSource = ValueOf<typeof pricesShape>;
-
-/** Micros for a million of a unit, by unit. */
-export type UnitPrices = Readonly<Record<string, number>>;
 
 /** Prices by pattern of the model, the first that fits counts. */
 export type Prices = readonly (readonly [model: string, prices: UnitPrices])[];
@@ -45,5 +43,9 @@ function unitsAt(source: Readonly<Record<string, string>>, at: string, report: R
     }
     return [unit, price ?? 0];
   });
-  return Object.fromEntries(prices);
+  const row = Object.fromEntries(prices);
+  for (const unit of missingUnits(row)) {
+    report(`${at}.${unit}`, 'tokens are counted in both directions: say what these cost too');
+  }
+  return row;
 }

@@ -37,45 +37,54 @@ export function lineOf(at: Ranked): string {
   return line;
 }
 
-/** Four places are more than is known. */
+/** Three places behind the point are more than is known. */
 function short(value: number): string {
-  return String(Number(value.toPrecision(4)));
+  return String(Math.round(value * 1_000) / 1_000);
+}
+
+/** The lines of those that a decision names, without the chosen one. */
+function othersOf({ shown }: Ranking, at: Ranked): readonly Ranked[] {
+  return shown.includes(at) ? shown.filter((one) => one !== at) : shown;
 }
 
 /** What the decision says. */
 export function routedOf(
-  ranking: Ranking,
-  { by, near }: Route,
+  { ranking, route }: { readonly ranking: Ranking; readonly route: Route },
   at: Ranked,
   why: Why,
   asked: Asked,
-  more: { readonly wish: Wish | undefined; readonly place: string | undefined },
+  wish: Wish | undefined,
+  place: string | undefined,
 ): Routed {
-  const others: string[] = [];
-  const away: number[] = [];
-  for (const one of ranking.shown) {
-    if (one !== at) {
-      if (!one.one.instances.some((i) => i !== asked.avoid && takes(i, asked))) {
-        away.push(others.length);
-      }
-      others.push(lineOf(one));
-    }
-  }
-  const routed: Routed = { by, why, of: ranking.of, chosen: lineOf(at), others };
+  const others = othersOf(ranking, at);
+  const { by, near } = route;
+  const routed: Routed = { by, why, of: ranking.of, chosen: lineOf(at), others: others.map(lineOf) };
   if (at.tier > 0) {
     routed.floor = at.tier;
   }
-  if (away.length > 0) {
+  const away = awayOf(others, asked);
+  if (away !== undefined) {
     routed.away = away;
   }
-  if (more.wish?.asked !== undefined) {
-    routed.asked = more.wish.asked;
+  if (wish?.asked !== undefined) {
+    routed.asked = wish.asked;
   }
-  if (more.wish?.difficulty !== undefined) {
-    routed.difficulty = more.wish.difficulty;
+  if (wish?.difficulty !== undefined) {
+    routed.difficulty = wish.difficulty;
   }
-  if (by === 'nearest' && more.place !== undefined) {
-    routed.place = `${near}=${more.place}`;
+  if (by === 'nearest' && place !== undefined) {
+    routed.place = `${near}=${place}`;
   }
   return routed;
+}
+
+/** Which of them can take nothing now, by their place. */
+function awayOf(others: readonly Ranked[], asked: Asked): number[] | undefined {
+  let away: number[] | undefined;
+  others.forEach(({ one }, i) => {
+    if (!one.instances.some((instance) => instance !== asked.avoid && takes(instance, asked))) {
+      (away ??= []).push(i);
+    }
+  });
+  return away;
 }

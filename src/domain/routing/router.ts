@@ -8,9 +8,10 @@ import type { Entry, Registry } from '../registry.js';
 import type { Instance, Roster } from '../roster.js';
 import type { Stats } from '../stats.js';
 import { candidatesOf } from './candidates.js';
-import { routedOf, type Chosen, type Why } from './chosen.js';
+import { routedOf, type Chosen } from './chosen.js';
 import { inTurn, lessLoaded, takes, type Asked, type Turns } from './plain.js';
-import { isDue, rank, type Ranking } from './ranking.js';
+import { pickFrom, type Picking } from './pick.js';
+import { rank } from './ranking.js';
 import { isPlain, routeOf, type Objective, type Route } from './route.js';
 import { wishedRoute, type Wish } from './wish.js';
 
@@ -36,25 +37,19 @@ export interface RouterOptions {
 /** Says who may get it. */
 export type Suits = (instance: Instance) => boolean;
 
-/** How many of a band are looked at before the next one. */
-const LOOKS = 8;
-
 interface Listed {
   readonly turns: Turns;
   readonly registryVersion: number;
   readonly rosterVersion: number;
 }
 
-interface Variant {
+interface Variant extends Picking {
   /** What the policy says, and what came of it with the wish of the call. */
   readonly source: Route;
   readonly route: Route;
-  readonly ranking: Ranking;
   readonly registryVersion: number;
   readonly rosterVersion: number;
   readonly rankedMs: number;
-  /** Grows to 1, then somebody may be tried. */
-  credit: number;
   next: number;
 }
 
@@ -157,29 +152,14 @@ export class Router {
   ): Chosen | undefined {
     const place = (wish?.by ?? route.by) === 'nearest' ? labels?.[route.near] : undefined;
     const variant = this.#variant(entry, route, asked.nowMs, wish, place);
-    const { ranking } = variant;
-    const why = (instance: Instance, word: Why): Chosen | undefined => {
-      const at = ranking.ranked.get(instance.agent);
-      return at && { instance, routed: routedOf(ranking, variant.route, at, word, asked, { wish, place }) };
-    };
-    const tried = probe(variant, asked);
-    if (tried !== undefined) {
-      return why(tried, 'probe');
+    const picked = pickFrom(variant, asked);
+    const at = picked === undefined ? undefined : variant.ranking.ranked.get(picked.instance.agent);
+    if (picked === undefined || at === undefined) {
+      return undefined;
     }
-    for (const most of [LOOKS, Infinity]) {
-      for (const [i, band] of ranking.bands.entries()) {
-        const pick = variant.route.by === 'round-robin' ? inTurn : lessLoaded;
-        const instance = pick(band, asked, most);
-        if (instance !== undefined) {
-          variant.next++;
-          return why(instance, i === 0 ? 'first' : 'full');
-        }
-      }
-    }
-    const last = asked.avoid;
-    const again =
-      last !== undefined && ranking.ranked.get(last.agent)?.key !== undefined && takes(last, asked);
-    return again ? why(last, 'full') : undefined;
+    variant.next++;
+    const { instance, why } = picked;
+    return { instance, routed: routedOf(variant, at, why, asked, wish, place) };
   }
 
   #variant(
@@ -214,6 +194,7 @@ export class Router {
     const ranking = rank(list, { route: wished, difficulty: wish?.difficulty, place }, nowMs, next);
     const credit = variant?.credit ?? 1;
     variant = {
+      by: wished.by,
       source: route,
       route: wished,
       ranking,
@@ -223,12 +204,20 @@ export class Router {
       credit,
       next,
     };
-    if (variants.size >= limits.routeVariants && !variants.has(key)) {
-      variants.clear();
-    }
-    variants.set(key, variant);
+    keep(variants, key, variant);
     return variant;
   }
+}
+
+/** The one that was made first makes room. */
+function keep(variants: Map<string, Variant>, key: string, variant: Variant): void {
+  if (variants.size >= limits.routeVariants && !variants.has(key)) {
+    for (const [oldest] of variants) {
+      variants.delete(oldest);
+      break;
+    }
+  }
+  variants.set(key, variant);
 }
 
 function plainChoice({ by }: Route, turns: Turns, asked: Asked): Chosen | undefined {
@@ -237,24 +226,4 @@ function plainChoice({ by }: Route, turns: Turns, asked: Asked): Chosen | undefi
     (by === 'least-loaded' ? lessLoaded(turns, asked) : inTurn(turns, asked)) ??
     (avoid !== undefined && turns.instances.includes(avoid) && takes(avoid, asked) ? avoid : undefined);
   return instance && { instance, routed: undefined };
-}
-
-/** Whose turn it is to be tried, if there is credit for it. */
-function probe(variant: Variant, asked: Asked): Instance | undefined {
-  const { probes, probeShare } = variant.ranking;
-  variant.credit = Math.min(1, variant.credit + probeShare);
-  if (probes.length === 0 || variant.credit < 1) {
-    return undefined;
-  }
-  for (const { at, known } of probes) {
-    if (isDue(known, asked.nowMs)) {
-      const instance = at.one.instances.find((one) => one !== asked.avoid && takes(one, asked));
-      if (instance !== undefined) {
-        known.triedMs = asked.nowMs;
-        variant.credit = 0;
-        return instance;
-      }
-    }
-  }
-  return undefined;
 }

@@ -54,7 +54,16 @@ export function readWish(asked: string | undefined, difficulty: string | undefin
   if (new Set(where.map(([name]) => name)).size < where.length) {
     throw wrong(header.route, 'it names an attribute twice');
   }
-  return { by, where, difficulty, asked, key: `${items.join(',')}|${difficulty ?? ''}` };
+  return { by, where, difficulty, asked, key: wishKey(asked, difficulty) ?? '' };
+}
+
+/** The same for all that wish the same, in whatever order they say it; undefined for those that wish nothing. */
+export function wishKey(asked: string | undefined, difficulty: string | undefined): string | undefined {
+  if (asked === undefined && difficulty === undefined) {
+    return undefined;
+  }
+  const items = (asked ?? '').split(',').map((item) => item.trim());
+  return `${items.toSorted().join(',')}|${difficulty ?? ''}`;
 }
 
 function itemsOf(asked: string): string[] {

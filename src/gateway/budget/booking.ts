@@ -6,6 +6,7 @@ import { add, larger, ZERO, type Amounts } from '../../domain/budget/amounts.js'
 import type { BudgetFacts, BudgetNode, Charged, KnownBy } from '../../domain/budget/plan.js';
 import { afterOf, portionOf, type OutcomeCharge } from '../../domain/budget/portions.js';
 import type { AdmittedCall } from '../../chain/verdict.js';
+import type { Offer } from '../../domain/card.js';
 import type { Instance } from '../../domain/roster.js';
 import type { DecisionRecord, OutcomeRecord } from '../../wire/generated/messages.js';
 import type { Capability } from '../../wire/names.js';
@@ -113,16 +114,20 @@ function factsOf(core: Core, record: DecisionRecord, agent: string, budget: Budg
     principal: record.chain[0] ?? record.from,
     capability: record.capability,
     root: record.parent === undefined,
-    costMicros: costOf(core, record, agent),
+    costMicros: offerOf(core, record, agent)?.costMicros ?? 0,
     expiresMs: record.expires ?? record.deadline,
     allowed: budget.allowed,
     envelopes: budget.envelopes,
   };
 }
 
-function costOf({ registry }: Core, { capability, major }: DecisionRecord, agent: string): number {
+function offerOf(
+  { registry }: Core,
+  { capability, major }: DecisionRecord,
+  agent: string,
+): Offer | undefined {
   const offers = registry.find(capability as Capability, major)?.offers;
-  return [...(offers ?? [])].find(([name]) => name === agent)?.[1].costMicros ?? 0;
+  return [...(offers ?? [])].find(([name]) => name === agent)?.[1];
 }
 
 /** The decision is durable: what it reserves is its own now. */
@@ -185,7 +190,9 @@ function chargedFor(core: Core, call: OpenCall, outcome: OutcomeRecord, { reserv
     return { amounts: reserve, by: 'reserved' };
   }
   const { agent, capability } = record;
-  const facts = { capability, reserve, costMicros: costOf(core, record, agent) };
+  const { costMicros = 0, attributes = {} } = offerOf(core, record, agent) ?? {};
+  const { model } = attributes;
+  const facts = { capability, reserve, costMicros, ...(typeof model === 'string' ? { model } : {}) };
   const workMs = call.dispatchedMs > 0 ? performance.now() - call.dispatchedMs : undefined;
   const { usage, known } = usageOf(outcome) ?? { usage: undefined, known: 'reported' };
   return plan.chargeOf(facts, usage, workMs, known);

@@ -71,7 +71,7 @@ export class Keeper {
    * have closed the purse; and it is on the connection it was opened on.
    */
   sure(nowMs: number): boolean {
-    return this.#open && !this.#cut && nowMs - this.#on.of.confirmedMs() < limits.leaseMs;
+    return this.#open && !this.#cut && nowMs - this.#on.of.confirmedMs() < limits.purseSureMs;
   }
 
   /** Write the purse down, once. Rejects when that fails; the next caller tries again. */
@@ -90,7 +90,7 @@ export class Keeper {
 
   /** Twice a second: write down what changed. */
   async tick(nowMs: number): Promise<void> {
-    if (this.#open && !this.#cut && nowMs - this.#on.of.confirmedMs() > limits.leaseMs) {
+    if (this.#open && !this.#cut && nowMs - this.#on.of.confirmedMs() > limits.purseSureMs) {
       this.retire('its gateway did not know whether it was seen');
     }
     if (this.#writing) {

@@ -34,6 +34,7 @@ export class Purses implements Till {
   #nextMs = 0;
   /** Since when calls wait although the purse cannot be spent from (monotonic ms); 0: they do not. */
   #unsureMs = 0;
+  #askedMs = 0;
 
   constructor(of: Spender) {
     this.#of = of;
@@ -72,17 +73,15 @@ export class Purses implements Till {
     }
     const full = this.purse.size >= limits.purseNodes && this.purse.share(lack.key) === undefined;
     const awayMs = this.#drawer.awayMs(lack.key, nowMs);
-    return full || awayMs > limits.waitUnackedMs / 2 ? { key: lack.key, why: 'away' } : lack;
+    return full || awayMs > limits.ledgerAwayMs ? { key: lack.key, why: 'away' } : lack;
   }
 
   #notYet(nowMs: number): Away {
-    this.#unsureMs = this.#unsureMs === 0 ? nowMs : this.#unsureMs;
+    const again = nowMs - this.#askedMs < limits.leaseMs;
+    this.#askedMs = nowMs;
+    this.#unsureMs = again && this.#unsureMs > 0 ? this.#unsureMs : nowMs;
     const waitedMs = nowMs - this.#unsureMs;
-    if (waitedMs > 4 * limits.leaseMs) {
-      this.#unsureMs = nowMs; // that was another time
-      return SOON;
-    }
-    return waitedMs > limits.leaseMs ? { key: 'purse', why: 'away' } : SOON;
+    return waitedMs > limits.ledgerAwayMs ? { key: 'purse', why: 'away' } : SOON;
   }
 
   /** A call is held because of these nodes: ask the ledger for what they lack. */

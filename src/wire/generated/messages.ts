@@ -2187,7 +2187,7 @@ export interface View {
    */
   seconds?: number;
   /**
-   * Only capabilities under this pattern (dead, parked).
+   * Only capabilities under this pattern (dead, learned, parked).
    */
   pattern?: string;
   /**

@@ -212,6 +212,7 @@ export const permissions: Readonly<Record<Role, PermissionSet>> = {
       'mesh.v1.view.*.*',
       'mesh.v1.approval.*.*',
       'mesh.v1.peer.*',
+      'mesh.v1.seen.*',
       'mesh.v1.open',
       'mesh.v1.admin.*.*',
       '_INBOX.>',

@@ -3012,7 +3012,7 @@ export const schemas = {
       pattern: {
         type: 'string',
         maxLength: 519,
-        description: 'Only capabilities under this pattern (dead, parked).',
+        description: 'Only capabilities under this pattern (dead, learned, parked).',
       },
       before: {
         type: 'integer',

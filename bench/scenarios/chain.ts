@@ -3,7 +3,7 @@
  *
  * Every request goes through ten agents, each of which asks the next one. Each link can be done by two agents. One of
  * the two in the middle breaks and says at once, to whoever asks, that it failed; later it is mended. Beside the chain
- * with breakers and retries stands an equal one without, which gets the same requests at the same moments.
+ * with breakers stands an equal one without, which gets the same requests at the same moments.
  */
 import type { Mesh } from '../../src/agent/index.js';
 import type { Link, Said } from './agents/link.js';

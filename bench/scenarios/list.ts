@@ -1,6 +1,8 @@
 /**
  * The scenarios, in the order in which they are played.
  */
+import { budget } from './budget.js';
+import { chain } from './chain.js';
 import { flow } from './flow.js';
 import { loop } from './loop.js';
 import { price } from './price.js';
@@ -8,4 +10,4 @@ import type { Scenario } from './scenario.js';
 import { swap } from './swap.js';
 
 /** All of them. */
-export const scenarios: readonly Scenario[] = [swap, price, loop, flow];
+export const scenarios: readonly Scenario[] = [swap, price, chain, loop, budget, flow];

@@ -114,7 +114,7 @@ function chain(report: Report): string {
     `${(success * 100).toFixed(1)} % succeed, ${(wastedShare * 100).toFixed(1)} % meet the broken one`;
   return linesSvg({
     title: 'A chain of ten with one failing member, and backups',
-    notes: [`With breakers and retries: ${words(it.guarded)}. Without: ${words(it.bare)}.`],
+    notes: [`With breakers: ${words(it.guarded)}. Without: ${words(it.bare)}.`],
     unit: '% of requests that succeed',
     stepS: it.bucketS,
     top: 100,
@@ -124,7 +124,7 @@ function chain(report: Report): string {
     ],
     curves: [
       { name: 'without', tone: 'bad', values: it.bare.series.map((share) => share * 100) },
-      { name: 'breakers and retries', tone: 'good', values: it.guarded.series.map((share) => share * 100) },
+      { name: 'with breakers', tone: 'good', values: it.guarded.series.map((share) => share * 100) },
     ],
   });
 }

@@ -1,6 +1,7 @@
 /**
  * What users of the SDK say: connections, capabilities, calls.
  */
+import type { Amounts } from '../domain/budget/amounts.js';
 import type { MeshError } from '../wire/errors.js';
 import type { Json } from '../wire/json.js';
 import type { Log } from '../wire/log.js';
@@ -84,6 +85,8 @@ export interface CallOptions {
   readonly context?: string;
   /** What the call is for, in a word. */
   readonly intent?: string;
+  /** What the call and everything below it may spend at most, in whole units. Throws amount_invalid. */
+  readonly budget?: Amounts;
   /** A grant that was made for this name: what it covers may be called beside what the role allows. */
   readonly grant?: string;
   /**

@@ -13,6 +13,7 @@ import type { CarriedGrant, GrantBook, OpenedGrant } from '../domain/grants/book
 import type { RevokedNames } from '../domain/revoked.js';
 import type { Entry, Registry } from '../domain/registry.js';
 import type { Instance } from '../domain/roster.js';
+import type { Amounts } from '../domain/budget/amounts.js';
 import type { Ask, Review, ReviewOf } from '../domain/reviews.js';
 import type { Router } from '../domain/routing.js';
 import type { MeshError } from '../wire/errors.js';
@@ -110,6 +111,8 @@ export interface Draft extends Incoming {
   parts: string | undefined;
   labels: { [key: string]: string } | undefined;
   child: number | undefined;
+  /** What its caller allows for it and everything below it. */
+  allowed: Amounts | undefined;
   // ticket
   ticket: Ticket | undefined;
   /** `from.call` of the call whose task this is a part of. */
@@ -183,6 +186,7 @@ export function draftOf(incoming: Incoming, nowMs: number): Draft {
     parts: undefined,
     labels: undefined,
     child: undefined,
+    allowed: undefined,
     ticket: undefined,
     parent: undefined,
     root: '',

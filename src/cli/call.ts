@@ -3,10 +3,12 @@
  */
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { connect, type CallOptions, type Mesh } from '../agent/index.js';
+import type { Amounts } from '../domain/budget/amounts.js';
 import { asMeshError, meshError, type MeshError } from '../wire/errors.js';
 import type { Json } from '../wire/json.js';
 import { asCapability } from '../wire/names.js';
 import { isCallId } from '../wire/ulid.js';
+import { amountsOption } from './budget/amounts.js';
 import { bodyOf, rawBytes } from './call/body.js';
 import { callEachLine } from './call/each.js';
 import { wholeNumber } from './calls/ask.js';
@@ -23,6 +25,7 @@ interface CallCommandOptions extends ContextOptions {
   readonly label?: Readonly<Record<string, string>>;
   readonly context?: string;
   readonly intent?: string;
+  readonly budget?: Amounts;
   readonly grant?: string;
   readonly bytes?: boolean;
   readonly encoding?: 'json' | 'msgpack';
@@ -47,6 +50,7 @@ export function register(program: Command): void {
     .option('--label <key=value>', 'label that travels down the tree of calls (again for more)', addLabel)
     .option('--context <id>', 'ties calls together that belong to one matter', printable)
     .option('--intent <word>', 'what the call is for', printable)
+    .option('--budget <amounts>', 'what it and all below it may spend: micros=5.00USD,tokens=2000', amountsOption)
     .option('--grant <grant>', 'a grant made for who calls: its text, or @file')
     .option('--bytes', 'send the body as raw bytes, of any kind, from @file or -')
     .addOption(new Option('--encoding <how>', 'how a body crosses the wire').choices(['json', 'msgpack']))
@@ -183,7 +187,7 @@ function fail(err: MeshError, json: boolean): void {
 }
 
 function callOptions(given: CallCommandOptions): CallOptions {
-  const { id, timeout, major, label, context, intent, encoding, grant } = given;
+  const { id, timeout, major, label, context, intent, budget, encoding, grant } = given;
   return {
     ...(encoding === undefined ? {} : { encoding }),
     ...(id === undefined ? {} : { id }),
@@ -192,6 +196,7 @@ function callOptions(given: CallCommandOptions): CallOptions {
     ...(label === undefined ? {} : { labels: label }),
     ...(context === undefined ? {} : { context }),
     ...(intent === undefined ? {} : { intent }),
+    ...(budget === undefined ? {} : { budget }),
     ...(grant === undefined ? {} : { grant: grantText(grant) }),
   };
 }

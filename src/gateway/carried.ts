@@ -13,6 +13,7 @@ const CARRIED = [
   header.context,
   header.labels,
   header.intent,
+  header.budget,
   header.bodyRef,
   header.contentType,
   header.parts,

@@ -16,6 +16,7 @@ export const header = {
   context: 'Mesh-Context',
   labels: 'Mesh-Labels',
   intent: 'Mesh-Intent',
+  budget: 'Mesh-Budget',
   bodyRef: 'Mesh-Body-Ref',
   chunk: 'Mesh-Chunk',
   parts: 'Mesh-Parts',

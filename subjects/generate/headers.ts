@@ -19,6 +19,10 @@ const meaning: Readonly<Record<keyof typeof header, readonly [on: string, carrie
   context: ['call, ask', 'An id that ties calls of one conversation together.'],
   labels: ['call, ask', '`key=value,key=value`: texts that travel down the tree of calls, in the ticket.'],
   intent: ['call, ask', 'A tag that says what the call is for.'],
+  budget: [
+    'call, ask',
+    '`micros=5000,tokens=2000`: what the call and everything below it may spend at most (units `micros`, `tokens`, `computeMs`; docs/budgets.md).',
+  ],
   bodyRef: [
     'call, ask, task, result; upload, fetch',
     'A reference to a body that is too large to send, sealed for whoever reads it there; the payload is empty.',

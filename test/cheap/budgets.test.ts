@@ -373,9 +373,9 @@ describe('what a plan says', () => {
       const nodes = plan.nodesOf({ ...FACTS, principal, agent: 'x', capability: 'a' }, NOON);
       expect(nodes.map(({ key }) => key)).toContain(`principal.${principal}.day.20261121`);
     }
-    expect(plan.limitOf('principal.stranger.day')).toEqual({ micros: 1_000_000 });
-    expect(plan.limitOf('principal.alice.day')).toBeUndefined();
-    expect(plan.limitOf('principal.alice.month')).toEqual({ micros: 50_000_000 });
+    expect(plan.budgetOf('principal.stranger.day')?.limit).toEqual({ micros: 1_000_000 });
+    expect(plan.budgetOf('principal.alice.day')).toBeUndefined();
+    expect(plan.budgetOf('principal.alice.month')?.limit).toEqual({ micros: 50_000_000 });
   });
 
   it('reserves by capability, then by card, then as all do; capped by the call, the tree and the caller', () => {
@@ -424,6 +424,12 @@ describe('what a plan says', () => {
     version++;
     expect(limitOf()).toEqual({ micros: 10 });
     expect(plan.nodesOf(FACTS, NOON)[1]?.limit).toEqual({ micros: 50_000_000 });
+  });
+
+  it('what halts earlier gives out no more than that', () => {
+    const text = withLimits('{ on: agent, window: day, limit: { micros: 199 }, halt: 90, warn: 50 }');
+    const node = planOf(text).nodesOf(FACTS, NOON)[0];
+    expect(node).toMatchObject({ limit: { micros: 179 }, full: { micros: 199 } });
   });
 
   it('says the gravest that has been reached', () => {

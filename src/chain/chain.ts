@@ -12,6 +12,7 @@ import { resolve } from './guards/resolve.js';
 import { schema } from './guards/schema.js';
 import { route } from './guards/route.js';
 import { policy } from './guards/policy.js';
+import { budget } from './guards/budget.js';
 import type { Stage } from '../wire/stages.js';
 import { deny, type AdmittedCall, type Deny, type Guard, type Hold, type Verdict } from './verdict.js';
 
@@ -26,12 +27,14 @@ export const guards: readonly Guard[] = [
   schema, // agents get only what they declared to take
   route, // who does it; may hold for capacity
   policy, // what the rules say of all this together; may hold for approval
+  budget, // who pays: last, because whatever is refused reserves nothing; may hold while the ledger is asked
 ];
 
 /**
  * What each stage proves, where it is judged by an interceptor of its own: neighbours of the list, so that the order
  * stays. What no stage names stays in the gateway: `decode`, because everybody who works on a call reads it for itself,
- * `resolve` and `schema`, whose contract the result is held against too, and `route`, which needs the gateway's own view of the instances.
+ * `resolve` and `schema`, whose contract the result is held against too, `route`, which needs the gateway's own view of the
+ * instances, and `budget`, which spends from the gateway's own purse.
  */
 export const stages: Readonly<Record<Stage, readonly Guard[]>> = {
   authority: [ticket, deadline, loop, granted],

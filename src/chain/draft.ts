@@ -18,6 +18,7 @@ import type { Ask, Review, ReviewOf } from '../domain/reviews.js';
 import type { Router } from '../domain/routing.js';
 import type { MeshError } from '../wire/errors.js';
 import type { KeyRing } from '../wire/keyring.js';
+import type { Budgeted, Till } from './till.js';
 
 /**
  * What a gateway found when it read a body that comes by reference, before the call went through the chain: guards
@@ -141,6 +142,8 @@ export interface Draft extends Incoming {
   /** What reviewing agents said before it is decided, and what they will be asked before its outcome is final. */
   reviews: readonly Review[] | undefined;
   asks: Ask[] | undefined;
+  /** What is reserved with its decision; undefined: the policy names no budgets. */
+  budget: Budgeted | undefined;
 }
 
 /** What guards may look at. */
@@ -151,6 +154,8 @@ export interface World {
   readonly revoked: RevokedNames;
   readonly registry: Registry;
   readonly router: Router;
+  /** Missing where nothing is reserved: interceptors judge other stages. */
+  readonly budget?: Till | undefined;
 }
 
 /** Start a draft. Nothing of it is proven. */
@@ -204,5 +209,6 @@ export function draftOf(incoming: Incoming, nowMs: number): Draft {
     approval: undefined,
     reviews: undefined,
     asks: undefined,
+    budget: undefined,
   };
 }

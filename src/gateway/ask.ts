@@ -19,7 +19,7 @@ import type { Origin } from './origin.js';
 import { isOwnInbox, replyError } from './reply.js';
 import { refDigest } from './records.js';
 import { readRegister, replyOutcome } from './settle.js';
-import type { WaitingRoom } from './waiting.js';
+import { inQueue, type WaitingRoom } from './waiting.js';
 
 const QUEUE = 'gateway';
 
@@ -60,8 +60,8 @@ function takeAsk(core: Core, open: OpenSet, admitter: Admitter, waiting: Waiting
   const origin: Origin = { kind: 'ask', reply, durable: () => undefined, undone: () => undefined };
   const judge = (incoming: Incoming) => {
     const { from, capability } = p;
-    const wait = () =>
-      waiting.add({ key: `${from}.${id}`, incoming, origin, capability, sinceMs: Date.now() });
+    const wait = (queue?: string) =>
+      waiting.add(inQueue({ key: `${from}.${id}`, incoming, origin, capability, sinceMs: Date.now() }, queue));
     if (admitter.admit(incoming, origin, id, false, wait) === 'held') {
       wait();
     }

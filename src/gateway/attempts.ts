@@ -15,6 +15,7 @@ import type { DecisionRecord } from '../wire/generated/messages.js';
 import { limits } from '../wire/limits.js';
 import type { Token } from '../wire/names.js';
 import { rawHeaders } from '../fabric/raw.js';
+import { bookAgain, letGo } from './budget/booking.js';
 import type { Core } from './core.js';
 import { deadOf, writeDead } from './dead.js';
 import type { Decider } from './decide.js';
@@ -65,6 +66,7 @@ export class Attempts {
       holder.restUntilMs = Date.now() + limits.busyRestMs;
     }
     call.record.dispatches = Math.max(0, (call.record.dispatches ?? 1) - 1);
+    call.undispatched = true;
     call.state = 'waiting';
     const { attempt, deadline } = call.record;
     const wait =
@@ -199,14 +201,31 @@ export class Attempts {
     ) {
       return this.#open.wheel.set(call, Math.min(now + limits.backoffMs, call.record.deadline));
     }
-    this.#decider.again(call, this.#nextRecord(call, instance), instance, (other) => {
+    const next = this.#nextRecord(call, instance);
+    const booked = bookAgain(this.#core, call, next, instance);
+    if (booked === 'never') {
+      return this.#unpaid(call);
+    }
+    if (booked === 'draw') {
+      return this.#open.wheel.set(call, Math.min(now + limits.backoffMs, call.record.deadline));
+    }
+    this.#decider.again(call, next, instance, booked, (other) => {
       if (other) {
+        letGo(this.#core, call);
         this.#open.remove(call); // another gateway owns it now
       } else {
         call.state = 'waiting';
         this.#open.wheel.set(call, Date.now() + limits.backoffMs);
       }
     });
+  }
+
+  /** Nobody pays for a further attempt: of those before it one may have run, or none has. */
+  #unpaid(call: OpenCall): void {
+    const [node = ''] = call.record.budget?.nodes ?? [];
+    const error = meshError('budget_spent', { capability: call.record.capability, node });
+    const ran = (call.record.dispatches ?? 0) > 0;
+    this.#settler.fail(call, ran ? 'unknown' : 'refused', error.toBody());
   }
 
   #choose(

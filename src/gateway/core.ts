@@ -14,6 +14,7 @@ import type { Registry } from '../domain/registry.js';
 import type { Roster } from '../domain/roster.js';
 import type { Router } from '../domain/routing.js';
 import type { Slots } from './bodies/slots.js';
+import type { Purses } from './budget/purses.js';
 import type { Log } from '../wire/log.js';
 import type { Token } from '../wire/names.js';
 import type { Observer } from './observed.js';
@@ -55,6 +56,10 @@ export interface Core {
   readonly sight: Sight;
   /** Told how attempts ended; without any nothing is noted. */
   readonly observers: Set<Observer>;
+  /** What it has to spend. */
+  readonly budget: Purses;
+  /** The server answered what was asked at this moment (monotonic ms): before that, nobody took this gateway for dead. */
+  confirmedMs: number;
   /** How full the streams that decide on that are, in percent. */
   fill: Readonly<Record<string, number>>;
   /** Set when a stream is nearly full: new calls are refused with this. */

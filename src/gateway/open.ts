@@ -4,6 +4,7 @@
 import type { Instance } from '../domain/roster.js';
 import type { MeshError } from '../wire/errors.js';
 import type { DecisionRecord } from '../wire/generated/messages.js';
+import type { Booked } from './budget/booking.js';
 import { Wheel, type Timed } from './wheel.js';
 
 /** How one attempt ended, for the record in DEAD. */
@@ -52,6 +53,12 @@ export interface OpenCall extends Timed {
   dispatchedMs: number;
   /** Sequence of the last attempt whose end was told to observers. */
   observedSeq: number;
+  /** What decisions of this gateway have reserved for it and is not settled, oldest first. */
+  readonly booked: Booked[];
+  /** The task of its newest decision surely never ran: it was not sent, or the instance said so. */
+  undispatched: boolean;
+  /** The decision that was answered. */
+  answeredSeq: number | undefined;
   /** Dispatches that ended with the death of their gateway, not of their agent. */
   innocent: number;
 }

@@ -92,6 +92,7 @@ export class Results {
       const current = seq === call.seq && call.state === 'dispatched';
       return current ? this.#attempts.busy(call, status === 'unserved') : undefined;
     }
+    call.answeredSeq = seq;
     const code = headers.get(header.serviceErrorCode);
     const completed = (status === undefined || status === 'completed') && code === undefined;
     if (completed && headers.get(header.bodyRef) !== undefined) {
@@ -99,12 +100,12 @@ export class Results {
     }
     release(call);
     if (!completed && call.revoked !== undefined) {
-      this.#settler.fail(call, 'cancelled', call.revoked.toBody());
+      this.#settler.fail(call, 'cancelled', call.revoked.toBody(), reportedBy(headers));
     } else if (status === 'cancelled' && call.cancelled) {
-      this.#settler.fail(call, 'cancelled', meshError('cancelled').toBody());
+      this.#settler.fail(call, 'cancelled', meshError('cancelled').toBody(), reportedBy(headers));
     } else if (!completed) {
       const text = headers.get(header.serviceError) ?? code;
-      this.#settler.fail(call, 'failed', this.#failure(call, body, text).toBody());
+      this.#settler.fail(call, 'failed', this.#failure(call, body, text).toBody(), reportedBy(headers));
     } else {
       this.#complete(call, headers, body);
     }
@@ -216,6 +217,12 @@ export class Results {
 function partsOf(headers: HeaderBlock): Pick<OutcomeRecord, 'parts'> {
   const parts = Number(headers.get(header.parts) ?? 0);
   return Number.isSafeInteger(parts) && parts > 0 ? { parts } : {};
+}
+
+/** What an attempt that did not complete says it used. */
+function reportedBy(headers: HeaderBlock): Pick<OutcomeRecord, 'reported'> {
+  const reported = usageOf(headers);
+  return reported === undefined ? {} : { reported };
 }
 
 function usageOf(headers: HeaderBlock): Record<string, number> | undefined {

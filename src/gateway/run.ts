@@ -40,6 +40,7 @@ import { watchPresence } from './presence.js';
 import { serveCancels, serveRecalls } from './recall.js';
 import { serveReplays } from './replay.js';
 import { Results } from './results.js';
+import { Purses } from './budget/purses.js';
 import { BeforeDispatch } from './reviews/before-dispatch.js';
 import { BeforeOutcome } from './reviews/before-outcome.js';
 import { Reviewer } from './reviews/reviewer.js';
@@ -51,7 +52,7 @@ import { SplitChain } from './split/judge.js';
 import { Taken } from './taken.js';
 import { Taker } from './take.js';
 import { serveWakes } from './wake.js';
-import { WaitingRoom } from './waiting.js';
+import { inQueue, WaitingRoom } from './waiting.js';
 import { refuseWeakness } from './weakness.js';
 
 /** How to run a gateway. `seed` is the nkey of a user with the role gateway. */
@@ -100,7 +101,7 @@ export async function runGateway(options: GatewayOptions): Promise<RunningGatewa
   const attempts = new Attempts(core, open, decider, settler);
   const admitter = new Admitter(core, decider, cancels, split);
   const waiting = new WaitingRoom(
-    (w) => admitter.retry(w, () => waiting.add(w)),
+    (w) => admitter.retry(w, (queue) => waiting.add(inQueue(w, queue))),
     (w) => park(core, w),
   );
   const reviewer = new Reviewer(core, admitter, waiting);
@@ -121,6 +122,7 @@ export async function runGateway(options: GatewayOptions): Promise<RunningGatewa
   const stopAuthority = await followAuthority({ core, open, attempts, settler, waiting });
   await split?.start();
   open.wheel.start();
+  core.budget.start(() => decider.floor, () => waiting.poke());
   waiting.start();
   const stopResults = hearResults(core, results);
   const stopReviews = reviewer.start();
@@ -154,6 +156,7 @@ export async function runGateway(options: GatewayOptions): Promise<RunningGatewa
       split?.stop();
       waiting.stop();
       taken.flush();
+      await core.budget.stop();
       await peers.stop();
       stopResults();
       stopReviews();
@@ -183,10 +186,11 @@ async function startCore(
   const { sight = {} } = options;
   const onTrouble = (why: string) => options.log.warn({ why }, 'spans do not reach the collector');
   const tracing = openTracing({ service: 'capmesh-gateway', instance: name, onTrouble });
+  const pub = new LightPublisher(nc, freshInbox(nc));
   const core: Core = {
     name,
     nc,
-    pub: new LightPublisher(nc, freshInbox(nc)),
+    pub,
     ring,
     ingress: secrets.ingress,
     policy,
@@ -199,6 +203,8 @@ async function startCore(
     reads: new Slots(limits.bodyReads, limits.bodyReadsWaiting),
     log: options.log,
     sight: new Sight(sight, options.log, tracing),
+    budget: new Purses({ name, nc, pub, log: options.log, confirmedMs: () => core.confirmedMs }),
+    confirmedMs: -Infinity,
     observers: new Set(),
     fill: {},
     overload: undefined,

@@ -11,6 +11,7 @@ import type { ErrorBody, OutcomeRecord } from '../wire/generated/messages.js';
 import { header, headerBlock, headerLine, headerText } from '../wire/headers.js';
 import { limits } from '../wire/limits.js';
 import type { Token } from '../wire/names.js';
+import { charge, settleBooked } from './budget/booking.js';
 import type { Core } from './core.js';
 import { observeOutcome } from './observed.js';
 import { release, type OpenCall, type OpenSet } from './open.js';
@@ -63,6 +64,7 @@ export class Settler {
     }
     call.state = 'settling';
     call.settlingMs = performance.now();
+    charge(this.#core, call, record);
     this.#open.wheel.cancel(call);
     release(call);
     this.#write(call, record, body);
@@ -87,7 +89,7 @@ export class Settler {
       case 'duplicate':
         this.#core.sight.settled(call, record, isKnown(this.#core, record));
         observeOutcome(this.#core, call, record);
-        return this.#finish(call, text, body);
+        return this.#finish(call, record, text, body);
       case 'occupied':
         void this.#readRegister(call, record, body);
         return;
@@ -103,7 +105,7 @@ export class Settler {
     try {
       const stored = await readRegister(this.#core, call.record.from, call.record.call);
       if (stored !== undefined) {
-        return this.#finish(call, stored.text, stored.body);
+        return this.#finish(call, stored.record, stored.text, stored.body);
       }
     } catch (err) {
       this.#core.log.warn({ ...idsOf(call.record), err: String(err) }, 'the register could not be read');
@@ -117,8 +119,9 @@ export class Settler {
     }
   }
 
-  #finish(call: OpenCall, outcomeText: string, body: Uint8Array): void {
+  #finish(call: OpenCall, { charged }: OutcomeRecord, outcomeText: string, body: Uint8Array): void {
     this.#open.remove(call);
+    settleBooked(this.#core, call, charged);
     this.#taken.add(call);
     if (call.record.reply !== undefined) {
       replyOutcome(this.#core, call.record.reply, outcomeText, body);

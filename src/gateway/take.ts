@@ -21,7 +21,7 @@ import type { OpenSet } from './open.js';
 import type { Origin } from './origin.js';
 import { readRegister } from './settle.js';
 import { Suspects } from './suspects.js';
-import type { WaitingRoom } from './waiting.js';
+import { inQueue, type WaitingRoom } from './waiting.js';
 
 /** Calls older than this are looked up before they are decided: the duplicate window may have passed. */
 const OLD_MS = limits.duplicateWindowMs - limits.clockSkewMs;
@@ -144,10 +144,11 @@ export class Taker {
 
   #judge(incoming: Incoming, origin: Origin, streamSeq: number): void {
     const fallbackId = `seq-${streamSeq}`;
-    const wait = () => {
+    const wait = (queue?: string) => {
       const id = incoming.headers.get(header.call) ?? fallbackId;
       const key = `${incoming.from}.${id}`;
-      this.#waiting.add({ key, incoming, origin, capability: incoming.capability, sinceMs: Date.now() });
+      const { capability } = incoming;
+      this.#waiting.add(inQueue({ key, incoming, origin, capability, sinceMs: Date.now() }, queue));
     };
     if (this.#admitter.admit(incoming, origin, fallbackId, false, wait) === 'held') {
       wait();

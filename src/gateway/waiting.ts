@@ -159,6 +159,11 @@ export class WaitingRoom {
   }
 }
 
+/** The call waits in another queue from now on. */
+export function inQueue(w: Waiting, queue: string | undefined): Waiting {
+  return queue === undefined ? w : { ...w, queue, sinceMs: Date.now() };
+}
+
 function queueOf({ queue, capability }: Waiting): string {
   return queue ?? capability;
 }

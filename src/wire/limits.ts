@@ -7,6 +7,7 @@ import { budgetLimits } from './budget-limits.js';
 import { identityLimits } from './identity-limits.js';
 import { grantLimits } from './grant-limits.js';
 import { mcpLimits } from './mcp-limits.js';
+import { purseLimits } from './purse-limits.js';
 import { ruleLimits } from './rule-limits.js';
 import { sightLimits } from './sight-limits.js';
 import { splitLimits } from './split-limits.js';
@@ -307,6 +308,7 @@ export const limitTable = {
   ...splitLimits,
   ...bodyLimits,
   ...budgetLimits,
+  ...purseLimits,
   ...ruleLimits,
   ...identityLimits,
 } as const satisfies Record<string, { value: number; unit: string; reason: string }>;

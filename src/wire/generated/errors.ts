@@ -429,6 +429,25 @@ export const errorTable = {
     message: '{what} is {percent} % full',
     help: 'Wait, then call again with a new id; the operator sees the streams in mesh doctor.',
   },
+  budget_exceeded: {
+    class: 'capacity',
+    retry: 'later',
+    message: 'the budget {node} has {have} left and this call reserves {need}; its window ends at {until}',
+    help: 'Wait for the next window, ask for less, or have the mesh owner raise the limit.',
+  },
+  budget_closed: {
+    class: 'capacity',
+    retry: 'later',
+    message: 'the budget {node} is closed until {until}: an agent used more than it had reserved',
+    help: 'The mesh owner looks at what was used, and sets a limit to open it again.',
+  },
+  budget_spent: {
+    class: 'capacity',
+    retry: 'check',
+    message:
+      'nobody pays for a further attempt of {capability}: the budgets it is charged to ({node} and others) are spent',
+    help: 'Look whether an earlier attempt had its effect; then wait for the next window or have the limit raised.',
+  },
   interceptor_unavailable: {
     class: 'capacity',
     retry: 'later',

@@ -478,6 +478,142 @@ export interface DecisionRecord {
    */
   policy?: string;
   /**
+   * What is reserved for it. Missing when the policy names no budgets, or nothing is allowed.
+   */
+  budget?: {
+    /**
+     * The purse of the gateway that it was reserved in.
+     */
+    purse: string;
+    /**
+     * Keys of the nodes it is reserved in.
+     *
+     * @maxItems 64
+     */
+    nodes: string[];
+    /**
+     * How much, in each of them.
+     */
+    reserve: {
+      /**
+       * Millionths of a US dollar.
+       */
+      micros?: number;
+      /**
+       * Tokens.
+       */
+      tokens?: number;
+      /**
+       * Milliseconds of work.
+       */
+      computeMs?: number;
+    };
+    /**
+     * Reserved by earlier decisions of this call that still count, because they may have run.
+     */
+    before?: {
+      /**
+       * Millionths of a US dollar.
+       */
+      micros?: number;
+      /**
+       * Tokens.
+       */
+      tokens?: number;
+      /**
+       * Milliseconds of work.
+       */
+      computeMs?: number;
+    };
+    /**
+     * Sequences of those decisions.
+     *
+     * @maxItems 64
+     */
+    earlier?: number[];
+    /**
+     * What its caller allows for it and everything below it.
+     */
+    allowed?: {
+      /**
+       * Millionths of a US dollar.
+       */
+      micros?: number;
+      /**
+       * Tokens.
+       */
+      tokens?: number;
+      /**
+       * Milliseconds of work.
+       */
+      computeMs?: number;
+    };
+    /**
+     * The envelopes above it, outermost first.
+     *
+     * @maxItems 17
+     *
+     * Items: An envelope.
+     */
+    envelopes?: {
+      /**
+       * Its node.
+       */
+      key: string;
+      /**
+       * What the calls below may spend together.
+       */
+      limit: {
+        /**
+         * Millionths of a US dollar.
+         */
+        micros?: number;
+        /**
+         * Tokens.
+         */
+        tokens?: number;
+        /**
+         * Milliseconds of work.
+         */
+        computeMs?: number;
+      };
+      /**
+       * Until when, in epoch ms.
+       */
+      endsMs: number;
+    }[];
+    /**
+     * The envelope that it opens for the calls below it.
+     */
+    own?: {
+      /**
+       * Its node.
+       */
+      key: string;
+      /**
+       * What the calls below may spend together.
+       */
+      limit: {
+        /**
+         * Millionths of a US dollar.
+         */
+        micros?: number;
+        /**
+         * Tokens.
+         */
+        tokens?: number;
+        /**
+         * Milliseconds of work.
+         */
+        computeMs?: number;
+      };
+      /**
+       * Until when, in epoch ms.
+       */
+      endsMs: number;
+    };
+  };
+  /**
    * Whether a second dispatch is harmless.
    */
   idempotent?: boolean;
@@ -1149,6 +1285,38 @@ export interface OutcomeRecord {
    */
   digest?: string;
   /**
+   * What it was charged.
+   */
+  charged?: {
+    /**
+     * How much, all decisions of the call together.
+     */
+    amounts: {
+      /**
+       * Millionths of a US dollar.
+       */
+      micros?: number;
+      /**
+       * Tokens.
+       */
+      tokens?: number;
+      /**
+       * Milliseconds of work.
+       */
+      computeMs?: number;
+    };
+    /**
+     * Who says so: the mesh itself measured it, the agent reported it, or nobody knows and it is what was reserved.
+     */
+    by: 'measured' | 'reported' | 'reserved';
+    /**
+     * The decisions it is for, oldest first.
+     *
+     * @maxItems 64
+     */
+    seqs: number[];
+  };
+  /**
    * from.call of the root.
    */
   root?: string;
@@ -1664,6 +1832,40 @@ export interface Ticket {
   labels?: {
     [k: string]: string;
   };
+  /**
+   * Budgets that everything below this task is charged to, outermost first: which ones, and their limits; never what is left.
+   *
+   * @maxItems 17
+   *
+   * Items: An envelope.
+   */
+  envelopes?: {
+    /**
+     * Its node.
+     */
+    key: string;
+    /**
+     * What the calls below may spend together.
+     */
+    limit: {
+      /**
+       * Millionths of a US dollar.
+       */
+      micros?: number;
+      /**
+       * Tokens.
+       */
+      tokens?: number;
+      /**
+       * Milliseconds of work.
+       */
+      computeMs?: number;
+    };
+    /**
+     * Until when, in epoch ms.
+     */
+    endsMs: number;
+  }[];
   /**
    * Grants of those in the chain, in its order: each extends what its entry may have done.
    *

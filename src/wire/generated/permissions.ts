@@ -112,6 +112,10 @@ export const permissions: Readonly<Record<Role, PermissionSet>> = {
       '$JS.API.CONSUMER.INFO.KV_mesh_grants.>',
       '$JS.API.CONSUMER.MSG.NEXT.KV_mesh_grants.>',
       '$JS.API.CONSUMER.DELETE.KV_mesh_grants.>',
+      '$JS.API.CONSUMER.CREATE.KV_mesh_budget.>',
+      '$JS.API.CONSUMER.INFO.KV_mesh_budget.>',
+      '$JS.API.CONSUMER.MSG.NEXT.KV_mesh_budget.>',
+      '$JS.API.CONSUMER.DELETE.KV_mesh_budget.>',
       '$JS.API.CONSUMER.CREATE.KV_mesh_identity.*.$KV.mesh_identity.revoked.*',
       '$JS.API.CONSUMER.INFO.KV_mesh_identity.>',
       '$JS.API.CONSUMER.MSG.NEXT.KV_mesh_identity.>',
@@ -119,6 +123,7 @@ export const permissions: Readonly<Record<Role, PermissionSet>> = {
       '$JS.FC.>',
       '$KV.mesh_state.suspect.>',
       '$KV.mesh_grants.introduced.*',
+      '$KV.mesh_budget.>',
       '$SYS.REQ.USER.INFO',
     ],
     subscribe: [

@@ -637,6 +637,208 @@ export const schemas = {
         maxLength: 64,
         description: 'Digest of the policy that decided.',
       },
+      budget: {
+        type: 'object',
+        description:
+          'What is reserved for it. Missing when the policy names no budgets, or nothing is allowed.',
+        properties: {
+          purse: {
+            type: 'string',
+            maxLength: 96,
+            description: 'The purse of the gateway that it was reserved in.',
+          },
+          nodes: {
+            type: 'array',
+            items: {
+              type: 'string',
+              maxLength: 256,
+            },
+            maxItems: 64,
+            description: 'Keys of the nodes it is reserved in.',
+          },
+          reserve: {
+            type: 'object',
+            description: 'How much, in each of them.',
+            properties: {
+              micros: {
+                type: 'integer',
+                minimum: 0,
+                maximum: 9007199254740991,
+                description: 'Millionths of a US dollar.',
+              },
+              tokens: {
+                type: 'integer',
+                minimum: 0,
+                maximum: 9007199254740991,
+                description: 'Tokens.',
+              },
+              computeMs: {
+                type: 'integer',
+                minimum: 0,
+                maximum: 9007199254740991,
+                description: 'Milliseconds of work.',
+              },
+            },
+            additionalProperties: false,
+          },
+          before: {
+            type: 'object',
+            description:
+              'Reserved by earlier decisions of this call that still count, because they may have run.',
+            properties: {
+              micros: {
+                type: 'integer',
+                minimum: 0,
+                maximum: 9007199254740991,
+                description: 'Millionths of a US dollar.',
+              },
+              tokens: {
+                type: 'integer',
+                minimum: 0,
+                maximum: 9007199254740991,
+                description: 'Tokens.',
+              },
+              computeMs: {
+                type: 'integer',
+                minimum: 0,
+                maximum: 9007199254740991,
+                description: 'Milliseconds of work.',
+              },
+            },
+            additionalProperties: false,
+          },
+          earlier: {
+            type: 'array',
+            items: {
+              type: 'integer',
+              minimum: 0,
+              maximum: 9007199254740991,
+            },
+            maxItems: 64,
+            description: 'Sequences of those decisions.',
+          },
+          allowed: {
+            type: 'object',
+            description: 'What its caller allows for it and everything below it.',
+            properties: {
+              micros: {
+                type: 'integer',
+                minimum: 0,
+                maximum: 9007199254740991,
+                description: 'Millionths of a US dollar.',
+              },
+              tokens: {
+                type: 'integer',
+                minimum: 0,
+                maximum: 9007199254740991,
+                description: 'Tokens.',
+              },
+              computeMs: {
+                type: 'integer',
+                minimum: 0,
+                maximum: 9007199254740991,
+                description: 'Milliseconds of work.',
+              },
+            },
+            additionalProperties: false,
+          },
+          envelopes: {
+            type: 'array',
+            items: {
+              type: 'object',
+              description: 'An envelope.',
+              properties: {
+                key: {
+                  type: 'string',
+                  maxLength: 256,
+                  description: 'Its node.',
+                },
+                limit: {
+                  type: 'object',
+                  description: 'What the calls below may spend together.',
+                  properties: {
+                    micros: {
+                      type: 'integer',
+                      minimum: 0,
+                      maximum: 9007199254740991,
+                      description: 'Millionths of a US dollar.',
+                    },
+                    tokens: {
+                      type: 'integer',
+                      minimum: 0,
+                      maximum: 9007199254740991,
+                      description: 'Tokens.',
+                    },
+                    computeMs: {
+                      type: 'integer',
+                      minimum: 0,
+                      maximum: 9007199254740991,
+                      description: 'Milliseconds of work.',
+                    },
+                  },
+                  additionalProperties: false,
+                },
+                endsMs: {
+                  type: 'integer',
+                  minimum: 0,
+                  maximum: 9007199254740991,
+                  description: 'Until when, in epoch ms.',
+                },
+              },
+              required: ['key', 'limit', 'endsMs'],
+              additionalProperties: false,
+            },
+            maxItems: 17,
+            description: 'The envelopes above it, outermost first.',
+          },
+          own: {
+            type: 'object',
+            description: 'The envelope that it opens for the calls below it.',
+            properties: {
+              key: {
+                type: 'string',
+                maxLength: 256,
+                description: 'Its node.',
+              },
+              limit: {
+                type: 'object',
+                description: 'What the calls below may spend together.',
+                properties: {
+                  micros: {
+                    type: 'integer',
+                    minimum: 0,
+                    maximum: 9007199254740991,
+                    description: 'Millionths of a US dollar.',
+                  },
+                  tokens: {
+                    type: 'integer',
+                    minimum: 0,
+                    maximum: 9007199254740991,
+                    description: 'Tokens.',
+                  },
+                  computeMs: {
+                    type: 'integer',
+                    minimum: 0,
+                    maximum: 9007199254740991,
+                    description: 'Milliseconds of work.',
+                  },
+                },
+                additionalProperties: false,
+              },
+              endsMs: {
+                type: 'integer',
+                minimum: 0,
+                maximum: 9007199254740991,
+                description: 'Until when, in epoch ms.',
+              },
+            },
+            required: ['key', 'limit', 'endsMs'],
+            additionalProperties: false,
+          },
+        },
+        required: ['purse', 'nodes', 'reserve'],
+        additionalProperties: false,
+      },
       idempotent: {
         type: 'boolean',
         description: 'Whether a second dispatch is harmless.',
@@ -1550,6 +1752,54 @@ export const schemas = {
         maxLength: 64,
         description: 'Digest of capability and body.',
       },
+      charged: {
+        type: 'object',
+        description: 'What it was charged.',
+        properties: {
+          amounts: {
+            type: 'object',
+            description: 'How much, all decisions of the call together.',
+            properties: {
+              micros: {
+                type: 'integer',
+                minimum: 0,
+                maximum: 9007199254740991,
+                description: 'Millionths of a US dollar.',
+              },
+              tokens: {
+                type: 'integer',
+                minimum: 0,
+                maximum: 9007199254740991,
+                description: 'Tokens.',
+              },
+              computeMs: {
+                type: 'integer',
+                minimum: 0,
+                maximum: 9007199254740991,
+                description: 'Milliseconds of work.',
+              },
+            },
+            additionalProperties: false,
+          },
+          by: {
+            enum: ['measured', 'reported', 'reserved'],
+            description:
+              'Who says so: the mesh itself measured it, the agent reported it, or nobody knows and it is what was reserved.',
+          },
+          seqs: {
+            type: 'array',
+            items: {
+              type: 'integer',
+              minimum: 0,
+              maximum: 9007199254740991,
+            },
+            maxItems: 64,
+            description: 'The decisions it is for, oldest first.',
+          },
+        },
+        required: ['amounts', 'by', 'seqs'],
+        additionalProperties: false,
+      },
       root: {
         type: 'string',
         maxLength: 160,
@@ -2244,6 +2494,56 @@ export const schemas = {
         },
         maxProperties: 16,
         description: 'Labels that travel down the tree of calls.',
+      },
+      envelopes: {
+        type: 'array',
+        items: {
+          type: 'object',
+          description: 'An envelope.',
+          properties: {
+            key: {
+              type: 'string',
+              maxLength: 256,
+              description: 'Its node.',
+            },
+            limit: {
+              type: 'object',
+              description: 'What the calls below may spend together.',
+              properties: {
+                micros: {
+                  type: 'integer',
+                  minimum: 0,
+                  maximum: 9007199254740991,
+                  description: 'Millionths of a US dollar.',
+                },
+                tokens: {
+                  type: 'integer',
+                  minimum: 0,
+                  maximum: 9007199254740991,
+                  description: 'Tokens.',
+                },
+                computeMs: {
+                  type: 'integer',
+                  minimum: 0,
+                  maximum: 9007199254740991,
+                  description: 'Milliseconds of work.',
+                },
+              },
+              additionalProperties: false,
+            },
+            endsMs: {
+              type: 'integer',
+              minimum: 0,
+              maximum: 9007199254740991,
+              description: 'Until when, in epoch ms.',
+            },
+          },
+          required: ['key', 'limit', 'endsMs'],
+          additionalProperties: false,
+        },
+        maxItems: 17,
+        description:
+          'Budgets that everything below this task is charged to, outermost first: which ones, and their limits; never what is left.',
       },
       grants: {
         type: 'array',

@@ -18,7 +18,18 @@ const ANSWER_MS = 10_000;
 
 /** Which view. */
 export type What =
-  'agents' | 'agent' | 'calls' | 'call' | 'dead' | 'parked' | 'policy' | 'shadow' | 'state' | 'traffic';
+  | 'agents'
+  | 'agent'
+  | 'budgets'
+  | 'calls'
+  | 'call'
+  | 'dead'
+  | 'parked'
+  | 'policy'
+  | 'reconcile'
+  | 'shadow'
+  | 'state'
+  | 'traffic';
 
 /** Which command. */
 export type Command =
@@ -32,6 +43,8 @@ export type Command =
   | 'replay'
   | 'discard'
   | 'body'
+  | 'budget'
+  | 'lift'
   | 'release'
   | 'cancel'
   | 'policy'

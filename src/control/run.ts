@@ -2,6 +2,7 @@
  * A control process: registrar, supervisor, views, and the eyes on plain responders. Several may run; one leads.
  */
 import { randomBytes } from 'node:crypto';
+import { BudgetStore } from '../fabric/budgets.js';
 import { watchCards } from '../fabric/cards.js';
 import { connectBroker, followConnection, leaveBroker } from '../fabric/connection.js';
 import { ensureSecrets, ringOf, tellStages } from '../fabric/keyring.js';
@@ -20,6 +21,8 @@ import type { Token } from '../wire/names.js';
 import { serveAdmin } from './admin.js';
 import { serveApprovals } from './approvals/serve.js';
 import { followAuthority } from './authority.js';
+import { Books } from './budgets/books.js';
+import { ThresholdWatch } from './budgets/thresholds.js';
 import type { Control } from './core.js';
 import { tellKeys } from './grants.js';
 import { serveMicro } from './micro.js';
@@ -67,6 +70,9 @@ export async function runControl(options: ControlOptions): Promise<RunningContro
   });
   const supervisor = new Supervisor(control);
   supervisor.start();
+  await control.books.start();
+  const thresholds = new ThresholdWatch(control);
+  thresholds.start();
   const stops = [
     await followAuthority(control, (concerns) => supervisor.parked.review(concerns)),
     await tellKeys(control, options.dir),
@@ -82,10 +88,12 @@ export async function runControl(options: ControlOptions): Promise<RunningContro
   await lease.keep();
 
   return {
-    sight: showControl(control, supervisor, connected),
+    sight: showControl(control, supervisor, connected, thresholds),
     async stop() {
       clearInterval(keep);
       supervisor.stop();
+      thresholds.stop();
+      control.books.stop();
       stops.forEach((stop) => stop());
       cards.stop();
       await lease.release().catch(() => undefined); // it lapses by itself
@@ -105,6 +113,7 @@ async function startCore(options: ControlOptions): Promise<{ control: Control; l
   await openBucket(nc, 'mesh_policy', true);
   const policy = await firstPolicy(nc, options.policyFile);
   await openBucket(nc, 'mesh_grants', true);
+  await openBucket(nc, 'mesh_budget', true);
   const ring = await ringOf(nc, secrets);
   await tellStages(nc, ring);
   const id = `control-${randomBytes(5).toString('hex')}`;
@@ -117,6 +126,7 @@ async function startCore(options: ControlOptions): Promise<{ control: Control; l
     ring,
     ingress: secrets.ingress,
     policy,
+    books: new Books(new BudgetStore(nc, pub)),
     lookAtPolicy: () => undefined,
     registry: new Registry(),
     roster: new Roster((agent, instance) => taskToken(ring, agent, instance) as Token),

@@ -137,6 +137,12 @@ export class BudgetBook implements BudgetPlan {
     return this.#find(on as BudgetOn, rest.join('.'), window as Window | 'call');
   }
 
+  standing(): string[] {
+    return this.#budgets.flatMap(({ on, who, window }) =>
+      who.filter((name) => !/[*>]/.test(name)).map((name) => `${on}.${name}.${window}`),
+    );
+  }
+
   #rootLimit(principal: string, set: SetLimits): Amounts | undefined {
     const budget = this.#find('root', principal, 'call');
     return budget && (set.get(`root.${principal}.call`) ?? budget.limit);

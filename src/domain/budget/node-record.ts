@@ -9,7 +9,18 @@
  * What a purse settled and how much of it is spent here are totals since the purse began: a change that is made again
  * changes nothing.
  */
-import { add, excess, fits, isZero, larger, subtract, UNITS, ZERO, type Amounts, type Unit } from './amounts.js';
+import {
+  add,
+  excess,
+  fits,
+  isZero,
+  larger,
+  subtract,
+  UNITS,
+  ZERO,
+  type Amounts,
+  type Unit,
+} from './amounts.js';
 
 /** What one purse has of a node. */
 export interface Allotment {
@@ -131,7 +142,10 @@ export function settleUp(record: NodeRecord, purse: string, change: Change): Nod
   if (got === undefined) {
     return markShort(marked, purse, change.nowMs);
   }
-  const rest: NodeRecord = { ...marked, purses: { ...marked.purses, [purse]: { ...mine, a: add(kept, got) } } };
+  const rest: NodeRecord = {
+    ...marked,
+    purses: { ...marked.purses, [purse]: { ...mine, a: add(kept, got) } },
+  };
   return rest.short?.by === purse ? without(rest, 'short') : rest;
 }
 
@@ -193,7 +207,11 @@ function without<K extends keyof NodeRecord>(record: NodeRecord, key: K): NodeRe
 export function closeOut(
   record: NodeRecord,
   purse: string,
-  { settled, debt, reserved }: { readonly settled: Amounts; readonly debt: Amounts; readonly reserved: Amounts },
+  {
+    settled,
+    debt,
+    reserved,
+  }: { readonly settled: Amounts; readonly debt: Amounts; readonly reserved: Amounts },
 ): NodeRecord {
   const before = record.purses[purse];
   if (before === undefined) {

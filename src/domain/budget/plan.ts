@@ -101,6 +101,8 @@ export interface BudgetPlan {
   ): Charged;
   /** The budget that makes this node; undefined: none does. */
   budgetOf(standing: string): StandingBudget | undefined;
+  /** Budgets that are of one name each. */
+  standing(): string[];
   /** Does any of its budgets hold calls for a human? */
   readonly holds: boolean;
 }

@@ -173,7 +173,12 @@ export class Purse {
   }
 
   /** What to tell the ledger of a node. With `need` it draws, else it gives back all that is free when asked to. */
-  change(node: PurseNode, nowMs: number, clockMs: number, what: { need?: Amounts; giveFree?: boolean }): Change {
+  change(
+    node: PurseNode,
+    nowMs: number,
+    clockMs: number,
+    what: { need?: Amounts; giveFree?: boolean },
+  ): Change {
     const share = this.#shareOf(node, nowMs);
     const need = what.need === undefined ? undefined : missing(share, what.need);
     const give = what.giveFree === true ? allFree(share) : {};

@@ -73,7 +73,15 @@ export function freshShare(key: string, limit: Amounts, endsMs: number, nowMs: n
     ...{ key, limit, endsMs },
     ...{ drawn: noSums(), folded: noSums(), owedTold: noSums(), giving: noSums() },
     ...{ reserved: noSums(), settled: noSums(), owed: noSums() },
-    ...{ left: undefined, dryUntilMs: 0, mark: '', closed: false, usedMs: nowMs, pace: noSums(), drawnMs: nowMs },
+    ...{
+      left: undefined,
+      dryUntilMs: 0,
+      mark: '',
+      closed: false,
+      usedMs: nowMs,
+      pace: noSums(),
+      drawnMs: nowMs,
+    },
   };
 }
 

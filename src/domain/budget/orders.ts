@@ -1,0 +1,107 @@
+/**
+ * What people and control say about budgets at run time, beside the policy. It stands in the bucket of the ledger:
+ * `limit.{standing}`, `event.{node}.{what}`, `out.{agent}`.
+ */
+import type { Amounts } from './amounts.js';
+import type { SetLimits } from './plan.js';
+import type { Level } from './thresholds.js';
+
+/** A limit that somebody set. It counts in place of that of the policy until it is cleared. */
+export interface SetLimit {
+  readonly v: 1;
+  readonly limit: Amounts;
+  readonly by: string;
+  /** Epoch ms. */
+  readonly at: number;
+  readonly why?: string;
+}
+
+/** What happened to a node, once in its window. */
+export interface BudgetEvent {
+  readonly v: 1;
+  readonly node: string;
+  readonly what: Level | 'debt';
+  /** Epoch ms. */
+  readonly at: number;
+  readonly spent: Amounts;
+  readonly limit: Amounts;
+  readonly debt?: Amounts;
+  readonly percent?: number;
+}
+
+/** An agent that nothing is sent to. */
+export interface PutOut {
+  readonly v: 1;
+  readonly agent: string;
+  /** The node that it has spent too much of. */
+  readonly node: string;
+  readonly at: number;
+  /** Epoch ms at which its window ends. */
+  readonly until: number;
+}
+
+/** A node without its window: what a limit is set for. The envelope of a tree has none. */
+export function standingOf(key: string): string {
+  return key.startsWith('tree.') ? key : key.slice(0, Math.max(0, key.lastIndexOf('.')));
+}
+
+/** Whose thresholds count for a node. Those of trees are the budget of the root's principal. */
+export function thresholdsOf(key: string): string {
+  return key.startsWith('tree.') ? `root.${key.split('.')[1] ?? ''}.call` : standingOf(key);
+}
+
+/** What was set and who was put out, as a process knows it. */
+export class Orders implements SetLimits {
+  readonly #limits = new Map<string, SetLimit>();
+  readonly #out = new Map<string, PutOut>();
+  version = 1;
+
+  get(standing: string): Amounts | undefined {
+    return this.#limits.get(standing)?.limit;
+  }
+
+  /** Who set the limit, and when. */
+  setBy(standing: string): SetLimit | undefined {
+    return this.#limits.get(standing);
+  }
+
+  /** Why nothing is sent to the agent now; undefined: it is. */
+  outUntil(agent: string, nowMs: number): PutOut | undefined {
+    const out = this.#out.size === 0 ? undefined : this.#out.get(agent);
+    return out !== undefined && nowMs < out.until ? out : undefined;
+  }
+
+  /** Is anybody put out? */
+  get any(): boolean {
+    return this.#out.size > 0;
+  }
+
+  /** Agents that nothing is sent to now. */
+  out(nowMs: number): PutOut[] {
+    return [...this.#out.values()].filter(({ until }) => nowMs < until);
+  }
+
+  /** A key of the bucket has this value now; undefined: it is gone. True: it was one of these. */
+  told(key: string, value: unknown): boolean {
+    const dot = key.indexOf('.');
+    const [kind, name] = [key.slice(0, dot), key.slice(dot + 1)];
+    if (kind === 'limit') {
+      replace(this.#limits, name, value as SetLimit | undefined);
+      this.version++;
+      return true;
+    }
+    if (kind === 'out') {
+      replace(this.#out, name, value as PutOut | undefined);
+      return true;
+    }
+    return false;
+  }
+}
+
+function replace<V>(map: Map<string, V>, key: string, value: V | undefined): void {
+  if (value === undefined) {
+    map.delete(key);
+  } else {
+    map.set(key, value);
+  }
+}

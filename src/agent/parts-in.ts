@@ -36,11 +36,20 @@ export interface PartsInOptions {
 
 const CREDIT_MS = 20;
 
+/** A part as it came. */
+interface Heard {
+  readonly n: number;
+  readonly attempt: number;
+  readonly question: boolean;
+  readonly body: Uint8Array;
+}
+
 /** The parts of one call. */
 export class PartsIn implements AsyncIterable<Part> {
   readonly #o: PartsInOptions;
   readonly #answers = new Map<number, Uint8Array>();
   #queue: Part[] = [];
+  #heard: Heard[] = [];
   #attempt = 0;
   #next = 1;
   #used = 0;
@@ -68,9 +77,31 @@ export class PartsIn implements AsyncIterable<Part> {
     if (!Number.isSafeInteger(n) || !Number.isSafeInteger(attempt) || attempt < this.#attempt) {
       return;
     }
-    if (attempt > this.#attempt) {
-      this.#restart(attempt, this.#attempt === 0 && this.#o.attach ? n : 1);
+    if (this.#o.attach && this.#attempt === 0) {
+      return this.#begin({ n, attempt, question, body });
     }
+    if (attempt > this.#attempt) {
+      this.#restart(attempt, 1);
+    }
+    this.#take({ n, attempt, question, body });
+  }
+
+  /**
+   * Whoever comes later may hear a part before one that was said earlier and is unread too. The agent repeats what is
+   * unread, lowest first: what is heard again, or is lower than what was heard, is where reading begins.
+   */
+  #begin(heard: Heard): void {
+    const before = this.#heard.filter(({ attempt }) => attempt === heard.attempt);
+    const lowest = Math.min(...before.map(({ n }) => n));
+    this.#heard = [...before, heard];
+    if (heard.n === 1 || (before.length > 0 && heard.n <= lowest)) {
+      this.#restart(heard.attempt, heard.n);
+      this.#heard.sort((a, b) => a.n - b.n).forEach((one) => this.#take(one));
+      this.#heard = [];
+    }
+  }
+
+  #take({ n, attempt, question, body }: Heard): void {
     if (n < this.#next) {
       return this.#again(n, question);
     }

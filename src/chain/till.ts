@@ -3,12 +3,15 @@
  */
 import type { Amounts } from '../domain/budget/amounts.js';
 import type { BudgetNode, Envelope, SetLimits } from '../domain/budget/plan.js';
+import type { Orders } from '../domain/budget/orders.js';
 import type { Lack } from '../domain/budget/purse.js';
 
 /** What a gateway has to spend. No effects. */
 export interface Till {
   /** Limits that were set at run time. */
   readonly set: SetLimits | undefined;
+  /** Why nothing is sent to an agent. */
+  readonly orders: Pick<Orders, 'any' | 'outUntil'>;
   /** Why so much cannot be reserved in these nodes now; undefined: it can. */
   lack(nodes: readonly BudgetNode[], amounts: Amounts): Lack | Away | undefined;
 }
@@ -30,4 +33,3 @@ export interface Budgeted {
   /** The one that it opens. */
   readonly own: Envelope | undefined;
 }
-

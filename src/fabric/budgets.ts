@@ -16,7 +16,10 @@ export interface Versioned<T> {
  * What became of a change. `conflict`: somebody else changed it, ours is surely not stored. `unsure`: it may be stored,
  * now or later, as long as nobody else changes the value.
  */
-export type Changed = { readonly kind: 'stored'; readonly revision: number } | { readonly kind: 'conflict' | 'unsure' };
+export type Changed =
+  | { readonly kind: 'stored'; readonly revision: number }
+  | { readonly kind: 'conflict' }
+  | { readonly kind: 'unsure' };
 
 const BUCKET = 'mesh_budget';
 const ASK_MS = 2_000;
@@ -44,8 +47,7 @@ export class BudgetStore {
       throw new Error(`${BUCKET}: ${error?.description ?? 'no answer'}`);
     }
     const headers = new HeaderBlock(Buffer.from(message?.hdrs ?? '', 'base64'));
-    const gone =
-      headers.get('KV-Operation') !== undefined || headers.get('Nats-Marker-Reason') !== undefined;
+    const gone = headers.get('KV-Operation') !== undefined || headers.get('Nats-Marker-Reason') !== undefined;
     const value =
       message?.data === undefined || gone
         ? undefined

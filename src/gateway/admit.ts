@@ -86,7 +86,9 @@ export class Admitter {
         onHeld();
       }
     });
-    return said === undefined ? 'asked' : this.#act(draft, incoming, said, origin, fallbackId, waited, onHeld);
+    return said === undefined
+      ? 'asked'
+      : this.#act(draft, incoming, said, origin, fallbackId, waited, onHeld);
   }
 
   #act(

@@ -61,7 +61,9 @@ function takeAsk(core: Core, open: OpenSet, admitter: Admitter, waiting: Waiting
   const judge = (incoming: Incoming) => {
     const { from, capability } = p;
     const wait = (queue?: string) =>
-      waiting.add(inQueue({ key: `${from}.${id}`, incoming, origin, capability, sinceMs: Date.now() }, queue));
+      waiting.add(
+        inQueue({ key: `${from}.${id}`, incoming, origin, capability, sinceMs: Date.now() }, queue),
+      );
     if (admitter.admit(incoming, origin, id, false, wait) === 'held') {
       wait();
     }

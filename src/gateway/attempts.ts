@@ -6,6 +6,7 @@
  */
 import { backoffMs } from '../domain/backoff.js';
 import type { Entry } from '../domain/registry.js';
+import { inService } from '../chain/quarantine.js';
 import { takerOf } from '../domain/takes.js';
 import type { Instance } from '../domain/roster.js';
 import { encodeHeaders, header } from '../wire/headers.js';
@@ -234,7 +235,8 @@ export class Attempts {
     now: number,
     last?: Instance,
   ): Instance | undefined {
-    const takes = takerOf(entry, { type: type ?? 'json', byRef: bodyRef !== undefined });
+    const body = takerOf(entry, { type: type ?? 'json', byRef: bodyRef !== undefined });
+    const takes = inService(this.#core.budget.orders, now, body);
     if (approval !== undefined && this.#core.registry.agent(agent as Token)?.digest !== approval.card) {
       return undefined; // it is not the agent any more that was approved
     }

@@ -307,8 +307,8 @@ export const limitTable = {
   ...grantLimits,
   ...splitLimits,
   ...bodyLimits,
-  ...budgetLimits,
   ...purseLimits,
+  ...budgetLimits,
   ...ruleLimits,
   ...identityLimits,
 } as const satisfies Record<string, { value: number; unit: string; reason: string }>;

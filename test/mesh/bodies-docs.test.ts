@@ -1,13 +1,14 @@
 /**
  * The pages on bodies and on many calls are true: their files are written, their commands typed, in their order.
  */
-import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { credentialsFile } from '../../src/fabric/users.js';
 import { readPage } from '../support/markdown.js';
 import { startTestMesh, type TestMesh } from '../support/mesh.js';
+import { install, pathWithQuickNpx } from '../support/reader.js';
 import { Terminal } from '../support/terminal.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'capmesh-bodies-docs-'));
@@ -17,19 +18,14 @@ let mesh: TestMesh;
 
 beforeAll(async () => {
   mesh = await startTestMesh({ users: { me: 'caller', worker: 'agent' } });
-  mkdirSync(join(folder, 'node_modules', '.bin'), { recursive: true });
-  symlinkSync(resolve('.'), join(folder, 'node_modules', 'capmesh'));
-  const command = join(folder, 'node_modules', '.bin', 'mesh');
-  writeFileSync(command, `#!/bin/sh\nexec node '${resolve('bin/mesh.js')}' "$@"\n`);
-  chmodSync(command, 0o755);
-  writeFileSync(join(folder, 'package.json'), '{"name":"hello","private":true}\n');
+  install(folder);
   mkdirSync(join(folder, '.mesh', 'creds'), { recursive: true });
   for (const name of ['me', 'worker']) {
     copyFileSync(credentialsFile(mesh.dir, name), join(folder, '.mesh', 'creds', `${name}.json`));
   }
   const { MESH_DATA: _data, MESH_CREDS: _creds, ...inherited } = process.env;
   const here = { NATS_URL: mesh.url, MESH_URL: mesh.url, MESH_DATA: mesh.dir };
-  Object.assign(env, inherited, here, { NO_COLOR: '1', npm_config_yes: 'false' });
+  Object.assign(env, inherited, here, { NO_COLOR: '1', PATH: pathWithQuickNpx(folder) });
 });
 
 afterAll(async () => {

@@ -1,12 +1,13 @@
 /**
  * docs/calls.md is true: its programs and its commands are run, in its order.
  */
-import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { credentialsFile } from '../../src/fabric/users.js';
 import { readPage } from '../support/markdown.js';
 import { startTestMesh, type TestMesh } from '../support/mesh.js';
+import { install, pathWithQuickNpx } from '../support/reader.js';
 import { Terminal } from '../support/terminal.js';
 
 const page = readPage('docs/calls.md');
@@ -21,10 +22,7 @@ beforeAll(async () => {
   const inventory = await mesh.connect('inventory');
   await inventory.serve('inventory.query', ({ sku }: { sku: string }) => ({ sku, inStock: 12 }));
   folder = join(mesh.dir, 'reader');
-  mkdirSync(join(folder, 'node_modules', '.bin'), { recursive: true });
-  symlinkSync(resolve('.'), join(folder, 'node_modules', 'capmesh'));
-  symlinkSync('../capmesh/bin/mesh.js', join(folder, 'node_modules', '.bin', 'mesh'));
-  writeFileSync(join(folder, 'package.json'), '{"name":"reader","private":true}\n');
+  install(folder);
 });
 afterAll(async () => {
   await writer?.interrupt();
@@ -34,6 +32,7 @@ afterAll(async () => {
 function terminal(name: string, script: string): Terminal {
   const env = {
     ...process.env,
+    PATH: pathWithQuickNpx(folder),
     NO_COLOR: '1',
     MESH_URL: mesh.url,
     NATS_URL: mesh.url,

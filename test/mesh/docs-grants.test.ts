@@ -1,12 +1,13 @@
 /**
  * docs/grants.md is true: its policy, its programs and its commands are run, in its order, beside `mesh up`.
  */
-import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { tempFolder } from '../../src/fabric/temp-folder.js';
 import { readUsers } from '../../src/fabric/users.js';
 import { readPage } from '../support/markdown.js';
+import { install, pathWithQuickNpx } from '../support/reader.js';
 import { Terminal } from '../support/terminal.js';
 
 const page = readPage('docs/grants.md');
@@ -22,7 +23,10 @@ const fence = (language: string, section: string): string =>
 
 function terminal(script: string, more: NodeJS.ProcessEnv = {}): Terminal {
   const { NATS_URL: _, MESH_DATA: __, ...env } = process.env;
-  return new Terminal(script, { cwd: here, env: { ...env, NO_COLOR: '1', ...more } });
+  return new Terminal(script, {
+    cwd: here,
+    env: { ...env, PATH: pathWithQuickNpx(here), NO_COLOR: '1', ...more },
+  });
 }
 
 async function stays(script: string, shows: string, more?: NodeJS.ProcessEnv): Promise<void> {
@@ -38,11 +42,8 @@ function as(name: string): NodeJS.ProcessEnv {
 }
 
 beforeAll(async () => {
-  mkdirSync(join(here, 'node_modules', '.bin'), { recursive: true });
   mkdirSync(join(here, '.mesh'), { recursive: true, mode: 0o700 });
-  symlinkSync(resolve('.'), join(here, 'node_modules', 'capmesh'));
-  symlinkSync('../capmesh/bin/mesh.js', join(here, 'node_modules', '.bin', 'mesh'));
-  writeFileSync(join(here, 'package.json'), '{"name":"reader","private":true}\n');
+  install(here);
   writeFileSync(
     join(here, '.mesh', 'mesh.policy.yaml'),
     page.fences.find((one) => one.language === 'yaml')?.text ?? '',

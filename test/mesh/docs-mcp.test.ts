@@ -2,7 +2,7 @@
  * `docs/mcp.md` is true: its commands are typed, its code is run, in its order. Only npm installs nothing (the
  * repository is linked), and ports are free ones.
  */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -12,6 +12,7 @@ import { connectBroker } from '../../src/fabric/connection.js';
 import { credentialsFile, loadCredentials } from '../../src/fabric/users.js';
 import { readPage } from '../support/markdown.js';
 import { until } from '../support/mesh.js';
+import { install, pathWithQuickNpx } from '../support/reader.js';
 import { Terminal } from '../support/terminal.js';
 
 /** Commands that stay, and what they say when they are ready. */
@@ -32,18 +33,14 @@ let httpPort = '';
 
 beforeAll(async () => {
   const modules = join(folder, 'node_modules');
-  mkdirSync(join(modules, '.bin'), { recursive: true });
-  symlinkSync(repository, join(modules, 'capmesh'));
-  symlinkSync('../capmesh/bin/mesh.js', join(modules, '.bin', 'mesh'));
+  install(folder);
   symlinkSync(join(repository, 'node_modules/@modelcontextprotocol'), join(modules, '@modelcontextprotocol'));
   symlinkSync(
     '../@modelcontextprotocol/server-filesystem/dist/index.js',
     join(modules, '.bin', 'mcp-server-filesystem'),
   );
-  writeFileSync(join(folder, 'package.json'), '{"name":"docs","private":true}\n');
   const { NATS_URL: _url, MESH_DATA: _data, ...inherited } = process.env;
-  const path = `${join(modules, '.bin')}:${process.env['PATH'] ?? ''}`;
-  Object.assign(env, inherited, { NO_COLOR: '1', npm_config_yes: 'false', PATH: path });
+  Object.assign(env, inherited, { NO_COLOR: '1', PATH: pathWithQuickNpx(folder) });
   [natsPort, httpPort] = [await freePort(), await freePort()];
   await type(`npx mesh up --port ${natsPort}`);
 });

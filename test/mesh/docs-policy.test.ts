@@ -1,14 +1,15 @@
 /**
  * docs/policy.md is true: its files are written and its commands are run, in its order.
  */
-import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { MeshError } from '../../src/agent/index.js';
 import { compilePolicy } from '../../src/domain/policy.js';
 import { credentialsFile } from '../../src/fabric/users.js';
 import { readPage } from '../support/markdown.js';
 import { startTestMesh, until, type TestMesh } from '../support/mesh.js';
+import { install, pathWithQuickNpx } from '../support/reader.js';
 import { Terminal } from '../support/terminal.js';
 
 const page = readPage('docs/policy.md');
@@ -21,10 +22,7 @@ beforeAll(async () => {
   const users = { me: 'caller', eve: 'caller', ann: 'caller', bank: 'agent', law: 'agent' } as const;
   mesh = await startTestMesh({ users });
   folder = join(mesh.dir, 'reader');
-  mkdirSync(join(folder, 'node_modules', '.bin'), { recursive: true });
-  symlinkSync(resolve('.'), join(folder, 'node_modules', 'capmesh'));
-  symlinkSync('../capmesh/bin/mesh.js', join(folder, 'node_modules', '.bin', 'mesh'));
-  writeFileSync(join(folder, 'package.json'), '{"name":"reader","private":true}\n');
+  install(folder);
 });
 afterAll(() => mesh.stop());
 
@@ -32,6 +30,7 @@ afterAll(() => mesh.stop());
 async function run(script: string, as = 'operator'): Promise<string> {
   const env = {
     ...process.env,
+    PATH: pathWithQuickNpx(folder),
     NO_COLOR: '1',
     MESH_URL: mesh.url,
     NATS_URL: mesh.url,

@@ -2,9 +2,9 @@
  * docs/identity.md is true: its commands are typed in its order, on a mesh whose identity processes are then killed one
  * by one.
  */
-import { mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { connect } from '../../src/agent/index.js';
 import { readIdentityRules } from '../../src/domain/identity.js';
@@ -13,6 +13,7 @@ import { credentialsFile, loadCredentials } from '../../src/fabric/users.js';
 import { readState } from '../../src/cli/state.js';
 import { readPage } from '../support/markdown.js';
 import { until } from '../support/mesh.js';
+import { install, pathWithQuickNpx } from '../support/reader.js';
 import { Terminal } from '../support/terminal.js';
 
 const STEP_MS = 45_000;
@@ -27,14 +28,9 @@ const fences = (section: string): string[] =>
 const type = (script: string): Promise<string> => new Terminal(script, { cwd: folder, env }).ends(STEP_MS);
 
 beforeAll(async () => {
-  const modules = join(folder, 'node_modules');
-  mkdirSync(join(modules, '.bin'), { recursive: true });
-  symlinkSync(resolve('.'), join(modules, 'capmesh'));
-  symlinkSync('../capmesh/bin/mesh.js', join(modules, '.bin', 'mesh'));
-  writeFileSync(join(folder, 'package.json'), '{"name":"docs","private":true}\n');
+  install(folder);
   const { NATS_URL: _url, MESH_DATA: _data, MESH_CREDS: _creds, ...inherited } = process.env;
-  const path = `${join(modules, '.bin')}:${process.env['PATH'] ?? ''}`;
-  Object.assign(env, inherited, { NO_COLOR: '1', npm_config_yes: 'false', PATH: path });
+  Object.assign(env, inherited, { NO_COLOR: '1', PATH: pathWithQuickNpx(folder) });
   mesh = new Terminal(fences('Switch it on')[0] ?? '', { cwd: folder, env });
   await mesh.shows('The mesh is up', STEP_MS);
 });

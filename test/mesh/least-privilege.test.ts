@@ -7,14 +7,11 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { readPage } from '../support/markdown.js';
 import { sitDown } from '../support/reader.js';
 
-const desk = sitDown(
-  [
-    ['npx mesh up', 'The mesh is up'],
-    ['node bank.mjs\n', 'bank serves bank.balance and bank.pay'],
-    ['node books.mjs\n', 'books serves books.settle'],
-  ],
-  true,
-);
+const desk = sitDown([
+  ['npx mesh up', 'The mesh is up'],
+  ['node bank.mjs\n', 'bank serves bank.balance and bank.pay'],
+  ['node books.mjs\n', 'books serves books.settle'],
+]);
 let said: ReadonlyMap<string, string>;
 const under = (section: string): string => said.get(section) ?? '';
 

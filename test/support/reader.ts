@@ -161,21 +161,17 @@ export function cleanEnv(more: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
 }
 
 /**
- * Somebody in a new folder that holds nothing but the package. `leave` stops everything and removes the folder. `quick`:
- * npx is one that starts what is installed and asks nothing else, for pages of many commands; others try the real one.
+ * Somebody in a new folder that holds nothing but the package. `leave` stops everything and removes the folder.
+ * The npx there starts what is installed and asks nothing else; the tutorial and the package tests try the real one.
  */
-export function sitDown(
-  stays: ReaderOptions['stays'],
-  quick = false,
-): {
+export function sitDown(stays: ReaderOptions['stays']): {
   readonly reader: Reader;
   readonly folder: string;
   readonly leave: () => Promise<void>;
 } {
   const folder = mkdtempSync(join(tmpdir(), 'capmesh-page-'));
   install(folder);
-  const env = quick ? cleanEnv({ PATH: pathWithQuickNpx(folder) }) : cleanEnv();
-  const reader = new Reader({ folder, env, stays });
+  const reader = new Reader({ folder, env: cleanEnv({ PATH: pathWithQuickNpx(folder) }), stays });
   const leave = async (): Promise<void> => {
     await reader.stop();
     rmSync(folder, { recursive: true, force: true });
@@ -203,10 +199,11 @@ export function pathWithNats(folder: string, nats?: string): string {
   return [bin, process.env['PATH'] ?? ''].join(delimiter);
 }
 
-function pathWithQuickNpx(folder: string): string {
+/** A PATH with an npx that starts what is installed in the folder where it is typed, and asks nothing else. */
+export function pathWithQuickNpx(folder: string): string {
   const bin = join(folder, 'bin');
-  mkdirSync(bin);
-  writeFileSync(join(bin, 'npx'), '#!/bin/sh\nname=$1\nshift\nexec "node_modules/.bin/$name" "$@"\n');
+  mkdirSync(bin, { recursive: true });
+  writeFileSync(join(bin, 'npx'), '#!/bin/sh\nPATH=$PWD/node_modules/.bin:$PATH\nexec "$@"\n');
   chmodSync(join(bin, 'npx'), 0o755);
   return [bin, process.env['PATH'] ?? ''].join(delimiter);
 }

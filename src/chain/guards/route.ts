@@ -1,5 +1,6 @@
 import type { Instance } from '../../domain/roster.js';
 import { takerOf } from '../../domain/takes.js';
+import { inService, refuseAllOut } from '../quarantine.js';
 import type { Guard, Verdict } from '../verdict.js';
 
 const CAPACITY: Verdict = { verdict: 'hold', why: 'capacity' };
@@ -10,6 +11,7 @@ const CAPACITY: Verdict = { verdict: 'hold', why: 'capacity' };
  * nobody who has a part in what is reviewed.
  *
  * - Holds for capacity when nobody is free.
+ * - Refuses with: budget_quarantined.
  * - Needs: resolve.
  * - Proves: instance (a candidate; nothing is given to it yet).
  */
@@ -18,7 +20,9 @@ export const route: Guard = {
   check(draft, world) {
     const entry = draft.entry;
     if (entry !== undefined) {
-      const takes = takerOf(entry, { type: draft.type, byRef: draft.ref !== undefined });
+      const body = { type: draft.type, byRef: draft.ref !== undefined };
+      refuseAllOut(world.budget?.orders, entry, draft.nowMs);
+      const takes = inService(world.budget?.orders, draft.nowMs, takerOf(entry, body));
       const only = draft.approved?.agent ?? draft.answers?.agent;
       const not = draft.review?.not;
       const suits =

@@ -7,7 +7,7 @@ import { meshError } from '../../wire/errors.js';
 import { nearNames } from '../../domain/near.js';
 import { asAmounts, portion, UNITS, type Amounts } from '../../domain/budget/amounts.js';
 import { setLimit as withLimit, type NodeRecord } from '../../domain/budget/node-record.js';
-import type { SetLimit } from '../../domain/budget/orders.js';
+import { orderKey, type SetLimit } from '../../domain/budget/orders.js';
 import type { StandingBudget } from '../../domain/budget/plan.js';
 import { spanOf } from '../../domain/budget/windows.js';
 import type { BudgetStore } from '../../fabric/budgets.js';
@@ -36,7 +36,7 @@ export async function setBudget(
 ): Promise<SetReply> {
   const budget = budgetOf(control, node);
   const given = amounts === undefined ? undefined : amountsFor(node, budget, amounts);
-  const key = `limit.${node}`;
+  const key = orderKey.limit(node);
   for (let tries = 0; tries < TRIES; tries++) {
     const { value, revision } = await store.get<SetLimit>(key);
     const before = value?.limit ?? budget.limit;
@@ -49,7 +49,7 @@ export async function setBudget(
           : await store.remove(key, revision)
         : await store.put(key, record, revision, KEEP_MS);
     if (put.kind === 'stored') {
-      await renew(store, node, budget, limit, given !== undefined);
+      await renew(store, node, budget, limit);
       return { node, limit, before };
     }
   }
@@ -58,11 +58,11 @@ export async function setBudget(
 
 /** Send work to an agent again that was put out by its budget. Throws not_found. */
 export async function liftBudget(store: BudgetStore, agent: string): Promise<object> {
-  const { value, revision } = await store.get<object>(`out.${agent}`);
+  const { value, revision } = await store.get<object>(orderKey.out(agent));
   if (value === undefined) {
     throw meshError('not_found', { what: 'the quarantine of', name: agent });
   }
-  if ((await store.remove(`out.${agent}`, revision)).kind !== 'stored') {
+  if ((await store.remove(orderKey.out(agent), revision)).kind !== 'stored') {
     throw away();
   }
   return { agent, lifted: true };
@@ -74,7 +74,6 @@ async function renew(
   node: string,
   { window, thresholds }: StandingBudget,
   limit: Amounts,
-  set: boolean,
 ): Promise<void> {
   if (window === 'call') {
     return;
@@ -86,9 +85,9 @@ async function renew(
     if (value === undefined) {
       return;
     }
-    const { set: _, ...next } = withLimit(value, portion(limit, thresholds.halt));
+    const next = withLimit(value, portion(limit, thresholds.halt));
     const keepMs = Math.max(0, endsMs - Date.now()) + limits.nodeKeepMs;
-    const put = await store.put(key, set ? { ...next, set: true } : next, revision, keepMs);
+    const put = await store.put(key, next, revision, keepMs);
     if (put.kind === 'stored') {
       return;
     }

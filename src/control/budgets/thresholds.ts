@@ -3,7 +3,7 @@
  * the log, as a metric and as an event; an agent that has reached quarantine is put out.
  */
 import { isZero, type Amounts } from '../../domain/budget/amounts.js';
-import { standingOf, thresholdsOf, type BudgetEvent, type PutOut } from '../../domain/budget/orders.js';
+import { orderKey, standingOf, thresholdsOf, type BudgetEvent, type PutOut } from '../../domain/budget/orders.js';
 import type { Thresholds } from '../../domain/budget/plan.js';
 import { levelsOf } from '../../domain/budget/thresholds.js';
 import type { Control } from '../core.js';
@@ -130,12 +130,13 @@ export class ThresholdWatch {
 
   async #putOut(key: string, at: number, until: number): Promise<void> {
     const [, agent = ''] = key.split('.');
-    const there = await this.#books.store.get<PutOut>(`out.${agent}`);
+    const { store } = this.#books;
+    const there = await store.get<PutOut>(orderKey.out(agent));
     if ((there.value?.until ?? 0) >= until) {
       return;
     }
     const out: PutOut = { v: 1, agent, node: key, at, until };
-    const put = await this.#books.store.put(`out.${agent}`, out, there.revision, Math.max(1_000, until - at));
+    const put = await store.put(orderKey.out(agent), out, there.revision, Math.max(1_000, until - at));
     if (put.kind !== 'stored') {
       throw new Error('an agent could not be put out');
     }

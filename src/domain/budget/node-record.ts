@@ -46,8 +46,6 @@ export interface Shortage {
 export interface NodeRecord {
   readonly v: 1;
   readonly limit: Amounts;
-  /** The limit was set for this window at run time; what the policy says does not count until it ends. */
-  readonly set?: true;
   /** Settled. What was used beyond a reservation is not in it. */
   readonly spent: Amounts;
   /** What was used beyond reservations. */
@@ -72,7 +70,7 @@ export interface Change {
   readonly wish?: Amounts;
   /** It looked at the mark of shortage. */
   readonly tell?: boolean;
-  /** The limit that the policy names now. */
+  /** The limit as the policy names it now, or as it was set. */
   readonly limit?: Amounts;
   readonly nowMs: number;
 }
@@ -125,7 +123,7 @@ export function allTold(record: NodeRecord, purse: string): boolean {
 export function settleUp(record: NodeRecord, purse: string, change: Change): NodeRecord {
   const before = record.purses[purse] ?? { a: ZERO, f: ZERO };
   const told = tellNode(record, before, change);
-  const limit = told.set === true ? told.limit : (change.limit ?? told.limit);
+  const { limit = told.limit } = change;
   const folded = subtract(change.settled, before.f);
   const kept = excess(excess(before.a, folded), change.give ?? ZERO);
   const mine: Allotment = {
@@ -231,9 +229,9 @@ export function forgetPurse(record: NodeRecord, purse: string): NodeRecord {
   return mine === undefined || !isZero(mine.a) ? record : { ...record, purses };
 }
 
-/** Set the limit for what is left of the window; this opens a node that debt has closed. */
+/** Somebody set the limit; this opens a node that debt has closed. */
 export function setLimit(record: NodeRecord, limit: Amounts): NodeRecord {
-  return { ...without(record, 'closed'), limit, set: true };
+  return { ...without(record, 'closed'), limit };
 }
 
 /** Is more given out than the limit, because it was lowered? Then whoever has more than it needs gives it back. */

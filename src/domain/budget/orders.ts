@@ -1,6 +1,6 @@
 /**
  * What people and control say about budgets at run time, beside the policy. It stands in the bucket of the ledger:
- * `limit.{standing}`, `event.{node}.{what}`, `out.{agent}`.
+ * `order.limit.{standing}` and `order.out.{agent}`, which gateways follow, and `event.{node}.{what}`.
  */
 import type { Amounts } from './amounts.js';
 import type { SetLimits } from './plan.js';
@@ -50,6 +50,13 @@ export function thresholdsOf(key: string): string {
   return key.startsWith('tree.') ? `root.${key.split('.')[1] ?? ''}.call` : standingOf(key);
 }
 
+/** Where a limit that was set stands in the bucket, and who was put out. */
+export const orderKey = {
+  all: 'order.>',
+  limit: (standing: string): string => `order.limit.${standing}`,
+  out: (agent: string): string => `order.out.${agent}`,
+} as const;
+
 /** What was set and who was put out, as a process knows it. */
 export class Orders implements SetLimits {
   readonly #limits = new Map<string, SetLimit>();
@@ -81,20 +88,16 @@ export class Orders implements SetLimits {
     return [...this.#out.values()].filter(({ until }) => nowMs < until);
   }
 
-  /** A key of the bucket has this value now; undefined: it is gone. True: it was one of these. */
-  told(key: string, value: unknown): boolean {
-    const dot = key.indexOf('.');
-    const [kind, name] = [key.slice(0, dot), key.slice(dot + 1)];
-    if (kind === 'limit') {
+  /** A key of the bucket has this value now; undefined: it is gone. Others are left alone. */
+  told(key: string, value: unknown): void {
+    const [order, kind = '', ...rest] = key.split('.');
+    const name = rest.join('.');
+    if (order === 'order' && kind === 'limit') {
       replace(this.#limits, name, value as SetLimit | undefined);
       this.version++;
-      return true;
-    }
-    if (kind === 'out') {
+    } else if (order === 'order' && kind === 'out') {
       replace(this.#out, name, value as PutOut | undefined);
-      return true;
     }
-    return false;
   }
 }
 

@@ -3,7 +3,7 @@
  * mesh never has anybody's.
  */
 import type { KeyObject } from 'node:crypto';
-import { SignJWT, type JWTPayload } from 'jose';
+import type { JWTPayload } from 'jose';
 import { meshError } from '../../wire/errors.js';
 import { newCallId } from '../../wire/ulid.js';
 import { linkDigest, readGrant } from './chain.js';
@@ -106,8 +106,9 @@ function claimsOf(iss: string, sub: string, holder: Holder, terms: Terms, prf?: 
   return { ...who, iat, exp, can, actions, depth, root, ...limited } as Claims;
 }
 
-function sign({ key, publicKey }: Signer, typ: string, claims: Claims): Promise<string> {
-  return new SignJWT(claims as unknown as JWTPayload)
+async function sign({ key, publicKey }: Signer, typ: string, claims: Claims): Promise<string> {
+  const { SignJWT } = await import('jose'); // most who connect never sign, and start sooner without it
+  return await new SignJWT(claims as unknown as JWTPayload)
     .setProtectedHeader({ alg: ALGORITHM, typ, kid: publicKey })
     .sign(key);
 }

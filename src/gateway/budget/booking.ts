@@ -26,7 +26,11 @@ export interface Booked {
 const NONE: Charged = { amounts: ZERO, by: 'measured' };
 
 /** Reserve for the first decision of a call, and say so in its record. False: it does not fit any more. */
-export function book(core: Core, { budget }: AdmittedCall, record: DecisionRecord): Booked | undefined | false {
+export function book(
+  core: Core,
+  { budget }: AdmittedCall,
+  record: DecisionRecord,
+): Booked | undefined | false {
   if (budget === undefined) {
     return undefined;
   }
@@ -83,10 +87,17 @@ export function bookAgain(
 
 /** A further attempt is paid from the envelope that the call opened: what was taken of it at first is used up. */
 function ownNode({ own }: Budget, before: Amounts | undefined): BudgetNode[] {
-  return own === undefined || before === undefined ? [] : [{ ...own, standing: own.key, thresholds: { halt: 100 } }];
+  return own === undefined || before === undefined
+    ? []
+    : [{ ...own, standing: own.key, thresholds: { halt: 100 } }];
 }
 
-function handsOn(core: Core, { budget, reservation }: Booked, keys: readonly string[], reserve: Amounts): boolean {
+function handsOn(
+  core: Core,
+  { budget, reservation }: Booked,
+  keys: readonly string[],
+  reserve: Amounts,
+): boolean {
   return (
     reservation.open &&
     core.budget.holds(reservation) &&
@@ -140,7 +151,12 @@ export function bookedAt(core: Core, call: OpenCall, booked: Booked | undefined,
 }
 
 /** The decision is not durable. `sure`: certainly. What was handed on to it stays where it was. */
-export function unbook(core: Core, call: OpenCall | undefined, booked: Booked | undefined, sure: boolean): void {
+export function unbook(
+  core: Core,
+  call: OpenCall | undefined,
+  booked: Booked | undefined,
+  sure: boolean,
+): void {
   if (booked !== undefined && (!sure || call?.booked.at(-1)?.reservation !== booked.reservation)) {
     core.budget.lost(booked.reservation, sure);
   }
@@ -169,7 +185,8 @@ function chargedFor(core: Core, call: OpenCall, outcome: OutcomeRecord, { reserv
   if (call.undispatched || (record.dispatches ?? 0) === 0) {
     return NONE;
   }
-  const answered = outcome.status === 'completed' || outcome.status === 'failed' || outcome.reported !== undefined;
+  const answered =
+    outcome.status === 'completed' || outcome.status === 'failed' || outcome.reported !== undefined;
   const plan = core.policy.budgets;
   if (!answered || answeredSeq !== call.seq || plan === undefined) {
     return { amounts: reserve, by: 'reserved' };

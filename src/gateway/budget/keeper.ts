@@ -176,7 +176,10 @@ export class Keeper {
     for (const [id, record] of this.#retired) {
       const there = await this.#on.store.get<PurseRecord>(`purse.${id}`);
       const known = there.value?.state !== 'open';
-      if (known || (await this.#on.store.put(`purse.${id}`, record, there.revision, KEEP_MS)).kind === 'stored') {
+      if (
+        known ||
+        (await this.#on.store.put(`purse.${id}`, record, there.revision, KEEP_MS)).kind === 'stored'
+      ) {
         this.#retired.delete(id);
       }
     }

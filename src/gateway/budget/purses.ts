@@ -6,6 +6,7 @@ import type { SteadyWatch } from '../../fabric/steady-watch.js';
 import type { Amounts } from '../../domain/budget/amounts.js';
 import type { NodeRecord } from '../../domain/budget/node-record.js';
 import type { BudgetNode, SetLimits } from '../../domain/budget/plan.js';
+import { orderKey, Orders } from '../../domain/budget/orders.js';
 import type { Lack, Purse, Reservation } from '../../domain/budget/purse.js';
 import type { Portion } from '../../domain/budget/portions.js';
 import type { Away, Till } from '../../chain/till.js';
@@ -25,8 +26,11 @@ export class Purses implements Till {
   readonly #store: BudgetStore;
   #floor = (): number => 0;
   #onChange = (): void => undefined;
+  /** What was set at run time, and who was put out. */
+  readonly orders = new Orders();
   /** Limits that were set at run time. */
-  set: SetLimits | undefined;
+  readonly set: SetLimits = this.orders;
+  #orderWatch: SteadyWatch | undefined;
   #watch: SteadyWatch | undefined;
   #timer: NodeJS.Timeout | undefined;
   #starting = false;
@@ -154,6 +158,7 @@ export class Purses implements Till {
       await this.#keeper.close().catch(() => undefined); // control does it when the gateway lapses
     }
     this.#watch?.stop();
+    this.#orderWatch?.stop();
   }
 
   #tick(): void {
@@ -178,6 +183,10 @@ export class Purses implements Till {
     if (this.#watch === undefined && !this.#starting) {
       this.#starting = true;
       try {
+        this.#orderWatch ??= await this.#store.watch<unknown>(orderKey.all, (key, value) => {
+          this.orders.told(key, value);
+          this.#onChange();
+        });
         this.#watch = await this.#store.watch<NodeRecord>(`${NODE}>`, (key, value, revision) =>
           this.#drawer.told(key.slice(NODE.length), value, revision),
         );

@@ -5,6 +5,7 @@ import type { Amounts } from '../domain/budget/amounts.js';
 import type { MeshError } from '../wire/errors.js';
 import type { Json } from '../wire/json.js';
 import type { Log } from '../wire/log.js';
+import type { Priority } from '../wire/priority.js';
 import type { OnQuestion, Part } from './parts-in.js';
 import type { TokenSource } from './token.js';
 
@@ -81,6 +82,11 @@ export interface CallOptions {
   readonly signal?: AbortSignal;
   /** Facts that travel down the tree: lowercase names, ASCII values. */
   readonly labels?: Readonly<Record<string, string>>;
+  /**
+   * What goes first when not all can be served; default `normal`, in a handler that of the task. `batch` goes last, and
+   * is parked where the others are refused. Who may say `critical` the policy says.
+   */
+  readonly priority?: Priority;
   /** Ties calls together that belong to one matter. */
   readonly context?: string;
   /** What the call is for, in a word. */
@@ -186,6 +192,8 @@ export interface TaskContext {
   readonly from: string;
   /** `from.call` of the root of the tree. */
   readonly root: string;
+  /** What child calls have too, unless they say a lower one. */
+  readonly priority: Priority;
   /** The same for every attempt of one call: the key under which an effect is made once. */
   readonly key: string;
   /** Counts the attempts from 1. */

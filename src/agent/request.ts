@@ -175,6 +175,7 @@ function headersOf(
     [header.intent, o.intent],
     [header.budget, o.budget === undefined ? undefined : budgetOf(o.budget)],
     [header.labels, labels?.join(',')],
+    [header.priority, o.priority],
     [header.parts, wish === undefined ? undefined : partsText(wish)],
     [header.contentType, contentTypeOf(sent.type)],
     [header.bodyRef, sent.ref],

@@ -7,6 +7,7 @@ import type { Ticket } from '../wire/generated/messages.js';
 import { header, headerText, type HeaderBlock } from '../wire/headers.js';
 import { encodeJson, type Json } from '../wire/json.js';
 import { limits } from '../wire/limits.js';
+import type { Priority } from '../wire/priority.js';
 import { unsampledParent } from '../wire/trace.js';
 import type { Caller } from './caller.js';
 import type { ParentTask } from './request.js';
@@ -168,6 +169,10 @@ class Context implements TaskContext {
 
   get root(): string {
     return this.#input.ticket.root;
+  }
+
+  get priority(): Priority {
+    return this.#input.ticket.priority ?? 'normal';
   }
 
   get key(): string {

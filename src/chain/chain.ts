@@ -8,10 +8,12 @@ import { ticket } from './guards/ticket.js';
 import { deadline } from './guards/deadline.js';
 import { loop } from './guards/loop.js';
 import { granted } from './guards/granted.js';
+import { tree } from './guards/tree.js';
 import { resolve } from './guards/resolve.js';
 import { schema } from './guards/schema.js';
 import { route } from './guards/route.js';
 import { policy } from './guards/policy.js';
+import { rate } from './guards/rate.js';
 import { budget } from './guards/budget.js';
 import type { Stage } from '../wire/stages.js';
 import { deny, type AdmittedCall, type Deny, type Guard, type Hold, type Verdict } from './verdict.js';
@@ -23,18 +25,20 @@ export const guards: readonly Guard[] = [
   deadline, // work nobody waits for any more costs nothing further
   loop, // a circle is cut before it can ask for anything
   granted, // stands before anything that could tell the catalogue to a stranger
+  tree, // work that goes in circles is cut before it costs anything
   resolve, // what is meant: the capability, its contract, its life
   schema, // agents get only what they declared to take
   route, // who does it; may hold for capacity
   policy, // what the rules say of all this together; may hold for approval
+  rate, // its turn: what it may not have now is not a question of whether it may have it
   budget, // who pays: last, because whatever is refused reserves nothing; may hold while the ledger is asked
 ];
 
 /**
  * What each stage proves, where it is judged by an interceptor of its own: neighbours of the list, so that the order
  * stays. What no stage names stays in the gateway: `decode`, because everybody who works on a call reads it for itself,
- * `resolve` and `schema`, whose contract the result is held against too, `route`, which needs the gateway's own view of the
- * instances, and `budget`, which spends from the gateway's own purse.
+ * `tree`, which gateways count, `resolve` and `schema`, whose contract the result is held against too, `route`, which needs
+ * the gateway's own view of the instances, and `budget`, which spends from the gateway's own purse.
  */
 export const stages: Readonly<Record<Stage, readonly Guard[]>> = {
   authority: [ticket, deadline, loop, granted],

@@ -5,6 +5,7 @@ import type { BodyType } from '../wire/content.js';
 import type { HeaderBlock } from '../wire/headers.js';
 import type { Json } from '../wire/json.js';
 import type { Capability, Token } from '../wire/names.js';
+import type { Priority } from '../wire/priority.js';
 import type { Trace } from '../wire/trace.js';
 import type { DecisionRecord, Ticket } from '../wire/generated/messages.js';
 import type { BodyRef } from '../domain/body-ref.js';
@@ -16,6 +17,7 @@ import type { Instance } from '../domain/roster.js';
 import type { Amounts } from '../domain/budget/amounts.js';
 import type { Ask, Review, ReviewOf } from '../domain/reviews.js';
 import type { Router } from '../domain/routing.js';
+import type { Trees } from '../domain/care/trees.js';
 import type { MeshError } from '../wire/errors.js';
 import type { KeyRing } from '../wire/keyring.js';
 import type { Budgeted, Till } from './till.js';
@@ -111,6 +113,8 @@ export interface Draft extends Incoming {
   ref: BodyRef | undefined;
   parts: string | undefined;
   labels: { [key: string]: string } | undefined;
+  /** What it says of its own priority. */
+  said: Priority | undefined;
   child: number | undefined;
   /** What its caller allows for it and everything below it. */
   allowed: Amounts | undefined;
@@ -120,6 +124,8 @@ export interface Draft extends Incoming {
   parent: string | undefined;
   root: string;
   chain: string[];
+  /** Priority of the call whose task this is a part of. */
+  above: Priority | undefined;
   // the grant that the caller presents, and those in force: the ticket's and this one
   grant: OpenedGrant | undefined;
   /** Where the grant that the call presents comes from. */
@@ -129,6 +135,8 @@ export interface Draft extends Incoming {
   byGrant: Map<string, boolean> | undefined;
   // deadline
   deadlineMs: number;
+  // tree: of child calls, what "the same bytes" means
+  digest: string | undefined;
   // resolve
   entry: Entry | undefined;
   expiresMs: number;
@@ -139,6 +147,8 @@ export interface Draft extends Incoming {
   obligations: Record<string, string> | undefined;
   /** The approval that let it through. */
   approval: DecisionRecord['approval'];
+  // rate
+  priority: Priority;
   /** What reviewing agents said before it is decided, and what they will be asked before its outcome is final. */
   reviews: readonly Review[] | undefined;
   asks: Ask[] | undefined;
@@ -156,6 +166,8 @@ export interface World {
   readonly router: Router;
   /** Missing where nothing is reserved: interceptors judge other stages. */
   readonly budget?: Till | undefined;
+  /** What is counted of trees of calls; missing where no calls are decided. */
+  readonly trees?: Trees | undefined;
 }
 
 /** Start a draft. Nothing of it is proven. */
@@ -190,23 +202,27 @@ export function draftOf(incoming: Incoming, nowMs: number): Draft {
     ref: undefined,
     parts: undefined,
     labels: undefined,
+    said: undefined,
     child: undefined,
     allowed: undefined,
     ticket: undefined,
     parent: undefined,
     root: '',
     chain: [],
+    above: undefined,
     grant: undefined,
     proof: undefined,
     grants: undefined,
     byGrant: undefined,
     deadlineMs: 0,
+    digest: undefined,
     entry: undefined,
     expiresMs: 0,
     instance: undefined,
     rules: undefined,
     obligations: undefined,
     approval: undefined,
+    priority: 'normal',
     reviews: undefined,
     asks: undefined,
     budget: undefined,

@@ -7,6 +7,7 @@ import type { Ask } from '../domain/reviews.js';
 import { fromBody } from '../wire/errors.js';
 import type { StageAnswer } from '../wire/generated/messages.js';
 import { limits } from '../wire/limits.js';
+import { isPriority } from '../wire/priority.js';
 import type { Stage } from '../wire/stages.js';
 import type { Draft, World } from './draft.js';
 import { approvalFor } from './guards/policy.js';
@@ -22,6 +23,7 @@ interface OfAuthority {
   readonly parent?: string | undefined;
   readonly context?: string | undefined;
   readonly labels?: Draft['labels'];
+  readonly above?: Draft['above'];
   readonly grants?: Draft['grants'];
   readonly proof?: Draft['proof'];
   readonly byGrant?: readonly (readonly [string, boolean])[] | undefined;
@@ -40,8 +42,8 @@ interface OfPolicy {
 }
 
 const say: Readonly<Record<Stage, (draft: Draft) => OfAuthority | OfPolicy>> = {
-  authority: ({ root, chain, parent, context, labels, grants, proof, byGrant, deadlineMs }) => ({
-    ...{ root, chain, parent, context, labels, grants, proof, deadlineMs },
+  authority: ({ root, chain, parent, context, labels, above, grants, proof, byGrant, deadlineMs }) => ({
+    ...{ root, chain, parent, context, labels, above, grants, proof, deadlineMs },
     byGrant: byGrant === undefined ? undefined : [...byGrant],
   }),
   policy: ({ rules, obligations, approval, reviews, asks }) => ({
@@ -116,7 +118,7 @@ function held(draft: Draft, world: Knows, { approval, asks }: StageAnswer): Verd
 }
 
 function takeAuthority(draft: Draft, proven: OfAuthority, passed: boolean): void {
-  const { root, chain, parent, context, labels, grants, proof, byGrant, deadlineMs } = proven;
+  const { root, chain, parent, context, labels, above, grants, proof, byGrant, deadlineMs } = proven;
   if (!Array.isArray(chain) || typeof root !== 'string' || typeof deadlineMs !== 'number') {
     return wrong('root, chain or deadline');
   }
@@ -127,7 +129,10 @@ function takeAuthority(draft: Draft, proven: OfAuthority, passed: boolean): void
   if (passed && !(deadlineMs > draft.bornMs && deadlineMs <= draft.bornMs + limits.lifeMaxMs)) {
     return wrong('deadline');
   }
-  Object.assign(draft, { root, chain, parent, context, labels, grants, proof, deadlineMs });
+  if (above !== undefined && !isPriority(above)) {
+    return wrong('priority');
+  }
+  Object.assign(draft, { root, chain, parent, context, labels, above, grants, proof, deadlineMs });
   draft.byGrant = byGrant === undefined ? undefined : new Map(byGrant);
 }
 

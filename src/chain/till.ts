@@ -4,7 +4,7 @@
 import type { Amounts } from '../domain/budget/amounts.js';
 import type { BudgetNode, Envelope, SetLimits } from '../domain/budget/plan.js';
 import type { Orders } from '../domain/budget/orders.js';
-import type { Lack } from '../domain/budget/purse.js';
+import type { Lack } from '../domain/budget/reservation.js';
 
 /** What a gateway has to spend. No effects. */
 export interface Till {

@@ -7,6 +7,7 @@ import type { Amounts } from '../domain/budget/amounts.js';
 import { asMeshError, meshError, type MeshError } from '../wire/errors.js';
 import type { Json } from '../wire/json.js';
 import { asCapability } from '../wire/names.js';
+import { priorityNames, type Priority } from '../wire/priority.js';
 import { isCallId } from '../wire/ulid.js';
 import { amountsOption } from './budget/amounts.js';
 import { bodyOf, rawBytes } from './call/body.js';
@@ -23,6 +24,7 @@ interface CallCommandOptions extends ContextOptions {
   readonly id?: string;
   readonly major?: number;
   readonly label?: Readonly<Record<string, string>>;
+  readonly priority?: Priority;
   readonly context?: string;
   readonly intent?: string;
   readonly budget?: Amounts;
@@ -47,10 +49,17 @@ export function register(program: Command): void {
     )
     .option('--id <ulid>', 'call id; the same id again gives the same outcome', callId)
     .option('--major <n>', 'major version of the capability', wholeNumber(0, 65_535))
+    .addOption(
+      new Option('--priority <word>', 'what goes first when not all can be served').choices(priorityNames),
+    )
     .option('--label <key=value>', 'label that travels down the tree of calls (again for more)', addLabel)
     .option('--context <id>', 'ties calls together that belong to one matter', printable)
     .option('--intent <word>', 'what the call is for', printable)
-    .option('--budget <amounts>', 'what it and all below it may spend: micros=5.00USD,tokens=2000', amountsOption)
+    .option(
+      '--budget <amounts>',
+      'what it and all below it may spend: micros=5.00USD,tokens=2000',
+      amountsOption,
+    )
     .option('--grant <grant>', 'a grant made for who calls: its text, or @file')
     .option('--bytes', 'send the body as raw bytes, of any kind, from @file or -')
     .addOption(new Option('--encoding <how>', 'how a body crosses the wire').choices(['json', 'msgpack']))
@@ -187,13 +196,14 @@ function fail(err: MeshError, json: boolean): void {
 }
 
 function callOptions(given: CallCommandOptions): CallOptions {
-  const { id, timeout, major, label, context, intent, budget, encoding, grant } = given;
+  const { id, timeout, major, label, priority, context, intent, budget, encoding, grant } = given;
   return {
     ...(encoding === undefined ? {} : { encoding }),
     ...(id === undefined ? {} : { id }),
     ...(timeout === undefined ? {} : { timeoutMs: timeout }),
     ...(major === undefined ? {} : { major }),
     ...(label === undefined ? {} : { labels: label }),
+    ...(priority === undefined ? {} : { priority }),
     ...(context === undefined ? {} : { context }),
     ...(intent === undefined ? {} : { intent }),
     ...(budget === undefined ? {} : { budget }),

@@ -2,6 +2,7 @@
  * A policy as data: what was read from its file, checked and merged. It is what control stores for gateways, as JSON,
  * so that they neither read YAML nor look at files.
  */
+import type { LoopSource } from './care/loops.js';
 import type { BudgetSource } from './budget/compile.js';
 import type { PriceSource } from './budget/prices.js';
 import type { RoutingPolicy } from './routing.js';
@@ -18,13 +19,21 @@ export interface RoleData {
   readonly within?: readonly string[];
 }
 
+/** Roles whose members may say critical, and those whose members are experimental at most. */
+export interface PrioritiesData {
+  readonly critical?: readonly string[];
+  readonly experimental?: readonly string[];
+}
+
 /** All that a policy says. */
 export interface PolicyData {
   readonly roles?: Readonly<Record<string, RoleData>>;
   readonly members?: Readonly<Record<string, readonly string[]>>;
   readonly routing?: Readonly<Record<string, RoutingPolicy>>;
   readonly issuers?: Readonly<Record<string, string>>;
+  readonly loops?: Readonly<Record<string, LoopSource>>;
   readonly budgets?: BudgetSource;
   readonly prices?: PriceSource;
   readonly rules?: readonly RuleSource[];
+  readonly priorities?: PrioritiesData;
 }

@@ -32,7 +32,12 @@ export function readPolicy(text: string, file: string, owned: OwnedFiles = {}): 
   const large = bytes > limits.policyBytes;
   const read = readYaml<MainFile>(large ? 'version: 1' : text, file, policyShape);
   const { roles = {}, rules: sources = [], owners = {} } = read.value;
-  const problems = [...read.problems, ...foreignRoles(read, file), ...wrongIssuers(read, file)];
+  const problems = [
+    ...read.problems,
+    ...foreignRoles(read, file),
+    ...wrongIssuers(read, file),
+    ...foreignPriorities(read, file),
+  ];
   const say = (where: string, why: string): void =>
     void problems.push({ file, where, why, ...placeIn(read, where) });
   if (large) {
@@ -91,6 +96,18 @@ function foreignRoles(read: ReadYaml<MainFile>, file: string): Problem[] {
       const why = `there is no role ${role}${near === undefined ? '' : `; did you mean ${near}?`}`;
       const where = `members.${name}`;
       return Object.hasOwn(roles, role) ? [] : [{ file, where, why, ...read.place(`${where}[${i}]`) }];
+    }),
+  );
+}
+
+/** Roles in `priorities` that do not exist. */
+function foreignPriorities(read: ReadYaml<MainFile>, file: string): Problem[] {
+  const { roles = {}, priorities = {} } = read.value;
+  return Object.entries(priorities).flatMap(([name, list]) =>
+    list.flatMap((role, i) => {
+      const where = `priorities.${name}[${i}]`;
+      const why = `there is no role ${role} in this file`;
+      return Object.hasOwn(roles, role) ? [] : [{ file, where, why, ...read.place(where) }];
     }),
   );
 }

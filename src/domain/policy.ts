@@ -4,6 +4,10 @@
  */
 import { meshError } from '../wire/errors.js';
 import { matches } from '../wire/names.js';
+import type { ByPattern } from './care/by-pattern.js';
+import { careOf, type Care } from './care/care.js';
+import type { LoopBounds } from './care/loops.js';
+import { Traffic } from './rate/traffic.js';
 import { compileBudgets } from './budget/compile.js';
 import type { BudgetPlan } from './budget/plan.js';
 import { problemError } from './config/yaml.js';
@@ -33,8 +37,12 @@ export class Policy {
   readonly digest: string;
   /** Its rules; undefined when it has none. */
   readonly rules: Rules | undefined;
+  /** Whose calls go first. */
+  readonly traffic: Traffic;
   /** Who may issue grants beside the mesh itself: public nkeys by name. */
   readonly issuers: Issuers;
+  /** When trees of calls are stopped because they go in circles. */
+  readonly loops: ByPattern<LoopBounds>;
   /** What calls reserve and are charged; undefined when it names no budgets. */
   readonly budgets: BudgetPlan | undefined;
   readonly #members: ReadonlyMap<string, readonly Role[]>;
@@ -55,7 +63,10 @@ export class Policy {
     rules: readonly Rule[] = [],
     roleOwners: ReadonlyMap<string, string> = new Map(),
     budgets?: BudgetPlan,
+    care: Care = careOf({}),
+    traffic: Traffic = new Traffic(),
   ) {
+    this.loops = care.loops;
     this.budgets = budgets;
     this.issuers = issuers;
     this.digest = digest;
@@ -65,6 +76,7 @@ export class Policy {
     this.rules = rules.length === 0 ? undefined : new Rules(rules, seen);
     this.#members = members;
     this.#routing = routing;
+    this.traffic = traffic;
   }
 
   /** May the member call the capability: by a role, or by a rule, if the call meets its condition? */
@@ -205,6 +217,8 @@ function policyOf(
       { known: new Set(roles.keys()), rolesOf: (name) => roleNames.get(name) ?? [] },
       report,
     ),
+    careOf(data),
+    new Traffic(data.priorities, roleNames),
   );
 }
 

@@ -44,6 +44,9 @@ export function sealTicket(ring: KeyRing, record: DecisionRecord, seq: number): 
   if (own !== undefined || envelopes.length > 0) {
     ticket.envelopes = own === undefined ? envelopes : [...envelopes, own];
   }
+  if (record.priority !== undefined) {
+    ticket.priority = record.priority;
+  }
   for (const grant of record.grants ?? []) {
     if (grant.digest === undefined) {
       (ticket.grants ??= []).push(grant);

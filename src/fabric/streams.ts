@@ -73,7 +73,7 @@ export function callsConsumer(): Partial<ConsumerConfig> & { readonly durable_na
     ack_policy: 'explicit',
     ack_wait: limits.ackWaitMs * NANOS,
     max_deliver: -1,
-    max_ack_pending: 4 * (limits.takesInFlight + limits.waiting),
+    max_ack_pending: 4 * (limits.turnsQueued + limits.takesInFlight + limits.waiting),
     max_waiting: 4096,
   };
 }

@@ -15,7 +15,9 @@ import { isBlind } from './fallen.js';
 import { hold } from './hold.js';
 import type { Origin } from './origin.js';
 import type { UndispatchedStatus } from './records.js';
+import { laneOf } from './lane.js';
 import { replyError } from './reply.js';
+import { overloadOf } from './shed.js';
 import type { SplitChain } from './split/judge.js';
 import type { Waiting } from './waiting.js';
 
@@ -67,11 +69,16 @@ export class Admitter {
     onHeld: OnHeld = nobody,
   ): Admission {
     const draft = draftOf(incoming, Date.now());
-    const { overload, sight } = this.#core;
-    sight.entered(draft);
-    if (overload !== undefined && origin.kind !== 'parked') {
-      const error = meshError('overloaded', { what: overload.stream, percent: Math.round(overload.percent) });
-      return this.#refuse(draft, fallbackId, 'refused', error, origin);
+    this.#core.sight.entered(draft);
+    if (this.#core.overload !== undefined) {
+      const priority = laneOf(this.#core, incoming.from, incoming.headers);
+      const error = overloadOf(this.#core, priority);
+      if (error !== undefined && priority === 'batch' && origin.kind !== 'ask') {
+        return 'held';
+      }
+      if (error !== undefined && origin.kind !== 'parked') {
+        return this.#refuse(draft, fallbackId, 'refused', error, origin);
+      }
     }
     if (isBlind(this.#core)) {
       return this.#unseen(draft, fallbackId, origin);

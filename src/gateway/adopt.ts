@@ -14,9 +14,8 @@ import { encodeHeaders, header } from '../wire/headers.js';
 import { limits } from '../wire/limits.js';
 import type { Attempts } from './attempts.js';
 import type { Core } from './core.js';
-import { newOpenCall } from './decide.js';
 import { answerOf } from './dispatch.js';
-import type { OpenSet } from './open.js';
+import { newOpenCall, type OpenSet } from './open.js';
 import { readDecision } from './records.js';
 import { readRegister, type Settler } from './settle.js';
 

@@ -19,24 +19,41 @@ import type { Origin } from './origin.js';
 import { isOwnInbox, replyError } from './reply.js';
 import { refDigest } from './records.js';
 import { readRegister, replyOutcome } from './settle.js';
+import { laneOf } from './lane.js';
+import { shedError } from './shed.js';
+import type { Turns } from './turns.js';
 import { inQueue, type WaitingRoom } from './waiting.js';
 
 const QUEUE = 'gateway';
 
 /** Serve asks. Returns how to stop. */
-export function serveAsks(core: Core, open: OpenSet, admitter: Admitter, waiting: WaitingRoom): () => void {
+export function serveAsks(
+  core: Core,
+  open: OpenSet,
+  admitter: Admitter,
+  waiting: WaitingRoom,
+  turns: Turns,
+): () => void {
   const sub = core.nc.subscribe(pattern.ask, {
     queue: QUEUE,
     callback: (err, msg) => {
       if (err === null) {
-        takeAsk(core, open, admitter, waiting, msg);
+        takeAsk({ core, open, admitter, waiting, turns }, msg);
       }
     },
   });
   return () => sub.unsubscribe();
 }
 
-function takeAsk(core: Core, open: OpenSet, admitter: Admitter, waiting: WaitingRoom, msg: Msg): void {
+interface Serving {
+  readonly core: Core;
+  readonly open: OpenSet;
+  readonly admitter: Admitter;
+  readonly waiting: WaitingRoom;
+  readonly turns: Turns;
+}
+
+function takeAsk({ core, open, admitter, waiting, turns }: Serving, msg: Msg): void {
   const p = parse.ask(msg.subject);
   // Without a reply below the asker's inbox it is no ask: server-written bytes have none.
   if (p === undefined || !isOwnInbox(msg.reply, p.from)) {
@@ -57,17 +74,28 @@ function takeAsk(core: Core, open: OpenSet, admitter: Admitter, waiting: Waiting
     body: msg.data,
     mintedId: id,
   };
-  const origin: Origin = { kind: 'ask', reply, durable: () => undefined, undone: () => undefined };
-  const judge = (incoming: Incoming) => {
-    const { from, capability } = p;
-    const wait = (queue?: string) =>
-      waiting.add(
-        inQueue({ key: `${from}.${id}`, incoming, origin, capability, sinceMs: Date.now() }, queue),
-      );
-    if (admitter.admit(incoming, origin, id, false, wait) === 'held') {
+  const { from, capability } = p;
+  const priority = laneOf(core, from, headers);
+  const run = (incoming: Incoming, over: () => void) => {
+    const origin: Origin = { kind: 'ask', reply, durable: over, undone: over };
+    const wait = (queue?: string) => {
+      const key = `${from}.${id}`;
+      waiting.add(inQueue({ key, incoming, origin, capability, priority, sinceMs: Date.now() }, queue));
+    };
+    const admission = admitter.admit(incoming, origin, id, false, wait);
+    if (admission === 'held') {
       wait();
     }
+    if (admission !== 'decided') {
+      over();
+    }
   };
+  const judge = (incoming: Incoming) =>
+    turns.enter({
+      ...{ from, priority, bytes: msg.data.length },
+      run: (over) => run(incoming, over),
+      shed: (retryAfterMs) => replyError(core, reply, shedError(from, retryAfterMs), id),
+    });
   const admit = () => {
     const reading = beforehand(core, incoming);
     if (reading === undefined) {

@@ -12,6 +12,7 @@ const CARRIED = [
   header.child,
   header.context,
   header.labels,
+  header.priority,
   header.intent,
   header.budget,
   header.bodyRef,

@@ -9,6 +9,7 @@ import type { ChainVerdict } from '../chain/chain.js';
 import type { Draft } from '../chain/draft.js';
 import type { Policy } from '../domain/policy.js';
 import type { ShadowReport } from '../domain/shadow.js';
+import type { Trees } from '../domain/care/trees.js';
 import type { RevokedNames } from '../domain/revoked.js';
 import type { Registry } from '../domain/registry.js';
 import type { Roster } from '../domain/roster.js';
@@ -54,6 +55,8 @@ export interface Core {
   readonly reads: Slots;
   readonly log: Log;
   readonly sight: Sight;
+  /** What is counted of trees of calls. */
+  readonly trees: Trees;
   /** Told how attempts ended; without any nothing is noted. */
   readonly observers: Set<Observer>;
   /** What it has to spend. */
@@ -62,6 +65,6 @@ export interface Core {
   confirmedMs: number;
   /** How full the streams that decide on that are, in percent. */
   fill: Readonly<Record<string, number>>;
-  /** Set when a stream is nearly full: new calls are refused with this. */
+  /** Set when a stream is nearly full: new calls are refused with this, those of low priority first. */
   overload: { readonly stream: string; readonly percent: number } | undefined;
 }

@@ -15,11 +15,12 @@ import { header, headerBlock, headerLine } from '../wire/headers.js';
 import { limits } from '../wire/limits.js';
 import { isCapability, type Capability, type Token } from '../wire/names.js';
 import { fallen } from './fallen.js';
-import { book, bookedAt, isBooked, settleBooked, unbook, type Booked } from './budget/booking.js';
+import type { Booked } from './budget/booked.js';
+import { book, bookedAt, isBooked, settleBooked, unbook } from './budget/booking.js';
 import type { Cancels } from './cancels.js';
 import type { Core } from './core.js';
 import { dispatch } from './dispatch.js';
-import { release, type OpenCall, type OpenSet } from './open.js';
+import { newOpenCall, release, type OpenCall, type OpenSet } from './open.js';
 import type { Origin } from './origin.js';
 import { allowRecord, readDecision, refuseRecord, type UndispatchedStatus } from './records.js';
 import { readRegister, replyOutcome, type Settler } from './settle.js';
@@ -57,9 +58,12 @@ export class Decider {
     const record = allowRecord(this.#core, admitted, origin.reply);
     const booked = book(this.#core, admitted, record);
     if (booked === false) {
-      return (origin.held ?? origin.undone).call(origin); // no purse any more, in the middle of a tick
+      return origin.held === undefined ? origin.undone() : origin.held(); // no purse any more, in the middle of a tick
     }
     instance.inFlight++;
+    if (admitted.digest !== undefined) {
+      this.#core.trees.asked(admitted.root, admitted.digest);
+    }
     const call = newOpenCall(record, 0, admitted.body, instance);
     call.credit = 0;
     call.undispatched = true;
@@ -289,39 +293,4 @@ export class Decider {
       : meshError('outcome_pending', { waitedMs: 0 });
     replyError(this.#core, reply, error, mine.call);
   }
-}
-
-/** A call whose decision is durable (or about to be). */
-export function newOpenCall(
-  record: DecisionRecord,
-  seq: number,
-  body: Uint8Array,
-  holder: Instance | undefined,
-): OpenCall {
-  return {
-    key: `${record.from}.${record.call}`,
-    record,
-    seq,
-    body,
-    macs: new Map(),
-    holder,
-    state: 'deciding',
-    cancelled: false,
-    revoked: undefined,
-    stopped: false,
-    lostUntil: undefined,
-    history: [],
-    unproven: false,
-    credit: undefined,
-    booked: [],
-    undispatched: false,
-    answeredSeq: undefined,
-    innocent: 0,
-    enteredMs: 0,
-    decidedMs: 0,
-    settlingMs: 0,
-    dispatchedMs: 0,
-    observedSeq: 0,
-    slot: undefined,
-  };
 }

@@ -4,7 +4,7 @@
 import type { Instance } from '../domain/roster.js';
 import type { MeshError } from '../wire/errors.js';
 import type { DecisionRecord } from '../wire/generated/messages.js';
-import type { Booked } from './budget/booking.js';
+import type { Booked } from './budget/booked.js';
 import { Wheel, type Timed } from './wheel.js';
 
 /** How one attempt ended, for the record in DEAD. */
@@ -61,6 +61,41 @@ export interface OpenCall extends Timed {
   answeredSeq: number | undefined;
   /** Dispatches that ended with the death of their gateway, not of their agent. */
   innocent: number;
+}
+
+/** A call whose decision is durable (or about to be). */
+export function newOpenCall(
+  record: DecisionRecord,
+  seq: number,
+  body: Uint8Array,
+  holder: Instance | undefined,
+): OpenCall {
+  return {
+    key: `${record.from}.${record.call}`,
+    record,
+    seq,
+    body,
+    macs: new Map(),
+    holder,
+    state: 'deciding',
+    cancelled: false,
+    revoked: undefined,
+    stopped: false,
+    lostUntil: undefined,
+    history: [],
+    unproven: false,
+    credit: undefined,
+    booked: [],
+    undispatched: false,
+    answeredSeq: undefined,
+    innocent: 0,
+    enteredMs: 0,
+    decidedMs: 0,
+    settlingMs: 0,
+    dispatchedMs: 0,
+    observedSeq: 0,
+    slot: undefined,
+  };
 }
 
 /** The open calls of one gateway, by key and by each of their decisions, with one timer each. */

@@ -12,6 +12,7 @@ import { limits } from '../wire/limits.js';
 import type { Core } from './core.js';
 import type { Decider } from './decide.js';
 import type { OpenSet } from './open.js';
+import { highFor } from './shed.js';
 import type { WaitingRoom } from './waiting.js';
 
 /** Keeps contact. `onResult` takes results that were meant for a lapsed gateway. */
@@ -93,7 +94,7 @@ export class Peers {
       core.fill = { DECISIONS: decisions.percent, OUTCOMES: outcomes.percent };
       const fuller = decisions.percent > outcomes.percent ? 'DECISIONS' : 'OUTCOMES';
       const percent = Math.max(decisions.percent, outcomes.percent);
-      core.overload = percent > limits.streamHighPercent ? { stream: fuller, percent } : undefined;
+      core.overload = percent > highFor('batch') ? { stream: fuller, percent } : undefined;
       return decisions.lastSeq;
     } catch {
       return 0;

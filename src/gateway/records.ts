@@ -5,7 +5,7 @@ import { randomBytes } from 'node:crypto';
 import type { AdmittedCall } from '../chain/verdict.js';
 import type { CarriedGrant } from '../domain/grants/book.js';
 import type { Draft } from '../chain/draft.js';
-import type { DecisionRecord, OutcomeRecord } from '../wire/generated/messages.js';
+import type { DecisionRecord, ErrorBody, OutcomeRecord } from '../wire/generated/messages.js';
 import { parseBodyRef } from '../domain/body-ref.js';
 import { callDigest } from '../wire/digest.js';
 import type { HeaderBlock } from '../wire/headers.js';
@@ -45,7 +45,7 @@ export function allowRecord(core: Core, call: AdmittedCall, reply: string | unde
     lifeMs: call.entry.lifeMs,
     root: call.root,
     chain: [...call.chain, `${call.instance.agent}/${call.what}`],
-    digest: callDigest(call.what, call.body, call.ref?.digest),
+    digest: call.digest ?? callDigest(call.what, call.body, call.ref?.digest),
     policy: core.policy.digest,
     idempotent: call.entry.idempotent,
     attemptMs: offer?.attemptMs ?? limits.attemptMs,
@@ -76,6 +76,9 @@ function withWireFields(record: DecisionRecord, d: Draft): DecisionRecord {
   }
   if (d.labels !== undefined) {
     record.labels = d.labels;
+  }
+  if (d.priority !== 'normal') {
+    record.priority = d.priority;
   }
   if (d.intent !== undefined) {
     record.intent = d.intent;
@@ -130,6 +133,12 @@ function withGrants(record: DecisionRecord, { grants, proof }: Draft): void {
 /** Digest of the body that a message refers to, as it says itself; undefined when the body is in the message. */
 export function refDigest(headers: Pick<HeaderBlock, 'get'>): string | undefined {
   return parseBodyRef(headers.get(header.bodyRef))?.digest;
+}
+
+/** When to try again, where the error of a refusal says so. */
+export function waitOf({ details }: ErrorBody): Pick<OutcomeRecord, 'retryAfterMs'> {
+  const retryAfterMs = details?.['retry_after_ms'];
+  return typeof retryAfterMs === 'number' ? { retryAfterMs } : {};
 }
 
 /** A status that is decided without any dispatch. */
@@ -193,7 +202,10 @@ export function refuseRecord(
 export function outcomeRecord(
   call: OpenCall,
   status: OutcomeRecord['status'],
-  more: Pick<OutcomeRecord, 'code' | 'type' | 'bodyRef' | 'parts' | 'reported' | 'reviews'> = {},
+  more: Pick<
+    OutcomeRecord,
+    'code' | 'type' | 'bodyRef' | 'parts' | 'reported' | 'reviews' | 'retryAfterMs'
+  > = {},
 ): OutcomeRecord {
   const r = call.record;
   const record: OutcomeRecord = {

@@ -21,6 +21,7 @@ export function replyError(core: Core, reply: string, error: MeshError, call?: s
   const headers = encodeHeaders([
     [header.serviceErrorCode, error.code],
     [header.serviceError, error.class],
+    [header.retryAfter, error.retryAfterMs],
   ]);
   core.nc.publish(reply, JSON.stringify(body), { headers: rawHeaders(headers) });
 }

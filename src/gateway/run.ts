@@ -8,6 +8,7 @@ import { LightPublisher } from '../fabric/publisher.js';
 import { cork } from '../fabric/cork.js';
 import { freshInbox } from '../fabric/raw.js';
 import { GrantBook } from '../domain/grants/book.js';
+import { Trees } from '../domain/care/trees.js';
 import { Registry } from '../domain/registry.js';
 import { RevokedNames } from '../domain/revoked.js';
 import { Roster } from '../domain/roster.js';
@@ -49,9 +50,11 @@ import { followShadow } from './shadow.js';
 import { showGateway } from './shown.js';
 import { Sight, type SightOptions } from './sight.js';
 import { SplitChain } from './split/judge.js';
+import { shareTrees } from './trees.js';
 import { Taken } from './taken.js';
 import { Taker } from './take.js';
 import { serveWakes } from './wake.js';
+import { Turns } from './turns.js';
 import { inQueue, WaitingRoom } from './waiting.js';
 import { refuseWeakness } from './weakness.js';
 
@@ -110,7 +113,8 @@ export async function runGateway(options: GatewayOptions): Promise<RunningGatewa
   const answers = new BeforeOutcome(core, reviewer, settler);
   const review: BeforeOutcome['hold'] = (call, answer) => answers.hold(call, answer);
   const results = new Results(core, open, settler, attempts, taken, () => waiting.poke(), review);
-  const taker = new Taker(core, open, admitter, waiting);
+  const turns = new Turns(() => Infinity);
+  const taker = new Taker(core, open, admitter, waiting, turns);
   const peers = new Peers(core, open, decider, waiting, (msg) => results.take(msg));
 
   const stopPolicy = await followPolicy(core);
@@ -133,12 +137,13 @@ export async function runGateway(options: GatewayOptions): Promise<RunningGatewa
   await hearARound();
   const stops = [
     serveAdoptions(core, open, attempts, settler),
-    serveAsks(core, open, admitter, waiting),
+    serveAsks(core, open, admitter, waiting, turns),
     serveWakes(core, open, admitter),
     serveReplays(core, open, admitter),
     serveRecalls(core, open, waiting),
     serveBodies(core),
     serveIntroductions(core),
+    shareTrees(core),
     serveParts({ core, open, attempts, settler }),
     serveCancels({ core, open, waiting, attempts, settler, admitter, cancels }),
   ];
@@ -148,12 +153,15 @@ export async function runGateway(options: GatewayOptions): Promise<RunningGatewa
   return {
     gateway: core.name,
     notes,
-    sight: showGateway({ core, open, waiting, decider, taker, split, tracing, connected }),
+    sight: showGateway({ core, open, waiting, turns, decider, taker, split, tracing, connected }),
     async stop(drainMs = 2_000) {
       taker.stop();
       stops.forEach((stop) => stop());
       const until = Date.now() + drainMs;
-      while (Date.now() < until && open.size + waiting.size + decider.inAir + (split?.size ?? 0) > 0) {
+      while (
+        Date.now() < until &&
+        open.size + waiting.size + turns.size + decider.inAir + (split?.size ?? 0) > 0
+      ) {
         await new Promise((resolve) => setTimeout(resolve, 20));
       }
       split?.stop();
@@ -209,6 +217,7 @@ async function startCore(
     budget: new Purses({ name, nc, pub, log: options.log, confirmedMs: () => core.confirmedMs }),
     confirmedMs: -Infinity,
     observers: new Set(),
+    trees: new Trees(),
     fill: {},
     overload: undefined,
   };

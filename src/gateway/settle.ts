@@ -6,7 +6,7 @@ import { getLast } from '../fabric/reader.js';
 import { send } from '../fabric/sender.js';
 import type { Ack } from '../fabric/publisher.js';
 import { ingress, subject } from '../wire/generated/subjects.js';
-import { contentTypes, type BodyType } from '../wire/content.js';
+import { contentTypes } from '../wire/content.js';
 import type { ErrorBody, OutcomeRecord } from '../wire/generated/messages.js';
 import { header, headerBlock, headerLine, headerText } from '../wire/headers.js';
 import { limits } from '../wire/limits.js';
@@ -15,9 +15,10 @@ import { charge, settleBooked } from './budget/booking.js';
 import type { Core } from './core.js';
 import { observeOutcome } from './observed.js';
 import { release, type OpenCall, type OpenSet } from './open.js';
-import { outcomeRecord, readOutcome } from './records.js';
+import { outcomeRecord, readOutcome, waitOf } from './records.js';
 import { idsOf } from './sight.js';
 import type { Taken } from './taken.js';
+import { noteEnd } from './trees.js';
 
 const RETRY_MS = 250;
 
@@ -44,6 +45,7 @@ export class Settler {
     if (reported !== undefined) {
       record.reported = reported;
     }
+    noteEnd(this.#core, call.record, body, more.bodyRef);
     this.#settle(call, record, body);
   }
 
@@ -54,8 +56,12 @@ export class Settler {
     error: ErrorBody,
     more: Pick<OutcomeRecord, 'reported' | 'reviews'> = {},
   ): void {
+    if (status === 'failed' || status === 'unknown') {
+      noteEnd(this.#core, call.record);
+    }
     const body = Buffer.from(JSON.stringify({ ...error, call: call.record.call }));
-    this.#settle(call, outcomeRecord(call, status, { code: error.code, ...more }), body);
+    const wait = status === 'refused' ? waitOf(error) : {};
+    this.#settle(call, outcomeRecord(call, status, { code: error.code, ...wait, ...more }), body);
   }
 
   #settle(call: OpenCall, record: OutcomeRecord, body: Uint8Array): void {
@@ -75,7 +81,7 @@ export class Settler {
     const ttl = Math.max(1, Math.ceil((keepUntil - Date.now()) / 1000));
     const text = JSON.stringify(record);
     const lines = headerLine(header.outcome, text) + headerLine(header.ttl, ttl);
-    const headers = headerBlock(record.type === undefined ? lines : lines + kindLine(record.type));
+    const headers = headerBlock(lines + moreLines(record));
     const to = ingress.settle(this.#core.ingress, {
       from: call.record.from as Token,
       call: call.record.call as Token,
@@ -129,8 +135,10 @@ export class Settler {
   }
 }
 
-function kindLine(type: BodyType): string {
-  return headerLine(header.contentType, contentTypes[type]);
+/** What readers find without opening the record. */
+function moreLines({ type, retryAfterMs }: OutcomeRecord): string {
+  const kind = type === undefined ? '' : headerLine(header.contentType, contentTypes[type]);
+  return retryAfterMs === undefined ? kind : kind + headerLine(header.retryAfter, retryAfterMs);
 }
 
 /** Refusals may name capabilities that nobody has. */
@@ -140,11 +148,15 @@ function isKnown({ registry }: Core, { status, capability }: OutcomeRecord): boo
 
 /** Send an outcome to an inbox. */
 export function replyOutcome(core: Core, reply: string, outcomeText: string, body: Uint8Array): void {
-  const { status, code, type } = JSON.parse(outcomeText) as OutcomeRecord;
-  const lines: [string, string | undefined][] = [[header.outcome, outcomeText]];
+  const { status, code, type, retryAfterMs } = JSON.parse(outcomeText) as OutcomeRecord;
+  const lines: [string, string | number | undefined][] = [[header.outcome, outcomeText]];
   if (status !== 'completed') {
     // The words every NATS service client knows (ADR-32).
-    lines.push([header.serviceErrorCode, code], [header.serviceError, status]);
+    lines.push(
+      [header.serviceErrorCode, code],
+      [header.serviceError, status],
+      [header.retryAfter, retryAfterMs],
+    );
   }
   if (type !== undefined) {
     lines.push([header.contentType, contentTypes[type]]);

@@ -12,6 +12,7 @@ import { isBlind } from './fallen.js';
 import type { OpenSet } from './open.js';
 import type { SplitChain } from './split/judge.js';
 import type { Taker } from './take.js';
+import type { Turns } from './turns.js';
 import type { WaitingRoom } from './waiting.js';
 
 /** The parts that are looked at. */
@@ -19,6 +20,7 @@ export interface Shown {
   readonly core: Core;
   readonly open: OpenSet;
   readonly waiting: WaitingRoom;
+  readonly turns: Turns;
   readonly decider: Decider;
   readonly taker: Taker;
   /** Missing when all of the chain runs here. */
@@ -57,7 +59,7 @@ function missing({ core, taker, split, connected }: Shown): string[] {
   return list;
 }
 
-function meterOf({ core, open, waiting, decider, taker, split, tracing }: Shown): Meter {
+function meterOf({ core, open, waiting, turns, decider, taker, split, tracing }: Shown): Meter {
   const meter = new Meter('gateway');
   const { sight } = core;
   meter.calls(sight.tally);
@@ -77,6 +79,14 @@ function meterOf({ core, open, waiting, decider, taker, split, tracing }: Shown)
     meter.gauge({ name, help }, () => [{ value: read() }]);
   one('mesh_open_calls', 'Decided and not settled.', () => open.size + decider.inAir);
   one('mesh_waiting_calls', 'Waiting for capacity, before they are parked.', () => waiting.size);
+  one('mesh_queued_calls', 'Waiting for their turn, before the chain.', () => turns.size);
+  one('mesh_queued_callers', 'Callers whose calls wait for their turn, by priority.', () => turns.lanes);
+  const shed = {
+    name: 'mesh_shed_total',
+    help: 'Calls turned away (batch: parked) because their caller had too many in the queue.',
+    labels: ['priority'],
+  };
+  meter.counter(shed, () => [...turns.shed].map(([priority, value]) => ({ labels: { priority }, value })));
   one('mesh_taken_calls', 'Taken and not decided durably.', () => taker.held);
   one('mesh_live_instances', 'Instances whose lease is alive.', () => core.roster.size);
   one('mesh_registered_agents', 'Cards in the registry.', () => [...core.registry.agents()].length);

@@ -10,6 +10,7 @@ import { meshError } from '../wire/errors.js';
 import { parse } from '../wire/generated/subjects.js';
 import { header } from '../wire/headers.js';
 import { limits } from '../wire/limits.js';
+import type { Priority } from '../wire/priority.js';
 import { birthOf, isCallId } from '../wire/ulid.js';
 import type { Admitter } from './admit.js';
 import { beforehand } from './beforehand.js';
@@ -17,14 +18,20 @@ import type { Core } from './core.js';
 import { deadOfUndecided, writeDead } from './dead.js';
 import { isBlind } from './fallen.js';
 import { lookUp } from './lookup.js';
+import { park } from './park.js';
 import type { OpenSet } from './open.js';
 import type { Origin } from './origin.js';
 import { readRegister } from './settle.js';
 import { Suspects } from './suspects.js';
+import { laneOf } from './lane.js';
+import { shedError } from './shed.js';
+import type { Turns } from './turns.js';
 import { inQueue, type WaitingRoom } from './waiting.js';
 
 /** Calls older than this are looked up before they are decided: the duplicate window may have passed. */
 const OLD_MS = limits.duplicateWindowMs - limits.clockSkewMs;
+
+const nothing = (): void => undefined;
 
 /** Takes calls while it is started. */
 export class Taker {
@@ -33,16 +40,18 @@ export class Taker {
   readonly #admitter: Admitter;
   readonly #waiting: WaitingRoom;
   readonly #suspects: Suspects;
+  readonly #turns: Turns;
   #puller: LightPuller | undefined;
   /** Taken and neither durable nor given back. */
   #held = 0;
 
-  constructor(core: Core, open: OpenSet, admitter: Admitter, waiting: WaitingRoom) {
+  constructor(core: Core, open: OpenSet, admitter: Admitter, waiting: WaitingRoom, turns: Turns) {
     this.#core = core;
     this.#open = open;
     this.#admitter = admitter;
     this.#waiting = waiting;
     this.#suspects = new Suspects(core);
+    this.#turns = turns;
   }
 
   /** Begin to pull. */
@@ -79,7 +88,8 @@ export class Taker {
     ) {
       return 0;
     }
-    return limits.takesInFlight + this.#waiting.size - this.#held;
+    // More than are worked on at once: who comes behind many of one caller is seen, and has its turn before them.
+    return limits.takesInFlight + limits.turnsQueued + this.#waiting.size - this.#held;
   }
 
   #take(msg: Msg): void {
@@ -101,12 +111,39 @@ export class Taker {
     if (deliveries > 1) {
       return this.#takeSuspect(msg, incoming, streamSeq, id);
     }
-    const origin = this.#originOf(msg);
-    if (isCallId(id) && Date.now() - birthOf(id) > OLD_MS) {
-      void this.#takeOld(incoming, origin, streamSeq, id);
-    } else {
-      this.#admit(incoming, origin, streamSeq);
+    const priority = laneOf(this.#core, incoming.from, headers);
+    this.#turns.enter({
+      from: incoming.from,
+      priority,
+      bytes: msg.data.length,
+      run: (over) => {
+        const origin = this.#originOf(msg, over);
+        if (isCallId(id) && Date.now() - birthOf(id) > OLD_MS) {
+          over();
+          void this.#takeOld(incoming, origin, streamSeq, id);
+        } else {
+          this.#admit(incoming, origin, streamSeq, over);
+        }
+      },
+      shed: (retryAfterMs) => this.#shed(incoming, this.#originOf(msg), streamSeq, priority, retryAfterMs),
+    });
+  }
+
+  /** There is no room for it. What may wait is laid aside durably, all else is told when to come again. */
+  #shed(
+    incoming: Incoming,
+    origin: Origin,
+    streamSeq: number,
+    priority: Priority,
+    retryAfterMs: number,
+  ): void {
+    const id = incoming.headers.get(header.call) ?? '';
+    const call = isCallId(id) ? id : `seq-${streamSeq}`;
+    if (priority === 'batch' && isCallId(id)) {
+      const { from, capability } = incoming;
+      return park(this.#core, { key: `${from}.${id}`, incoming, origin, capability, sinceMs: Date.now() });
     }
+    this.#admitter.end(incoming, origin, call, 'refused', shedError(incoming.from, retryAfterMs));
   }
 
   #originOf(msg: Msg, settled?: () => void, asked?: () => void): Origin {
@@ -131,27 +168,35 @@ export class Taker {
     };
   }
 
-  #admit(incoming: Incoming, origin: Origin, streamSeq: number): void {
+  /** `over`: its turn ends when it waits for somebody else. */
+  #admit(incoming: Incoming, origin: Origin, streamSeq: number, over: () => void = nothing): void {
     const reading = beforehand(this.#core, incoming);
     if (reading === undefined) {
-      return this.#judge(incoming, origin, streamSeq);
+      return this.#judge(incoming, origin, streamSeq, over);
     }
+    over();
     reading.then(
       (found) => this.#judge(found, origin, streamSeq),
       () => origin.undone(),
     );
   }
 
-  #judge(incoming: Incoming, origin: Origin, streamSeq: number): void {
+  #judge(incoming: Incoming, origin: Origin, streamSeq: number, over: () => void = nothing): void {
     const fallbackId = `seq-${streamSeq}`;
     const wait = (queue?: string) => {
       const id = incoming.headers.get(header.call) ?? fallbackId;
       const key = `${incoming.from}.${id}`;
-      const { capability } = incoming;
-      this.#waiting.add(inQueue({ key, incoming, origin, capability, sinceMs: Date.now() }, queue));
+      const { from, capability, headers } = incoming;
+      const priority = laneOf(this.#core, from, headers);
+      const w = { key, incoming, origin, capability, priority, sinceMs: Date.now() };
+      this.#waiting.add(inQueue(w, queue));
     };
-    if (this.#admitter.admit(incoming, origin, fallbackId, false, wait) === 'held') {
+    const admission = this.#admitter.admit(incoming, origin, fallbackId, false, wait);
+    if (admission === 'held') {
       wait();
+    }
+    if (admission !== 'decided') {
+      over();
     }
   }
 

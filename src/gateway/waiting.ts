@@ -1,9 +1,12 @@
 /**
  * Calls that wait for capacity, unacknowledged, for at most `waitUnackedMs`: then they are parked. One queue per
- * capability, so that none waits for another.
+ * capability, so that none waits for another; in a queue callers take turns.
  */
 import type { Incoming } from '../chain/draft.js';
+import { Lanes } from '../domain/rate/lanes.js';
+import { hasRoom } from '../domain/rate/room.js';
 import { limits } from '../wire/limits.js';
+import type { Priority } from '../wire/priority.js';
 import type { Origin } from './origin.js';
 
 /** One waiting call. */
@@ -13,6 +16,8 @@ export interface Waiting {
   readonly origin: Origin;
   readonly capability: string;
   readonly sinceMs: number;
+  /** Default: normal. */
+  readonly priority?: Priority;
   /** Calls of one queue wait for each other; default: those of its capability. */
   readonly queue?: string;
 }
@@ -20,9 +25,14 @@ export interface Waiting {
 /** Tries one again: false when there is still no capacity for its capability. */
 export type TryAgain = (w: Waiting) => boolean;
 
+/** Callers that are tried before a queue is left: the first may wait for what the second does not need. */
+const TRIES = 2;
+
 /** The queues. */
 export class WaitingRoom {
-  readonly #queues = new Map<string, Waiting[]>();
+  readonly #queues = new Map<string, Lanes<Waiting>>();
+  /** How many wait of each caller. */
+  readonly #callers = new Map<string, number>();
   readonly #byKey = new Map<string, Waiting>();
   /** Calls that other agents are asked about, and how many times. */
   readonly #away = new Map<string, number>();
@@ -68,18 +78,19 @@ export class WaitingRoom {
     clearInterval(this.#timer);
   }
 
-  /** Wait; beyond the bound a call is parked at once. */
+  /** Wait; a caller that has its share of the room, or more, has its call parked at once. */
   add(w: Waiting): void {
-    if (this.#byKey.size >= limits.waiting) {
+    const lane = this.#callers.get(w.incoming.from) ?? 0;
+    if (!hasRoom(w.priority ?? 'normal', { lane, used: this.#byKey.size, bound: limits.waiting })) {
       return this.#park(w);
     }
-    this.#byKey.set(w.key, w);
-    const queue = this.#queues.get(queueOf(w));
+    let queue = this.#queues.get(queueOf(w));
     if (queue === undefined) {
-      this.#queues.set(queueOf(w), [w]);
-    } else {
-      queue.push(w);
+      queue = new Lanes();
+      this.#queues.set(queueOf(w), queue);
     }
+    queue.push(w.priority ?? 'normal', w.incoming.from, w);
+    this.#in(w);
   }
 
   /** Does the call wait here? */
@@ -91,9 +102,9 @@ export class WaitingRoom {
   take(key: string): Waiting | undefined {
     const w = this.#byKey.get(key);
     if (w !== undefined) {
-      this.#byKey.delete(key);
-      const queue = this.#queues.get(queueOf(w))?.filter((other) => other !== w) ?? [];
-      this.#keep(queueOf(w), queue);
+      this.#queues.get(queueOf(w))?.takeOut((other) => other === w);
+      this.#out(w);
+      this.#forget(queueOf(w));
     }
     return w;
   }
@@ -120,41 +131,55 @@ export class WaitingRoom {
   }
 
   #drain(): void {
-    for (const [capability, queue] of this.#queues) {
-      let done = 0;
-      for (const w of queue) {
-        this.#byKey.delete(w.key);
-        if (!this.#tryAgain(w)) {
-          this.#byKey.set(w.key, w);
+    for (const [name, queue] of this.#queues) {
+      let tries = Math.min(TRIES, queue.count);
+      while (tries > 0) {
+        const w = queue.next();
+        if (w === undefined) {
           break;
         }
-        done++;
+        this.#out(w);
+        if (!this.#tryAgain(w)) {
+          queue.back(w.priority ?? 'normal', w.incoming.from, w);
+          this.#in(w);
+          tries--;
+        }
       }
-      if (done > 0) {
-        this.#keep(capability, queue.slice(done));
-      }
+      this.#forget(name);
     }
   }
 
   #sweep(nowMs: number): void {
     this.#drain();
-    for (const [capability, queue] of this.#queues) {
-      const late = queue.filter((w) => nowMs - w.sinceMs >= limits.waitUnackedMs);
-      if (late.length > 0) {
-        this.#keep(capability, queue.slice(late.length));
-        for (const w of late) {
-          this.#byKey.delete(w.key);
-          this.#park(w);
-        }
+    for (const [name, queue] of this.#queues) {
+      for (const w of queue.takeOut((one) => nowMs - one.sinceMs >= limits.waitUnackedMs)) {
+        this.#out(w);
+        this.#park(w);
       }
+      this.#forget(name);
     }
   }
 
-  #keep(capability: string, queue: Waiting[]): void {
-    if (queue.length === 0) {
-      this.#queues.delete(capability);
+  #in(w: Waiting): void {
+    this.#byKey.set(w.key, w);
+    const { from } = w.incoming;
+    this.#callers.set(from, (this.#callers.get(from) ?? 0) + 1);
+  }
+
+  #out(w: Waiting): void {
+    this.#byKey.delete(w.key);
+    const { from } = w.incoming;
+    const left = (this.#callers.get(from) ?? 1) - 1;
+    if (left > 0) {
+      this.#callers.set(from, left);
     } else {
-      this.#queues.set(capability, queue);
+      this.#callers.delete(from);
+    }
+  }
+
+  #forget(name: string): void {
+    if (this.#queues.get(name)?.size === 0) {
+      this.#queues.delete(name);
     }
   }
 }

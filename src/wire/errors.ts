@@ -37,6 +37,12 @@ export class MeshError extends Error {
     this.call = call;
   }
 
+  /** When it may have a chance, in ms from now, where the mesh said so: there was too much at once. */
+  get retryAfterMs(): number | undefined {
+    const value = this.details['retry_after_ms'];
+    return typeof value === 'number' && value > 0 ? value : undefined;
+  }
+
   /** The error as it crosses the wire: no stack, no cause. */
   toBody(): ErrorBody {
     return {

@@ -15,6 +15,8 @@ export const header = {
   child: 'Mesh-Child',
   context: 'Mesh-Context',
   labels: 'Mesh-Labels',
+  priority: 'Mesh-Priority',
+  retryAfter: 'Mesh-Retry-After',
   intent: 'Mesh-Intent',
   budget: 'Mesh-Budget',
   bodyRef: 'Mesh-Body-Ref',

@@ -3,11 +3,13 @@
  * Streams and buckets have theirs in `subjects/streams.ts`.
  */
 import { bodyLimits } from './body-limits.js';
+import { careLimits } from './care-limits.js';
 import { budgetLimits } from './budget-limits.js';
 import { identityLimits } from './identity-limits.js';
 import { grantLimits } from './grant-limits.js';
 import { mcpLimits } from './mcp-limits.js';
 import { purseLimits } from './purse-limits.js';
+import { rateLimits } from './rate-limits.js';
 import { ruleLimits } from './rule-limits.js';
 import { sightLimits } from './sight-limits.js';
 import { splitLimits } from './split-limits.js';
@@ -303,6 +305,7 @@ export const limitTable = {
     unit: 'messages',
     reason: 'Messages a view reads before it says that there is more.',
   },
+  ...careLimits,
   ...mcpLimits,
   ...grantLimits,
   ...splitLimits,
@@ -310,6 +313,7 @@ export const limitTable = {
   ...purseLimits,
   ...budgetLimits,
   ...ruleLimits,
+  ...rateLimits,
   ...identityLimits,
 } as const satisfies Record<string, { value: number; unit: string; reason: string }>;
 

@@ -18,6 +18,11 @@ const meaning: Readonly<Record<keyof typeof header, readonly [on: string, carrie
   child: ['child call, child ask', 'Ordinal among the children of the calling task.'],
   context: ['call, ask', 'An id that ties calls of one conversation together.'],
   labels: ['call, ask', '`key=value,key=value`: texts that travel down the tree of calls, in the ticket.'],
+  priority: [
+    'call, ask',
+    '`critical`, `normal` (the default), `experimental` or `batch`; a child call has that of its parent.',
+  ],
+  retryAfter: ['outcome, reply', 'Where there was too much at once: when to try again, in ms.'],
   intent: ['call, ask', 'A tag that says what the call is for.'],
   budget: [
     'call, ask',

@@ -5,6 +5,7 @@ import { meshError } from '../../wire/errors.js';
 import { header } from '../../wire/headers.js';
 import { asCapability, asToken } from '../../wire/names.js';
 import { readParts } from '../../wire/parts.js';
+import { isPriority, priorityNames } from '../../wire/priority.js';
 import { birthOf, isCallId } from '../../wire/ulid.js';
 import { limits } from '../../wire/limits.js';
 import type { Draft, World } from '../draft.js';
@@ -88,6 +89,14 @@ function readHeaders(draft: Draft): void {
     const why = `it is not a number of parts from 1 to ${limits.partWindowMax}, with or without " questions"`;
     throw meshError('header_invalid', { name: header.parts, why });
   }
+  const said = draft.headers.get(header.priority);
+  if (said !== undefined && !isPriority(said)) {
+    throw meshError('header_invalid', {
+      name: header.priority,
+      why: `it is none of ${priorityNames.join(', ')}`,
+    });
+  }
+  draft.said = said;
   const labels = draft.headers.get(header.labels);
   draft.labels = labels === undefined ? undefined : labelsOf(labels);
   const allowed = draft.headers.get(header.budget);

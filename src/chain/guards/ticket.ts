@@ -10,7 +10,7 @@ import type { Guard } from '../verdict.js';
  *
  * - Refuses with: ticket_invalid, ticket_foreign, root_denied, grant_*.
  * - Needs: decode.
- * - Proves: root, chain, ticket, parent. A call without a ticket is a root, and only `mayRoot`, or a grant that says
+ * - Proves: root, chain, ticket, parent, above. A call without a ticket is a root, and only `mayRoot`, or a grant that says
  *   `root`, allows one, so that dropping the ticket escapes nothing. A replay is a root that keeps the chain of the dead call: whoever it was done for must
  *   still be allowed to begin a tree. A review is asked for by nobody but the gateways, within the tree that it is
  *   about.
@@ -43,6 +43,7 @@ export const ticket: Guard = {
     draft.parent = `${opened.from}.${opened.call}`;
     draft.root = opened.root;
     draft.chain = opened.chain;
+    draft.above = opened.priority ?? 'normal';
     draft.context ??= opened.context;
     draft.labels = opened.labels === undefined ? draft.labels : { ...draft.labels, ...opened.labels };
     return undefined;

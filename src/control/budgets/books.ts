@@ -7,7 +7,7 @@ import type { SteadyWatch } from '../../fabric/steady-watch.js';
 import { add, excess, ZERO, type Amounts } from '../../domain/budget/amounts.js';
 import { named, type NodeRecord } from '../../domain/budget/node-record.js';
 import { Orders, type BudgetEvent } from '../../domain/budget/orders.js';
-import type { Checkpoint } from '../../domain/budget/purse.js';
+import type { Checkpoint } from '../../domain/budget/reservation.js';
 import { limits } from '../../wire/limits.js';
 
 /** Follows the bucket of the ledger. */

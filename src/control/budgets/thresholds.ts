@@ -3,7 +3,13 @@
  * the log, as a metric and as an event; an agent that has reached quarantine is put out.
  */
 import { isZero, type Amounts } from '../../domain/budget/amounts.js';
-import { orderKey, standingOf, thresholdsOf, type BudgetEvent, type PutOut } from '../../domain/budget/orders.js';
+import {
+  orderKey,
+  standingOf,
+  thresholdsOf,
+  type BudgetEvent,
+  type PutOut,
+} from '../../domain/budget/orders.js';
 import type { Thresholds } from '../../domain/budget/plan.js';
 import { levelsOf } from '../../domain/budget/thresholds.js';
 import type { Control } from '../core.js';

@@ -6,60 +6,28 @@
  * A purse is one life: when its gateway cannot be sure any more that it is the only one who spends from it, it takes a
  * new one, and the old one is closed by what the log says.
  */
-import { isZero, UNITS, type Amounts } from './amounts.js';
+import { isZero, type Amounts } from './amounts.js';
 import { leftOf, allTold, isOver, type Change, type NodeRecord } from './node-record.js';
 import type { Portion } from './portions.js';
+import type { Checkpoint, Lack, PurseNode, Reservation } from './reservation.js';
 import {
   allFree,
   confirm,
   freshShare,
   hasFree,
+  haveOf,
   isEmpty,
   isUntold,
   missing,
   noSums,
+  overOf,
   put,
+  small,
   sumsOf,
   take,
   wishOf,
   type Share,
 } from './share.js';
-
-/** Where to reserve. */
-export interface PurseNode {
-  readonly key: string;
-  readonly limit: Amounts;
-  readonly endsMs: number;
-}
-
-/** What one decision reserved. */
-export interface Reservation {
-  readonly purse: string;
-  readonly shares: readonly Share[];
-  readonly amounts: Amounts;
-  /** Sequences of the decisions that stand for it; none yet: on its way. */
-  seqs: number[];
-  open: boolean;
-}
-
-/** Why something does not fit. `dry`: nobody has it. `draw`: the ledger was not asked yet, or its answer is awaited. */
-export interface Lack {
-  readonly key: string;
-  readonly why: 'draw' | 'dry' | 'closed';
-  readonly have: Amounts;
-  readonly node: PurseNode;
-}
-
-/** What must survive the gateway: totals by node, and which decisions are in them. */
-export interface Checkpoint {
-  /** Decisions of this purse at or below it are in the totals, unless they are open. */
-  readonly high: number;
-  readonly open: readonly number[];
-  /** Decisions above `high` that are in the totals. */
-  readonly done: readonly number[];
-  /** What was settled and owed, by node. */
-  readonly nodes: Readonly<Record<string, { readonly s: Amounts; readonly d?: Amounts }>>;
-}
 
 /** So long nobody is asked again: a mark of shortage is as old then, and is made anew. */
 const DRY_MS = 1_000;
@@ -285,29 +253,4 @@ export class Purse {
     }
     return share;
   }
-}
-
-/** What is missing beyond what is left. */
-function overOf(need: Amounts, left: Amounts): Amounts {
-  const over = sumsOf(need);
-  for (const unit of UNITS) {
-    over[unit] = Math.max(0, over[unit] - (left[unit] ?? 0));
-  }
-  return over;
-}
-
-/** What this gateway could give a call at most, for people. */
-function haveOf(share: Share): Amounts {
-  const have = sumsOf(allFree(share));
-  put(have, share.left ?? {});
-  return small(have, share.limit);
-}
-
-/** Without units that are 0, or that the limit does not name. */
-function small(sums: Amounts, limit?: Amounts): Amounts {
-  return Object.fromEntries(
-    UNITS.filter((unit) => (limit === undefined ? (sums[unit] ?? 0) > 0 : limit[unit] !== undefined)).map(
-      (unit) => [unit, sums[unit] ?? 0],
-    ),
-  );
 }

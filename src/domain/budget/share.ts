@@ -155,3 +155,28 @@ export function wishOf(share: Share, need: Amounts, nowMs: number): Amounts {
 
 const QUICK_MS = 2_000;
 const FIRST_CALLS = 16;
+
+/** What is missing beyond what is left. */
+export function overOf(need: Amounts, left: Amounts): Amounts {
+  const over = sumsOf(need);
+  for (const unit of UNITS) {
+    over[unit] = Math.max(0, over[unit] - (left[unit] ?? 0));
+  }
+  return over;
+}
+
+/** What this gateway could give a call at most, for people. */
+export function haveOf(share: Share): Amounts {
+  const have = sumsOf(allFree(share));
+  put(have, share.left ?? {});
+  return small(have, share.limit);
+}
+
+/** Without units that are 0, or that the limit does not name. */
+export function small(sums: Amounts, limit?: Amounts): Amounts {
+  return Object.fromEntries(
+    UNITS.filter((unit) => (limit === undefined ? (sums[unit] ?? 0) > 0 : limit[unit] !== undefined)).map(
+      (unit) => [unit, sums[unit] ?? 0],
+    ),
+  );
+}

@@ -3,8 +3,10 @@
  */
 import type { Choice, Field, Flag, Keys, List, Names, Text, Whole } from './shape.js';
 import type { RoutingPolicy } from '../routing.js';
+import { loopsShape } from './loop-shape.js';
 import { budgetsShape, pricesShape } from './budget-shape.js';
 import { ownerName, ownerShape } from './owner-shape.js';
+import { priorityShape } from './rate-shape.js';
 import { ruleShape } from './rule-shape.js';
 
 const token = '[a-z0-9_-]{1,64}';
@@ -84,6 +86,7 @@ export const policyShape = {
       { is: 'names', key: name, of: nkey },
       'Who may issue grants beside the mesh itself: public nkeys by name.',
     ),
+    loops: loopsShape(pattern),
     budgets: field(
       budgets,
       'What may be spent: limits, and what calls reserve. Without it nothing is counted.',
@@ -92,6 +95,7 @@ export const policyShape = {
       pricesShape,
       'Prices of models (a * at the end fits all that follows): what a million of each unit of usage costs.',
     ),
+    priorities: field(priorityShape(role), 'Who may say which priority (`Mesh-Priority`).'),
     owners: field<Names<typeof owner>>(
       { is: 'names', key: ownerName, of: owner },
       'Teams with a policy file of their own, and the limits of each.',

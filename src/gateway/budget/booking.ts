@@ -5,23 +5,15 @@
 import { add, larger, ZERO, type Amounts } from '../../domain/budget/amounts.js';
 import type { BudgetFacts, BudgetNode, Charged } from '../../domain/budget/plan.js';
 import { afterOf, portionOf, type OutcomeCharge } from '../../domain/budget/portions.js';
-import type { Reservation } from '../../domain/budget/purse.js';
 import type { AdmittedCall } from '../../chain/verdict.js';
 import type { Instance } from '../../domain/roster.js';
 import type { DecisionRecord, OutcomeRecord } from '../../wire/generated/messages.js';
 import type { Capability } from '../../wire/names.js';
 import type { Core } from '../core.js';
+import type { Booked } from './booked.js';
 import type { OpenCall } from '../open.js';
 
 type Budget = NonNullable<DecisionRecord['budget']>;
-
-/** What one decision of this gateway has reserved. */
-export interface Booked {
-  /** 0 until it is durable. */
-  seq: number;
-  readonly budget: Budget;
-  readonly reservation: Reservation;
-}
 
 const NONE: Charged = { amounts: ZERO, by: 'measured' };
 

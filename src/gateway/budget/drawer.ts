@@ -4,7 +4,8 @@
 import type { BudgetStore, Versioned } from '../../fabric/budgets.js';
 import { larger, isZero, fits, type Amounts } from '../../domain/budget/amounts.js';
 import { freshNode, settleUp, type NodeRecord } from '../../domain/budget/node-record.js';
-import type { Purse, PurseNode } from '../../domain/budget/purse.js';
+import type { Purse } from '../../domain/budget/purse.js';
+import type { PurseNode } from '../../domain/budget/reservation.js';
 import { missing } from '../../domain/budget/share.js';
 import { limits } from '../../wire/limits.js';
 

@@ -4,7 +4,8 @@
  */
 import type { BudgetStore } from '../../fabric/budgets.js';
 import type { LightPublisher } from '../../fabric/publisher.js';
-import { Purse, type Checkpoint } from '../../domain/budget/purse.js';
+import { Purse } from '../../domain/budget/purse.js';
+import type { Checkpoint } from '../../domain/budget/reservation.js';
 import { limits } from '../../wire/limits.js';
 import type { NatsConnection } from '../../fabric/connection.js';
 import type { Log } from '../../wire/log.js';

@@ -174,8 +174,21 @@ export const errorTable = {
   loop_detected: {
     class: 'authority',
     retry: 'never',
-    message: '{capability} already stands {times} times in its own chain',
-    help: 'Look at the chain with mesh calls show; end the circle.',
+    message: '{capability} already stands {times} times in its own chain: {circle}',
+    help: 'Look at the chain with mesh calls show; end the circle. The policy says under loops how often it may stand there.',
+  },
+  request_repeated: {
+    class: 'authority',
+    retry: 'never',
+    message: '{capability} was asked {times} times with the same body in the tree {root}, allowed are {max}',
+    help: 'Use the answer it gave before, or ask something else. The policy says under loops how often is too often.',
+  },
+  no_progress: {
+    class: 'authority',
+    retry: 'never',
+    message:
+      '{calls} calls of the tree {root} ended in a row without a result that was new to it, allowed are {max}',
+    help: 'Look at the tree with mesh calls show; it goes in circles. The policy says under loops how long it may.',
   },
   not_granted: {
     class: 'authority',
@@ -423,6 +436,12 @@ export const errorTable = {
     message: 'the body does not fit the input schema of {capability}: {errors}',
     help: 'See the schema with mesh agents show.',
   },
+  priority_denied: {
+    class: 'authority',
+    retry: 'never',
+    message: '{from} may not say that a call is {priority}',
+    help: 'Leave Mesh-Priority out, or say a lower one; the mesh owner lets roles say critical in priorities of mesh.policy.yaml.',
+  },
   overloaded: {
     class: 'capacity',
     retry: 'later',
@@ -453,6 +472,12 @@ export const errorTable = {
     retry: 'later',
     message: 'everybody who offers {capability} was put out by a budget ({agent} by {node}, until {until})',
     help: 'Wait for the next window, or have the mesh owner look at the agent and lift it: mesh budget lift.',
+  },
+  queue_full: {
+    class: 'capacity',
+    retry: 'later',
+    message: '{from} has as many calls in the queue as it may have now',
+    help: 'Wait as long as retry_after_ms says, then call again with a new id; keep fewer calls in flight. Calls that say Mesh-Priority: batch are parked instead.',
   },
   interceptor_unavailable: {
     class: 'capacity',

@@ -655,6 +655,10 @@ export interface DecisionRecord {
    */
   context?: string;
   /**
+   * Priority of the call; missing: normal.
+   */
+  priority?: 'critical' | 'normal' | 'experimental' | 'batch';
+  /**
    * Labels that travel down the tree of calls.
    */
   labels?: {
@@ -1274,6 +1278,10 @@ export interface OutcomeRecord {
    */
   code?: string;
   /**
+   * Where it was refused because there was too much at once: when it may have a chance, in ms from then.
+   */
+  retryAfterMs?: number;
+  /**
    * Who called.
    */
   from: string;
@@ -1848,6 +1856,10 @@ export interface Ticket {
    */
   context?: string;
   /**
+   * Priority of the call; missing: normal. Child calls have the same unless they say a lower one.
+   */
+  priority?: 'critical' | 'normal' | 'experimental' | 'batch';
+  /**
    * Labels that travel down the tree of calls.
    */
   labels?: {
@@ -1980,6 +1992,39 @@ export interface Ticket {
      * SHA-256 (base64url) of its text.
      */
     digest: string;
+  }[];
+}
+
+/**
+ * A gateway tells the others of trees of calls that repeat themselves there.
+ */
+export interface TreesTold {
+  /**
+   * What changed since it told last.
+   *
+   * @maxItems 256
+   *
+   * Items: One tree.
+   */
+  trees: {
+    /**
+     * from.call of the root.
+     */
+    root: string;
+    /**
+     * Requests that were made more than once.
+     *
+     * @maxItems 512
+     */
+    same?: unknown[][];
+    /**
+     * Calls that ended there since the last new result.
+     */
+    idle: number;
+    /**
+     * New results that were seen there.
+     */
+    fresh: number;
   }[];
 }
 

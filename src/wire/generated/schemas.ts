@@ -896,6 +896,10 @@ export const schemas = {
         maxLength: 128,
         description: 'Context id across calls.',
       },
+      priority: {
+        enum: ['critical', 'normal', 'experimental', 'batch'],
+        description: 'Priority of the call; missing: normal.',
+      },
       labels: {
         type: 'object',
         additionalProperties: {
@@ -1741,6 +1745,13 @@ export const schemas = {
         maxLength: 64,
         description: 'Error code, unless completed.',
       },
+      retryAfterMs: {
+        type: 'integer',
+        minimum: 1,
+        maximum: 86400000,
+        description:
+          'Where it was refused because there was too much at once: when it may have a chance, in ms from then.',
+      },
       from: {
         type: 'string',
         pattern: '^[a-z0-9_-]{1,64}$',
@@ -2517,6 +2528,11 @@ export const schemas = {
         maxLength: 128,
         description: 'Context id.',
       },
+      priority: {
+        enum: ['critical', 'normal', 'experimental', 'batch'],
+        description:
+          'Priority of the call; missing: normal. Child calls have the same unless they say a lower one.',
+      },
       labels: {
         type: 'object',
         additionalProperties: {
@@ -2704,6 +2720,56 @@ export const schemas = {
       },
     },
     required: ['kid', 'epoch', 'seq', 'agent', 'from', 'call', 'attempt', 'deadline', 'root', 'chain'],
+    additionalProperties: false,
+  },
+  tree: {
+    $schema: 'https://json-schema.org/draft/2020-12/schema',
+    $id: 'mesh.v1.tree',
+    title: 'TreesTold',
+    description: 'A gateway tells the others of trees of calls that repeat themselves there.',
+    type: 'object',
+    properties: {
+      trees: {
+        type: 'array',
+        maxItems: 256,
+        items: {
+          type: 'object',
+          description: 'One tree.',
+          properties: {
+            root: {
+              type: 'string',
+              maxLength: 160,
+              description: 'from.call of the root.',
+            },
+            same: {
+              type: 'array',
+              maxItems: 512,
+              items: {
+                type: 'array',
+                description: 'Digest of capability and body, and how often that was asked there.',
+              },
+              description: 'Requests that were made more than once.',
+            },
+            idle: {
+              type: 'integer',
+              minimum: 0,
+              maximum: 9007199254740991,
+              description: 'Calls that ended there since the last new result.',
+            },
+            fresh: {
+              type: 'integer',
+              minimum: 0,
+              maximum: 9007199254740991,
+              description: 'New results that were seen there.',
+            },
+          },
+          required: ['root', 'idle', 'fresh'],
+          additionalProperties: false,
+        },
+        description: 'What changed since it told last.',
+      },
+    },
+    required: ['trees'],
     additionalProperties: false,
   },
   uploadReply: {

@@ -277,6 +277,14 @@ export const subject = {
   },
 
   /**
+   * `mesh.v1.tree.{gateway}`
+   * What this gateway counted of trees of calls that repeat themselves; others add it to what they count.
+   */
+  tree({ gateway }: { gateway: Token }): string {
+    return `mesh.v1.tree.${gateway}`;
+  },
+
+  /**
    * `mesh.v1.adopt`
    * The supervisor hands over open decisions of a gateway whose lease lapsed; the reply names the heir.
    */
@@ -361,6 +369,7 @@ export const pattern = {
   introduce: 'mesh.v1.introduce.*',
   body: 'mesh.v1.body.*.*.*.*',
   peer: 'mesh.v1.peer.*',
+  tree: 'mesh.v1.tree.*',
   adopt: 'mesh.v1.adopt',
   wake: 'mesh.v1.wake',
   replay: 'mesh.v1.replay',
@@ -686,6 +695,15 @@ export const parse = {
    */
   peer(subject: string): { gateway: string } | undefined {
     const t = split(subject, 'mesh.v1.peer.', 1, false);
+    return t === undefined ? undefined : { gateway: t[0] as string };
+  },
+
+  /**
+   * `mesh.v1.tree.{gateway}`
+   * What this gateway counted of trees of calls that repeat themselves; others add it to what they count.
+   */
+  tree(subject: string): { gateway: string } | undefined {
+    const t = split(subject, 'mesh.v1.tree.', 1, false);
     return t === undefined ? undefined : { gateway: t[0] as string };
   },
 

@@ -12,6 +12,8 @@ export interface Till {
   readonly set: SetLimits | undefined;
   /** Why nothing is sent to an agent. */
   readonly orders: Pick<Orders, 'any' | 'outUntil'>;
+  /** Spent of a node as far as this gateway knows, with what it has reserved itself. */
+  used(key: string): Amounts;
   /** Why so much cannot be reserved in these nodes now; undefined: it can. */
   lack(nodes: readonly BudgetNode[], amounts: Amounts): Lack | Away | undefined;
 }

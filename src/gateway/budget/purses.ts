@@ -3,7 +3,7 @@
  */
 import { BudgetStore } from '../../fabric/budgets.js';
 import type { SteadyWatch } from '../../fabric/steady-watch.js';
-import type { Amounts } from '../../domain/budget/amounts.js';
+import { add, excess, ZERO, type Amounts } from '../../domain/budget/amounts.js';
 import type { NodeRecord } from '../../domain/budget/node-record.js';
 import type { BudgetNode, SetLimits } from '../../domain/budget/plan.js';
 import { orderKey, Orders } from '../../domain/budget/orders.js';
@@ -72,6 +72,19 @@ export class Purses implements Till {
     const full = this.purse.size >= limits.purseNodes && this.purse.share(lack.key) === undefined;
     const awayMs = this.#drawer.awayMs(lack.key, nowMs);
     return full || awayMs > limits.waitUnackedMs / 2 ? { key: lack.key, why: 'away' } : lack;
+  }
+
+  /** See `Till`. */
+  used(key: string): Amounts {
+    const record = this.#drawer.known(key);
+    const share = this.purse.share(key);
+    const told = record === undefined ? ZERO : add(record.spent, record.debt ?? ZERO);
+    return share === undefined
+      ? told
+      : add(
+          told,
+          add(share.reserved, excess(add(share.settled, share.owed), add(share.folded, share.owedTold))),
+        );
   }
 
   #notYet(nowMs: number): Away {

@@ -93,6 +93,13 @@ export interface CallOptions {
   readonly intent?: string;
   /** What the call and everything below it may spend at most, in whole units. Throws amount_invalid. */
   readonly budget?: Amounts;
+  /**
+   * What the call wishes of its route, within what the policy allows: `fastest`, `cheapest`, `best` …, and attributes
+   * that the agent must have (`cheapest, gpu=true`).
+   */
+  readonly route?: string;
+  /** How hard it is: a hard call goes to an expert, and to a competent agent while no expert is free. */
+  readonly difficulty?: 'easy' | 'normal' | 'hard';
   /** A grant that was made for this name: what it covers may be called beside what the role allows. */
   readonly grant?: string;
   /**

@@ -3,6 +3,7 @@
  */
 import { asAmounts, UNITS, type Amounts } from '../domain/budget/amounts.js';
 import { writeAmounts } from '../domain/budget/written.js';
+import { readWish } from '../domain/routing/wish.js';
 import { contentTypeOf } from '../wire/content.js';
 import { meshError, type MeshError } from '../wire/errors.js';
 import { subject } from '../wire/generated/subjects.js';
@@ -176,6 +177,7 @@ function headersOf(
     [header.budget, o.budget === undefined ? undefined : budgetOf(o.budget)],
     [header.labels, labels?.join(',')],
     [header.priority, o.priority],
+    ...wishOf(o),
     [header.parts, wish === undefined ? undefined : partsText(wish)],
     [header.contentType, contentTypeOf(sent.type)],
     [header.bodyRef, sent.ref],
@@ -183,6 +185,16 @@ function headersOf(
     [header.tracestate, span.tracestate],
     [header.grant, grant],
   ]);
+}
+
+/** Nearly no call has a wish. Throws header_invalid. */
+function wishOf({ route, difficulty }: CallOptions): [string, string | undefined][] {
+  return readWish(route, difficulty) === undefined
+    ? []
+    : [
+        [header.route, route],
+        [header.difficulty, difficulty],
+      ];
 }
 
 /** A connection presents the same grant again and again. */

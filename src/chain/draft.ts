@@ -16,7 +16,9 @@ import type { Entry, Registry } from '../domain/registry.js';
 import type { Instance } from '../domain/roster.js';
 import type { Amounts } from '../domain/budget/amounts.js';
 import type { Ask, Review, ReviewOf } from '../domain/reviews.js';
-import type { Router } from '../domain/routing.js';
+import type { Routed } from '../domain/routing/chosen.js';
+import type { Router } from '../domain/routing/router.js';
+import type { Wish } from '../domain/routing/wish.js';
 import type { Trees } from '../domain/care/trees.js';
 import type { MeshError } from '../wire/errors.js';
 import type { KeyRing } from '../wire/keyring.js';
@@ -118,6 +120,8 @@ export interface Draft extends Incoming {
   /** What it says of its own priority. */
   said: Priority | undefined;
   child: number | undefined;
+  /** What it wishes of its route. */
+  wish: Wish | undefined;
   /** What its caller allows for it and everything below it. */
   allowed: Amounts | undefined;
   // ticket
@@ -144,6 +148,8 @@ export interface Draft extends Incoming {
   expiresMs: number;
   // route
   instance: Instance | undefined;
+  /** Why it is this one, where more than the load was looked at. */
+  routed: Routed | undefined;
   // policy: names of the rules that mattered, and what they bind the readers of the decision to
   rules: string[] | undefined;
   obligations: Record<string, string> | undefined;
@@ -206,6 +212,7 @@ export function draftOf(incoming: Incoming, nowMs: number): Draft {
     labels: undefined,
     said: undefined,
     child: undefined,
+    wish: undefined,
     allowed: undefined,
     ticket: undefined,
     parent: undefined,
@@ -221,6 +228,7 @@ export function draftOf(incoming: Incoming, nowMs: number): Draft {
     entry: undefined,
     expiresMs: 0,
     instance: undefined,
+    routed: undefined,
     rules: undefined,
     obligations: undefined,
     approval: undefined,

@@ -4,6 +4,8 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { connect, type CallOptions, type Mesh } from '../agent/index.js';
 import type { Amounts } from '../domain/budget/amounts.js';
+import { DIFFICULTIES, type Difficulty } from '../domain/routing/route.js';
+import { readWish } from '../domain/routing/wish.js';
 import { asMeshError, meshError, type MeshError } from '../wire/errors.js';
 import type { Json } from '../wire/json.js';
 import { asCapability } from '../wire/names.js';
@@ -28,6 +30,8 @@ interface CallCommandOptions extends ContextOptions {
   readonly context?: string;
   readonly intent?: string;
   readonly budget?: Amounts;
+  readonly route?: string;
+  readonly difficulty?: Difficulty;
   readonly grant?: string;
   readonly bytes?: boolean;
   readonly encoding?: 'json' | 'msgpack';
@@ -60,6 +64,10 @@ export function register(program: Command): void {
       'what it and all below it may spend: micros=5.00USD,tokens=2000',
       amountsOption,
     )
+    .option('--route <wish>', 'what to choose by, and attributes: fastest, or cheapest,gpu=true', wish)
+    .addOption(
+      new Option('--difficulty <how>', 'how hard it is: whose proficiency it needs').choices(DIFFICULTIES),
+    )
     .option('--grant <grant>', 'a grant made for who calls: its text, or @file')
     .option('--bytes', 'send the body as raw bytes, of any kind, from @file or -')
     .addOption(new Option('--encoding <how>', 'how a body crosses the wire').choices(['json', 'msgpack']))
@@ -78,6 +86,7 @@ Examples:
   $ mesh call docs.report @request.json --timeout 60000 --label team=docs
   $ echo '{"sku":"a-1"}' | mesh call inventory.query - --as shop --json | jq .value
   $ mesh call llm.chat '{"text":"hello"}' --stream
+  $ mesh call llm.chat '{"text":"hello"}' --route cheapest,region=eu --difficulty hard
   $ mesh calls wait "$(mesh call docs.report @request.json --detach --timeout 600000)"
   $ mesh call image.scale @cat.png --bytes > small.png
   $ mesh call inventory.query --each skus.ndjson --in-flight 200 --json > results.ndjson
@@ -196,7 +205,8 @@ function fail(err: MeshError, json: boolean): void {
 }
 
 function callOptions(given: CallCommandOptions): CallOptions {
-  const { id, timeout, major, label, priority, context, intent, budget, encoding, grant } = given;
+  const { id, timeout, major, label, priority, context, intent, encoding, grant } = given;
+  const { budget, route, difficulty } = given;
   return {
     ...(encoding === undefined ? {} : { encoding }),
     ...(id === undefined ? {} : { id }),
@@ -207,6 +217,8 @@ function callOptions(given: CallCommandOptions): CallOptions {
     ...(context === undefined ? {} : { context }),
     ...(intent === undefined ? {} : { intent }),
     ...(budget === undefined ? {} : { budget }),
+    ...(route === undefined ? {} : { route }),
+    ...(difficulty === undefined ? {} : { difficulty }),
     ...(grant === undefined ? {} : { grant: grantText(grant) }),
   };
 }
@@ -247,6 +259,15 @@ function addLabel(text: string, before: Readonly<Record<string, string>> = {}): 
     throw new InvalidArgumentError('It must be key=value: a name, and printable ASCII without , and =.');
   }
   return { ...before, [key]: value };
+}
+
+function wish(text: string): string {
+  try {
+    readWish(text, undefined);
+  } catch (err) {
+    throw new InvalidArgumentError(asMeshError(err, '--route').sentence);
+  }
+  return text;
 }
 
 function printable(text: string): string {

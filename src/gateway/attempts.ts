@@ -9,6 +9,8 @@ import type { Entry } from '../domain/registry.js';
 import { inService } from '../chain/quarantine.js';
 import { takerOf } from '../domain/takes.js';
 import type { Instance } from '../domain/roster.js';
+import type { Chosen } from '../domain/routing/chosen.js';
+import { readWish } from '../domain/routing/wish.js';
 import { encodeHeaders, header } from '../wire/headers.js';
 import { meshError } from '../wire/errors.js';
 import { subject } from '../wire/generated/subjects.js';
@@ -194,23 +196,23 @@ export class Attempts {
     }
     const entry = this.#core.registry.find(call.record.capability, call.record.major);
     const last = this.#core.roster.get(call.record.agent, call.record.instance ?? '');
-    const instance = entry === undefined ? undefined : this.#choose(entry, call.record, now, last);
+    const chosen = entry === undefined ? undefined : this.#choose(entry, call.record, now, last);
     if (
-      instance === undefined ||
+      chosen === undefined ||
       isBlind(this.#core) ||
       (entry?.idempotent !== true && (call.record.dispatches ?? 0) > 0)
     ) {
       return this.#open.wheel.set(call, Math.min(now + limits.backoffMs, call.record.deadline));
     }
-    const next = this.#nextRecord(call, instance);
-    const booked = bookAgain(this.#core, call, next, instance);
+    const next = this.#nextRecord(call, chosen);
+    const booked = bookAgain(this.#core, call, next, chosen.instance);
     if (booked === 'never') {
       return this.#unpaid(call);
     }
     if (booked === 'draw') {
       return this.#open.wheel.set(call, Math.min(now + limits.backoffMs, call.record.deadline));
     }
-    this.#decider.again(call, next, instance, booked, (other) => {
+    this.#decider.again(call, next, chosen.instance, booked, (other) => {
       if (other) {
         letGo(this.#core, call);
         this.#open.remove(call); // another gateway owns it now
@@ -231,10 +233,10 @@ export class Attempts {
 
   #choose(
     entry: Entry,
-    { type, bodyRef, agent, approval, reviews, review }: DecisionRecord,
+    { type, bodyRef, agent, approval, reviews, review, routed, labels }: DecisionRecord,
     now: number,
     last?: Instance,
-  ): Instance | undefined {
+  ): Chosen | undefined {
     const body = takerOf(entry, { type: type ?? 'json', byRef: bodyRef !== undefined });
     const takes = inService(this.#core.budget.orders, now, body);
     if (approval !== undefined && this.#core.registry.agent(agent as Token)?.digest !== approval.card) {
@@ -245,13 +247,15 @@ export class Attempts {
     const named = approval ?? reviews ?? review;
     const judged = named !== undefined || this.#core.policy.rules?.of(entry.name).asksAgent === true;
     const suits = judged ? (one: Instance) => one.agent === agent && (takes?.(one) ?? true) : takes;
-    return this.#core.router.choose(entry, now, last, suits);
+    const wish = readWish(routed?.asked, routed?.difficulty);
+    return this.#core.router.route(entry, now, { avoid: last, suits, wish, labels });
   }
 
-  #nextRecord(call: OpenCall, instance: Instance): DecisionRecord {
-    const { record } = call;
+  #nextRecord(call: OpenCall, { instance, routed }: Chosen): DecisionRecord {
+    const { routed: _before, ...record } = call.record;
     return {
       ...record,
+      ...(routed === undefined ? {} : { routed }),
       gateway: this.#core.name,
       nonce: nonce(),
       kid: this.#core.ring.current,

@@ -13,7 +13,8 @@ import type { Trees } from '../domain/care/trees.js';
 import type { RevokedNames } from '../domain/revoked.js';
 import type { Registry } from '../domain/registry.js';
 import type { Roster } from '../domain/roster.js';
-import type { Router } from '../domain/routing.js';
+import type { Router } from '../domain/routing/router.js';
+import type { Stats } from '../domain/stats.js';
 import type { Slots } from './bodies/slots.js';
 import type { Purses } from './budget/purses.js';
 import type { Log } from '../wire/log.js';
@@ -51,6 +52,8 @@ export interface Core {
   readonly registry: Registry;
   readonly roster: Roster;
   readonly router: Router;
+  /** What was learned of agents, here and by the other gateways. */
+  readonly stats: Stats;
   /** Bounds the reading of large bodies. */
   readonly reads: Slots;
   readonly log: Log;

@@ -89,6 +89,9 @@ function withWireFields(record: DecisionRecord, d: Draft): DecisionRecord {
   if (d.type !== 'json') {
     record.type = d.type;
   }
+  if (d.routed !== undefined) {
+    record.routed = d.routed;
+  }
   if (d.parts !== undefined) {
     record.parts = d.parts;
   }

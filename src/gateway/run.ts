@@ -12,7 +12,8 @@ import { Trees } from '../domain/care/trees.js';
 import { Registry } from '../domain/registry.js';
 import { RevokedNames } from '../domain/revoked.js';
 import { Roster } from '../domain/roster.js';
-import { Router } from '../domain/routing.js';
+import { Router } from '../domain/routing/router.js';
+import { Stats } from '../domain/stats.js';
 import { taskToken } from '../domain/ticket.js';
 import type { Sightly } from '../sight/page.js';
 import { openTracing, type Tracing } from '../sight/tracing.js';
@@ -35,6 +36,7 @@ import { serveIntroductions } from './introduce.js';
 import { OpenSet } from './open.js';
 import { park } from './park.js';
 import { serveParts } from './parts.js';
+import { followStats } from './learn.js';
 import { firstPolicy, followPolicy } from './policy.js';
 import { Peers } from './peers.js';
 import { watchPresence } from './presence.js';
@@ -119,6 +121,7 @@ export async function runGateway(options: GatewayOptions): Promise<RunningGatewa
 
   const stopPolicy = await followPolicy(core);
   const stopShadow = await followShadow(core);
+  const stopStats = followStats(core);
   const stopPresence = await watchPresence(core, {
     gone: (instances) => attempts.gone(instances),
     free: () => waiting.poke(),
@@ -175,6 +178,7 @@ export async function runGateway(options: GatewayOptions): Promise<RunningGatewa
       stopAuthority();
       stopPolicy();
       stopShadow();
+      stopStats();
       open.wheel.stop();
       core.pub.close();
       await tracing?.flush();
@@ -194,6 +198,7 @@ async function startCore(
   const name = `gw-${randomBytes(5).toString('hex')}` as Token;
   const registry = new Registry();
   const roster = new Roster((agent, instance) => taskToken(ring, agent, instance) as Token);
+  const stats = new Stats();
   const { sight = {} } = options;
   const onTrouble = (why: string) => options.log.warn({ why }, 'spans do not reach the collector');
   const tracing = openTracing({ service: 'capmesh-gateway', instance: name, onTrouble });
@@ -210,7 +215,11 @@ async function startCore(
     knowsRevokedMs: () => -Infinity,
     registry,
     roster,
-    router: new Router(registry, roster, (capability) => core.policy.routingOf(capability)),
+    router: new Router(registry, roster, (capability) => core.policy.routingOf(capability), {
+      stats,
+      seed: randomBytes(2).readUInt16LE(),
+    }),
+    stats,
     reads: new Slots(limits.bodyReads, limits.bodyReadsWaiting),
     log: options.log,
     sight: new Sight(sight, options.log, tracing),

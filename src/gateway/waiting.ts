@@ -5,6 +5,7 @@
 import type { Incoming } from '../chain/draft.js';
 import { Lanes } from '../domain/rate/lanes.js';
 import { hasRoom } from '../domain/rate/room.js';
+import { header } from '../wire/headers.js';
 import { limits } from '../wire/limits.js';
 import type { Priority } from '../wire/priority.js';
 import type { Origin } from './origin.js';
@@ -189,6 +190,13 @@ export function inQueue(w: Waiting, queue: string | undefined): Waiting {
   return queue === undefined ? w : { ...w, queue, sinceMs: Date.now() };
 }
 
-function queueOf({ queue, capability }: Waiting): string {
-  return queue ?? capability;
+/** Calls with different wishes wait for different agents. */
+function queueOf({ queue, capability, incoming: { headers } }: Waiting): string {
+  if (queue !== undefined) {
+    return queue;
+  }
+  const [route, difficulty] = [headers.get(header.route), headers.get(header.difficulty)];
+  return route === undefined && difficulty === undefined
+    ? capability
+    : `${capability}|${route ?? ''}|${difficulty ?? ''}`;
 }

@@ -17,6 +17,8 @@ export const header = {
   labels: 'Mesh-Labels',
   priority: 'Mesh-Priority',
   retryAfter: 'Mesh-Retry-After',
+  route: 'Mesh-Route',
+  difficulty: 'Mesh-Difficulty',
   intent: 'Mesh-Intent',
   budget: 'Mesh-Budget',
   bodyRef: 'Mesh-Body-Ref',

@@ -10,6 +10,7 @@ import { grantLimits } from './grant-limits.js';
 import { mcpLimits } from './mcp-limits.js';
 import { purseLimits } from './purse-limits.js';
 import { rateLimits } from './rate-limits.js';
+import { routeLimits } from './route-limits.js';
 import { ruleLimits } from './rule-limits.js';
 import { sightLimits } from './sight-limits.js';
 import { splitLimits } from './split-limits.js';
@@ -312,6 +313,7 @@ export const limitTable = {
   ...bodyLimits,
   ...purseLimits,
   ...budgetLimits,
+  ...routeLimits,
   ...ruleLimits,
   ...rateLimits,
   ...identityLimits,

@@ -17,6 +17,11 @@ const meaning: Readonly<Record<keyof typeof header, readonly [on: string, carrie
   major: ['call, ask', 'The major version of the capability that is asked for.'],
   child: ['child call, child ask', 'Ordinal among the children of the calling task.'],
   context: ['call, ask', 'An id that ties calls of one conversation together.'],
+  route: [
+    'call, ask',
+    'What the call wishes of its route: a word to choose by (`fastest`, `cheapest` …) and attributes (`gpu=true`), between commas.',
+  ],
+  difficulty: ['call, ask', '`easy`, `normal` or `hard`: whose proficiency it needs.'],
   labels: ['call, ask', '`key=value,key=value`: texts that travel down the tree of calls, in the ticket.'],
   priority: [
     'call, ask',

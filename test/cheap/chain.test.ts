@@ -7,7 +7,7 @@ import { compilePolicy } from '../../src/domain/policy.js';
 import { Registry } from '../../src/domain/registry.js';
 import { RevokedNames } from '../../src/domain/revoked.js';
 import { Roster } from '../../src/domain/roster.js';
-import { Router } from '../../src/domain/routing.js';
+import { Router } from '../../src/domain/routing/router.js';
 import { sealTicket } from '../../src/domain/ticket.js';
 import { meshError } from '../../src/wire/errors.js';
 import type { DecisionRecord } from '../../src/wire/generated/messages.js';

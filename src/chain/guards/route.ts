@@ -1,6 +1,11 @@
+import { hasAll } from '../../domain/routing/candidates.js';
+import { refuseWish } from '../../domain/routing/wish.js';
 import type { Instance } from '../../domain/roster.js';
+import { meshError } from '../../wire/errors.js';
 import { takerOf } from '../../domain/takes.js';
 import { inService, refuseAllOut } from '../quarantine.js';
+import type { Entry } from '../../domain/registry.js';
+import type { Wish } from '../../domain/routing/wish.js';
 import type { Guard, Verdict } from '../verdict.js';
 
 const CAPACITY: Verdict = { verdict: 'hold', why: 'capacity' };
@@ -8,21 +13,27 @@ const CAPACITY: Verdict = { verdict: 'hold', why: 'capacity' };
 /**
  * Decides who does it: a live instance with free concurrency, of an agent that takes such a body. A call that was
  * approved, or that reviewing agents were asked about, goes to the agent that this is for, or waits. A review goes to
- * nobody who has a part in what is reviewed.
+ * nobody who has a part in what is reviewed. Which of them it is, the route of the policy says, and the wish of the call
+ * within it.
  *
+ * - Refuses with: budget_quarantined, route_denied, route_unmet.
  * - Holds for capacity when nobody is free.
- * - Refuses with: budget_quarantined.
  * - Needs: resolve.
- * - Proves: instance (a candidate; nothing is given to it yet).
+ * - Proves: instance (a candidate; nothing is given to it yet), and routed, which says why.
  */
 export const route: Guard = {
   name: 'route',
   check(draft, world) {
     const entry = draft.entry;
     if (entry !== undefined) {
+      const { orders } = world.budget ?? {};
       const body = { type: draft.type, byRef: draft.ref !== undefined };
-      refuseAllOut(world.budget?.orders, entry, draft.nowMs);
-      const takes = inService(world.budget?.orders, draft.nowMs, takerOf(entry, body));
+      refuseAllOut(orders, entry, draft.nowMs);
+      const takes = inService(orders, draft.nowMs, takerOf(entry, body));
+      const { wish, labels } = draft;
+      if (wish !== undefined) {
+        refuseWish(world.policy.routingOf(entry.name), wish, entry.name);
+      }
       const only = draft.approved?.agent ?? draft.answers?.agent;
       const not = draft.review?.not;
       const suits =
@@ -32,8 +43,19 @@ export const route: Guard = {
               (only === undefined || one.agent === only) &&
               not?.includes(one.agent) !== true &&
               (takes?.(one) ?? true);
-      draft.instance = world.router.choose(entry, draft.nowMs, undefined, suits);
+      const chosen = world.router.route(entry, draft.nowMs, { suits, wish, labels });
+      draft.instance = chosen?.instance;
+      draft.routed = chosen?.routed;
+      if (chosen === undefined && wish !== undefined && !canBeMet(entry, wish)) {
+        const wanted = wish.where.map(([name, value]) => `${name}=${value}`).join(', ');
+        throw meshError('route_unmet', { capability: entry.name, wanted });
+      }
     }
     return draft.instance === undefined ? CAPACITY : undefined;
   },
 };
+
+/** Has anybody that offers it all attributes that the call asks for, alive or not? */
+function canBeMet({ offers }: Entry, { where }: Wish): boolean {
+  return where.length === 0 || [...offers.values()].some((offer) => hasAll(offer, where));
+}

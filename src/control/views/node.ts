@@ -3,7 +3,8 @@
  */
 import type { DecisionRecord, ErrorBody, OutcomeRecord } from '../../wire/generated/messages.js';
 import { traceOf } from '../../wire/trace.js';
-import type { AttemptRow, CallNode, OutcomeRow } from './pages.js';
+import type { AttemptRow } from './attempt.js';
+import type { CallNode, OutcomeRow } from './pages.js';
 import { bornAt, stateOf, type Decided } from './records.js';
 import type { WaitingCall } from './waiting.js';
 
@@ -99,7 +100,7 @@ function outcomeRow(
 }
 
 function attemptRow({ seq, record, storedAt }: Decided): AttemptRow {
-  const { attempt, gateway, agent, instance, at } = record;
+  const { attempt, gateway, agent, instance, at, routed } = record;
   return {
     attempt,
     seq,
@@ -108,6 +109,7 @@ function attemptRow({ seq, record, storedAt }: Decided): AttemptRow {
     ...(instance === undefined ? {} : { instance }),
     at,
     ...(storedAt === undefined ? {} : { storedAt }),
+    ...(routed === undefined ? {} : { routed }),
   };
 }
 

@@ -6,6 +6,7 @@ import type { BudgetEvent, PutOut } from '../../domain/budget/orders.js';
 import type { Level } from '../../domain/budget/thresholds.js';
 import type { Review } from '../../domain/reviews.js';
 import type { Card, DeadRecord, ErrorBody, OutcomeRecord, Peer } from '../../wire/generated/messages.js';
+import type { AttemptRow } from './attempt.js';
 
 /**
  * Where a call can stand: the status of its outcome, or
@@ -99,19 +100,6 @@ export interface CallRow {
 /** View `calls`: the newest first. */
 export interface CallsPage extends Page {
   readonly calls: readonly CallRow[];
-}
-
-/** One decision of a call. */
-export interface AttemptRow {
-  readonly attempt: number;
-  readonly seq: number;
-  readonly gateway: string;
-  readonly agent: string;
-  readonly instance?: string;
-  /** When it was decided, by the gateway's clock. */
-  readonly at: number;
-  /** When the decision was durable, by the server's clock. */
-  readonly storedAt?: number;
 }
 
 /** One call of a tree in full. */

@@ -1,12 +1,12 @@
 /**
  * What `mesh.policy.yaml` can say.
  */
-import type { Choice, Field, Flag, Keys, List, Names, Text, Whole } from './shape.js';
-import type { RoutingPolicy } from '../routing.js';
+import type { Field, Flag, Keys, List, Names, Text, Whole } from './shape.js';
 import { loopsShape } from './loop-shape.js';
 import { budgetsShape, pricesShape } from './budget-shape.js';
 import { ownerName, ownerShape } from './owner-shape.js';
 import { priorityShape } from './rate-shape.js';
+import { routeShape } from './routing-shape.js';
 import { ruleShape } from './rule-shape.js';
 
 const token = '[a-z0-9_-]{1,64}';
@@ -48,7 +48,7 @@ export const roleShape = {
 
 const rule = ruleShape(pattern);
 
-const routing: Choice<RoutingPolicy> = { is: 'choice', of: ['least-loaded', 'round-robin'] };
+const routing = routeShape(name);
 
 /** What the files of owners can say as well. */
 const shared = {

@@ -62,6 +62,13 @@ export interface Keys<F extends Fields = Fields> {
   readonly fields: F;
 }
 
+/** A word, or a map with known keys that says more. */
+export interface Either<W extends Choice = Choice, K extends Keys = Keys> {
+  readonly is: 'either';
+  readonly word: W;
+  readonly map: K;
+}
+
 /** A known key: what it holds, what it is for, and whether it must be there. */
 export interface Field<S extends Shape = Shape> {
   readonly shape: S;
@@ -86,7 +93,12 @@ export type Shape =
   | Flag
   | { readonly is: 'list'; readonly of: Shape }
   | { readonly is: 'names'; readonly key: Text; readonly of: Shape }
-  | { readonly is: 'keys'; readonly fields: Fields };
+  | { readonly is: 'keys'; readonly fields: Fields }
+  | {
+      readonly is: 'either';
+      readonly word: Choice;
+      readonly map: { readonly is: 'keys'; readonly fields: Fields };
+    };
 
 /** The value that a shape describes. */
 export type ValueOf<S> = S extends Whole | Part
@@ -103,7 +115,9 @@ export type ValueOf<S> = S extends Whole | Part
             ? Readonly<Record<string, ValueOf<I>>>
             : S extends Keys<infer F>
               ? { readonly [K in keyof F]?: ValueOf<F[K]['shape']> }
-              : never;
+              : S extends Either<infer W, infer K>
+                ? ValueOf<W> | ValueOf<K>
+                : never;
 
 /** A scalar as the readers give it. */
 export type Scalar = string | number | boolean | null;
@@ -185,6 +199,8 @@ export function expectedOf(shape: Shape): string {
     case 'names':
     case 'keys':
       return 'a map';
+    case 'either':
+      return `${expectedOf(shape.word)}, or a map`;
   }
 }
 

@@ -5,6 +5,7 @@
  */
 import { dirname, join } from 'node:path';
 import { policyShape, teamShape } from '../config/policy-shape.js';
+import { routingTroubles } from '../config/routing-shape.js';
 import { readYaml, type Place, type Problem, type ReadYaml } from '../config/yaml.js';
 import type { PolicyData, RoleData } from '../policy-data.js';
 import { compileRules } from '../rules/compile.js';
@@ -108,6 +109,7 @@ function readTeam(team: Team, read: ReadYaml<TeamFile>, file: string): ReadTeam 
   read.problems.forEach((one) => say(one.where, one.why, one));
   const report = (where: string, why: string): void => say(where, why, placeIn(read, where));
   refuseBeyond(team, report);
+  routingTroubles(team.file.routing ?? {}).forEach(([where, why]) => report(where, why));
   const roles = new Set([...Object.keys(main.roles ?? {}), ...Object.keys(team.file.roles ?? {})]);
   const sources = (team.file.rules ?? []).map((rule): Partial<RuleSource> => ({
     ...rule,

@@ -382,6 +382,18 @@ export const errorTable = {
     message: 'the rule {rule} refuses {capability}{reason}',
     help: 'Ask the owner of mesh.policy.yaml. The decision names the rule.',
   },
+  route_denied: {
+    class: 'authority',
+    retry: 'never',
+    message: 'calls of {capability} may not ask for {asked}; they may ask for: {allowed}',
+    help: 'Leave it out, or ask the owner of mesh.policy.yaml for it under routing: calls.',
+  },
+  route_unmet: {
+    class: 'capacity',
+    retry: 'later',
+    message: 'no agent that offers {capability} has {wanted}',
+    help: 'Look at the attributes with mesh agents show, and ask for what somebody has.',
+  },
   policy_unmet: {
     class: 'authority',
     retry: 'never',

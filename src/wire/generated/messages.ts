@@ -677,6 +677,56 @@ export interface DecisionRecord {
    */
   parts?: string;
   /**
+   * Why this agent, where more than the load was looked at. Candidates are lines of: agent, score (lower is better), share of success, ms of work, micro-USD; - for what is not known.
+   */
+  routed?: {
+    /**
+     * What was chosen by.
+     */
+    by:
+      'least-loaded' | 'round-robin' | 'fastest' | 'cheapest' | 'best' | 'nearest' | 'preferred' | 'weighted';
+    /**
+     * first: of the best band; full: those of better bands could take nothing; probe: to see how it does now.
+     */
+    why: 'first' | 'full' | 'probe';
+    /**
+     * How many candidates there were.
+     */
+    of: number;
+    /**
+     * The chosen one, as a line.
+     */
+    chosen: string;
+    /**
+     * Others, as lines: the cheapest, the safest, the fastest, and the best by score.
+     *
+     * @maxItems 8
+     */
+    others: string[];
+    /**
+     * Which of the others could take nothing then, counted from 0.
+     *
+     * @maxItems 8
+     */
+    away?: number[];
+    /**
+     * The floor of success that the chosen one is above.
+     */
+    floor?: number;
+    /**
+     * Header Mesh-Route of the call.
+     */
+    asked?: string;
+    /**
+     * Header Mesh-Difficulty of the call.
+     */
+    difficulty?: 'easy' | 'normal' | 'hard';
+    /**
+     * Where the caller is, for nearest.
+     */
+    place?: string;
+  };
+  /**
    * The error as the caller gets it.
    */
   error?: {
@@ -1682,6 +1732,55 @@ export interface Replay {
    * Only say what would happen.
    */
   dry?: boolean;
+}
+
+/**
+ * What a gateway saw of agents since it told last. Only gateways believe it, and only of each other.
+ */
+export interface Seen {
+  /**
+   * One entry for each capability; its lists belong together.
+   *
+   * @maxItems 2000
+   *
+   * Items: Agents of one capability.
+   */
+  seen: {
+    /**
+     * The capability.
+     */
+    capability: string;
+    /**
+     * The agents.
+     *
+     * @maxItems 2000
+     */
+    agents: string[];
+    /**
+     * Attempts that ended.
+     *
+     * @maxItems 2000
+     */
+    n: number[];
+    /**
+     * Those that were completed.
+     *
+     * @maxItems 2000
+     */
+    ok: number[];
+    /**
+     * Mean time of work of those in ms; -1 when it is not known.
+     *
+     * @maxItems 2000
+     */
+    ms: number[];
+    /**
+     * Mean cost in micro-USD; -1 when it is not known.
+     *
+     * @maxItems 2000
+     */
+    micros: number[];
+  }[];
 }
 
 /**

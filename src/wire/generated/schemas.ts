@@ -925,6 +925,83 @@ export const schemas = {
         description:
           'Partial outputs the caller takes at once, and whether it answers questions (header Mesh-Parts).',
       },
+      routed: {
+        type: 'object',
+        description:
+          'Why this agent, where more than the load was looked at. Candidates are lines of: agent, score (lower is better), share of success, ms of work, micro-USD; - for what is not known.',
+        properties: {
+          by: {
+            enum: [
+              'least-loaded',
+              'round-robin',
+              'fastest',
+              'cheapest',
+              'best',
+              'nearest',
+              'preferred',
+              'weighted',
+            ],
+            description: 'What was chosen by.',
+          },
+          why: {
+            enum: ['first', 'full', 'probe'],
+            description:
+              'first: of the best band; full: those of better bands could take nothing; probe: to see how it does now.',
+          },
+          of: {
+            type: 'integer',
+            minimum: 1,
+            maximum: 65535,
+            description: 'How many candidates there were.',
+          },
+          chosen: {
+            type: 'string',
+            maxLength: 160,
+            description: 'The chosen one, as a line.',
+          },
+          others: {
+            type: 'array',
+            items: {
+              type: 'string',
+              maxLength: 160,
+            },
+            maxItems: 8,
+            description: 'Others, as lines: the cheapest, the safest, the fastest, and the best by score.',
+          },
+          away: {
+            type: 'array',
+            items: {
+              type: 'integer',
+              minimum: 0,
+              maximum: 7,
+            },
+            maxItems: 8,
+            description: 'Which of the others could take nothing then, counted from 0.',
+          },
+          floor: {
+            type: 'number',
+            minimum: 0,
+            maximum: 1,
+            description: 'The floor of success that the chosen one is above.',
+          },
+          asked: {
+            type: 'string',
+            maxLength: 256,
+            description: 'Header Mesh-Route of the call.',
+          },
+          difficulty: {
+            enum: ['easy', 'normal', 'hard'],
+            description: 'Header Mesh-Difficulty of the call.',
+          },
+          place: {
+            type: 'string',
+            maxLength: 200,
+            description: 'Where the caller is, for nearest.',
+          },
+        },
+        required: ['by', 'why', 'of', 'chosen', 'others'],
+        additionalProperties: false,
+      },
       error: {
         type: 'object',
         description: 'The error as the caller gets it.',
@@ -2303,6 +2380,81 @@ export const schemas = {
       },
     },
     required: ['seq', 'of', 'call', 'by'],
+    additionalProperties: false,
+  },
+  seen: {
+    $schema: 'https://json-schema.org/draft/2020-12/schema',
+    $id: 'mesh.v1.seen',
+    title: 'Seen',
+    description:
+      'What a gateway saw of agents since it told last. Only gateways believe it, and only of each other.',
+    type: 'object',
+    properties: {
+      seen: {
+        type: 'array',
+        maxItems: 2000,
+        description: 'One entry for each capability; its lists belong together.',
+        items: {
+          type: 'object',
+          description: 'Agents of one capability.',
+          properties: {
+            capability: {
+              type: 'string',
+              maxLength: 519,
+              description: 'The capability.',
+            },
+            agents: {
+              type: 'array',
+              maxItems: 2000,
+              items: {
+                type: 'string',
+                maxLength: 64,
+              },
+              description: 'The agents.',
+            },
+            n: {
+              type: 'array',
+              maxItems: 2000,
+              items: {
+                type: 'integer',
+                minimum: 1,
+              },
+              description: 'Attempts that ended.',
+            },
+            ok: {
+              type: 'array',
+              maxItems: 2000,
+              items: {
+                type: 'integer',
+                minimum: 0,
+              },
+              description: 'Those that were completed.',
+            },
+            ms: {
+              type: 'array',
+              maxItems: 2000,
+              items: {
+                type: 'number',
+                minimum: -1,
+              },
+              description: 'Mean time of work of those in ms; -1 when it is not known.',
+            },
+            micros: {
+              type: 'array',
+              maxItems: 2000,
+              items: {
+                type: 'integer',
+                minimum: -1,
+              },
+              description: 'Mean cost in micro-USD; -1 when it is not known.',
+            },
+          },
+          required: ['capability', 'agents', 'n', 'ok', 'ms', 'micros'],
+          additionalProperties: false,
+        },
+      },
+    },
+    required: ['seen'],
     additionalProperties: false,
   },
   stage: {

@@ -9,6 +9,7 @@ import {
   thresholdsOf,
   type BudgetEvent,
   type PutOut,
+  type SpentWord,
 } from '../../domain/budget/orders.js';
 import type { Thresholds } from '../../domain/budget/plan.js';
 import { levelsOf } from '../../domain/budget/thresholds.js';
@@ -120,6 +121,9 @@ export class ThresholdWatch {
     if (what === 'quarantine') {
       await this.#putOut(key, at, endsMs);
     }
+    if (what === 'hold') {
+      await this.#tellSpent(key, facts.spent, keepMs);
+    }
     const percent = what === 'debt' ? undefined : thresholds?.[what];
     const event: BudgetEvent = {
       ...{ v: 1, node: key, what, at, ...facts },
@@ -131,6 +135,16 @@ export class ThresholdWatch {
     }
     if (made.kind === 'stored') {
       this.#log(event);
+    }
+  }
+
+  /** Each gateway knows what it has spent itself; from here on all of them hold. */
+  async #tellSpent(key: string, spent: Amounts, keepMs: number): Promise<void> {
+    const { store } = this.#books;
+    const there = await store.get<SpentWord>(orderKey.spent(key));
+    const word: SpentWord = { v: 1, spent, at: Date.now() };
+    if ((await store.put(orderKey.spent(key), word, there.revision, keepMs)).kind !== 'stored') {
+      throw new Error('gateways could not be told what was spent');
     }
   }
 

@@ -1,8 +1,9 @@
 /**
  * What people and control say about budgets at run time, beside the policy. It stands in the bucket of the ledger:
- * `order.limit.{standing}` and `order.out.{agent}`, which gateways follow, and `event.{node}.{what}`.
+ * `order.limit.{standing}`, `order.out.{agent}` and `order.spent.{node}`, which gateways follow, and
+ * `event.{node}.{what}`.
  */
-import type { Amounts } from './amounts.js';
+import { ZERO, type Amounts } from './amounts.js';
 import type { SetLimits } from './plan.js';
 import type { Level } from './thresholds.js';
 
@@ -40,6 +41,13 @@ export interface PutOut {
   readonly until: number;
 }
 
+/** So much of a node was spent at least, by all gateways together: it has come to the threshold that holds calls. */
+export interface SpentWord {
+  readonly v: 1;
+  readonly spent: Amounts;
+  readonly at: number;
+}
+
 /** A node without its window: what a limit is set for. The envelope of a tree has none. */
 export function standingOf(key: string): string {
   return key.startsWith('tree.') ? key : key.slice(0, Math.max(0, key.lastIndexOf('.')));
@@ -50,17 +58,19 @@ export function thresholdsOf(key: string): string {
   return key.startsWith('tree.') ? `root.${key.split('.')[1] ?? ''}.call` : standingOf(key);
 }
 
-/** Where a limit that was set stands in the bucket, and who was put out. */
+/** Where they stand in the bucket. */
 export const orderKey = {
   all: 'order.>',
   limit: (standing: string): string => `order.limit.${standing}`,
   out: (agent: string): string => `order.out.${agent}`,
+  spent: (node: string): string => `order.spent.${node}`,
 } as const;
 
 /** What was set and who was put out, as a process knows it. */
 export class Orders implements SetLimits {
   readonly #limits = new Map<string, SetLimit>();
   readonly #out = new Map<string, PutOut>();
+  readonly #spent = new Map<string, SpentWord>();
   version = 1;
 
   get(standing: string): Amounts | undefined {
@@ -76,6 +86,11 @@ export class Orders implements SetLimits {
   outUntil(agent: string, nowMs: number): PutOut | undefined {
     const out = this.#out.size === 0 ? undefined : this.#out.get(agent);
     return out !== undefined && nowMs < out.until ? out : undefined;
+  }
+
+  /** What was spent of a node at least, as control has said. */
+  spentOf(node: string): Amounts {
+    return this.#spent.get(node)?.spent ?? ZERO;
   }
 
   /** Is anybody put out? */
@@ -97,6 +112,8 @@ export class Orders implements SetLimits {
       this.version++;
     } else if (order === 'order' && kind === 'out') {
       replace(this.#out, name, value as PutOut | undefined);
+    } else if (order === 'order' && kind === 'spent') {
+      replace(this.#spent, name, value as SpentWord | undefined);
     }
   }
 }

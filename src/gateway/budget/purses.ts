@@ -3,7 +3,7 @@
  */
 import { BudgetStore } from '../../fabric/budgets.js';
 import type { SteadyWatch } from '../../fabric/steady-watch.js';
-import { add, excess, ZERO, type Amounts } from '../../domain/budget/amounts.js';
+import { add, excess, isZero, larger, ZERO, type Amounts } from '../../domain/budget/amounts.js';
 import type { NodeRecord } from '../../domain/budget/node-record.js';
 import type { BudgetNode, SetLimits } from '../../domain/budget/plan.js';
 import { orderKey, Orders } from '../../domain/budget/orders.js';
@@ -79,12 +79,10 @@ export class Purses implements Till {
     const record = this.#drawer.known(key);
     const share = this.purse.share(key);
     const told = record === undefined ? ZERO : add(record.spent, record.debt ?? ZERO);
-    return share === undefined
-      ? told
-      : add(
-          told,
-          add(share.reserved, excess(add(share.settled, share.owed), add(share.folded, share.owedTold))),
-        );
+    const untold =
+      share === undefined ? ZERO : excess(add(share.settled, share.owed), add(share.folded, share.owedTold));
+    const own = share === undefined ? ZERO : add(share.reserved, untold);
+    return larger(this.orders.spentOf(key), add(told, own));
   }
 
   #notYet(nowMs: number): Away {
@@ -143,6 +141,9 @@ export class Purses implements Till {
   /** The outcome is durable. */
   settle(r: Reservation, portion: Portion): void {
     this.purse.settle(r, portion);
+    if (!isZero(portion.debt)) {
+      r.shares.forEach((share) => this.#drawer.giveBack(share)); // the ledger closes the node: nobody waits for that
+    }
   }
 
   /** May a task be sent for what was reserved here? */

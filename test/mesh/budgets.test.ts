@@ -187,7 +187,7 @@ describe('thresholds', () => {
     });
     await until(async () => (await spend()) === 'budget_quarantined', 2_000);
     const answers = await Promise.all(
-      Array.from({ length: 8 }, () => callers.get('dina')?.call('work.both', {})),
+      Array.from({ length: 8 }, async () => await callers.get('dina')?.call('work.both', {})),
     );
     expect(new Set(answers)).toEqual(new Set(['worker']));
     expect(await command('lift', { agent: 'other' })).toMatchObject({ lifted: true });

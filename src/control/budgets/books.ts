@@ -2,7 +2,7 @@
  * The ledger as control sees it: what was spent of each node as the ledger and the gateways' own notes say it together,
  * what was set, what has happened. Every control process follows the bucket.
  */
-import { BudgetStore } from '../../fabric/budgets.js';
+import type { BudgetStore } from '../../fabric/budgets.js';
 import type { SteadyWatch } from '../../fabric/steady-watch.js';
 import { add, excess, ZERO, type Amounts } from '../../domain/budget/amounts.js';
 import { named, type NodeRecord } from '../../domain/budget/node-record.js';

@@ -191,6 +191,12 @@ export interface Outcome<T = Json> {
   readonly seq: number;
 }
 
+/** How a usage is known. */
+export interface UsageOptions {
+  /** What was used is not known; it was not more than this. Default: false. */
+  readonly bound?: boolean;
+}
+
 /** What a handler works with. */
 export interface TaskContext {
   /** The id of the call this task belongs to. */
@@ -227,8 +233,11 @@ export interface TaskContext {
    * questions, and why the task was stopped.
    */
   ask<T = Json>(question: unknown): Promise<T>;
-  /** Report what the task used, in whole units; recorded as reported by the agent. */
-  usage(amounts: Readonly<Record<string, number>>): void;
+  /**
+   * Say what the task used, in whole amounts by unit; it counts also when the task fails or is stopped after it.
+   * Recorded as `reported`, unless the policy lists this agent under `meters`. Throws usage where an amount is none.
+   */
+  usage(amounts: Readonly<Record<string, number>>, options?: UsageOptions): void;
 }
 
 /** A handler: takes the body, gives the result. What it throws becomes a `failed` outcome. */

@@ -5,6 +5,7 @@ import type { Command } from 'commander';
 import type { CallPage } from '../control/views/pages.js';
 import { guards } from '../chain/chain.js';
 import { askView, viewOptions } from './calls/ask.js';
+import { usedBy } from './calls/used.js';
 import type { ContextOptions } from './context.js';
 import { columns, note, paint, say, sayJson } from './output.js';
 import { agentOf, flat, round, slowestOf, timeTree, totalMs, type Timed } from './trace/hops.js';
@@ -75,6 +76,7 @@ function factsOf({ node, depth, startMs, endMs, hops, ownMs }: Timed): object {
     capability,
     status,
     ...(outcome?.code === undefined ? {} : { code: outcome.code }),
+    ...usedBy(outcome),
     ...(agent === undefined ? {} : { agent }),
     ...(parent === undefined ? {} : { parent }),
     ...(id === undefined ? {} : { trace: id, sampled: sampled === true }),

@@ -34,6 +34,8 @@ export interface PolicyData {
   readonly loops?: Readonly<Record<string, LoopSource>>;
   readonly budgets?: BudgetSource;
   readonly prices?: PriceSource;
+  /** Agents whose usage counts as measured. */
+  readonly meters?: readonly string[];
   readonly rules?: readonly RuleSource[];
   readonly priorities?: PrioritiesData;
 }

@@ -47,6 +47,8 @@ export class Policy {
   readonly loops: ByPattern<LoopBounds>;
   /** What calls reserve and are charged; undefined when it names no budgets. */
   readonly budgets: BudgetPlan | undefined;
+  /** Agents whose usage counts as measured. */
+  readonly meters: ReadonlySet<string>;
   readonly #members: ReadonlyMap<string, readonly Role[]>;
   readonly #roleNames: ReadonlyMap<string, readonly string[]>;
   /** Owners of the roles that are not of the mesh owner; empty without owners. */
@@ -67,10 +69,12 @@ export class Policy {
     budgets?: BudgetPlan,
     care: Care = careOf({}),
     traffic: Traffic = new Traffic(),
+    meters: ReadonlySet<string> = new Set(),
   ) {
     this.loops = care.loops;
     this.budgets = budgets;
     this.issuers = issuers;
+    this.meters = meters;
     this.digest = digest;
     this.#roleNames = roleNames;
     this.#roleOwners = roleOwners;
@@ -221,6 +225,7 @@ function policyOf(
     ),
     careOf(data),
     new Traffic(data.priorities, roleNames),
+    new Set(data.meters ?? []),
   );
 }
 

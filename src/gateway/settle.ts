@@ -10,6 +10,7 @@ import { contentTypes } from '../wire/content.js';
 import type { ErrorBody, OutcomeRecord } from '../wire/generated/messages.js';
 import { header, headerBlock, headerLine, headerText } from '../wire/headers.js';
 import { limits } from '../wire/limits.js';
+import type { Used } from '../wire/usage.js';
 import type { Token } from '../wire/names.js';
 import { charge, settleBooked } from './budget/booking.js';
 import type { Core } from './core.js';
@@ -34,19 +35,14 @@ export class Settler {
     this.#taken = taken;
   }
 
-  /** Settle with a result the agent gave; `more` says what it is unless JSON, where it lies if not here, its parts. */
+  /** Settle with a result the agent gave; `more` says what it is unless JSON, where it lies if not here, its parts, what it used. */
   complete(
     call: OpenCall,
     body: Uint8Array,
-    reported?: Record<string, number>,
-    more: Pick<OutcomeRecord, 'type' | 'bodyRef' | 'parts' | 'reviews'> = {},
+    more: Pick<OutcomeRecord, 'type' | 'bodyRef' | 'parts' | 'reviews'> & Used = {},
   ): void {
-    const record = outcomeRecord(call, 'completed', more);
-    if (reported !== undefined) {
-      record.reported = reported;
-    }
     noteEnd(this.#core, call.record, body, more.bodyRef);
-    this.#settle(call, record, body);
+    this.#settle(call, outcomeRecord(call, 'completed', more), body);
   }
 
   /** Settle with an error; `more` says what it used, and who said no. */
@@ -54,13 +50,13 @@ export class Settler {
     call: OpenCall,
     status: Exclude<OutcomeRecord['status'], 'completed'>,
     error: ErrorBody,
-    more: Pick<OutcomeRecord, 'reported' | 'reviews'> = {},
+    more: Pick<OutcomeRecord, 'reviews'> & Used = {},
   ): void {
     if (status === 'failed' || status === 'unknown') {
       noteEnd(this.#core, call.record);
     }
     const body = Buffer.from(JSON.stringify({ ...error, call: call.record.call }));
-    const wait = status === 'refused' ? waitOf(error) : {};
+    const wait = status === 'refused' || status === 'failed' ? waitOf(error) : {};
     this.#settle(call, outcomeRecord(call, status, { code: error.code, ...wait, ...more }), body);
   }
 

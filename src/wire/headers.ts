@@ -30,6 +30,7 @@ export const header = {
   contentType: 'Content-Type',
   status: 'Mesh-Status',
   usage: 'Mesh-Usage',
+  usageBound: 'Mesh-Usage-Bound',
   record: 'Mesh-Record',
   outcome: 'Mesh-Outcome',
   check: 'Mesh-Check',

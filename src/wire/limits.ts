@@ -7,6 +7,7 @@ import { careLimits } from './care-limits.js';
 import { budgetLimits } from './budget-limits.js';
 import { identityLimits } from './identity-limits.js';
 import { grantLimits } from './grant-limits.js';
+import { llmLimits } from './llm-limits.js';
 import { mcpLimits } from './mcp-limits.js';
 import { purseLimits } from './purse-limits.js';
 import { rateLimits } from './rate-limits.js';
@@ -307,6 +308,7 @@ export const limitTable = {
     reason: 'Messages a view reads before it says that there is more.',
   },
   ...careLimits,
+  ...llmLimits,
   ...mcpLimits,
   ...grantLimits,
   ...splitLimits,

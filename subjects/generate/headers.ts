@@ -56,7 +56,11 @@ const meaning: Readonly<Record<keyof typeof header, readonly [on: string, carrie
     'result',
     '`completed` (the default), `failed`, `cancelled`; `busy` or `unserved`: it did not start; `working`: a sign of life.',
   ],
-  usage: ['result', 'What the agent says that the call used: JSON.'],
+  usage: [
+    'result',
+    'What the agent says that the call used: a JSON object of whole amounts by unit; where one is none, nothing of it counts.',
+  ],
+  usageBound: ['result', '`1`: what was used is not known, it was not more than `Mesh-Usage` says.'],
   record: [
     'decision, parked, dead',
     'The record of the mesh: [decision](#decision), [parked](#parked), [dead](#dead).',

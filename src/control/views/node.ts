@@ -85,7 +85,7 @@ function outcomeRow(
   error: ErrorBody | undefined,
   storedAt: number | undefined,
 ): OutcomeRow {
-  const { status, code, agent, instance, attempt, at, reported } = outcome;
+  const { status, code, agent, instance, attempt, at, reported, measured, bounded } = outcome;
   return {
     status,
     ...(code === undefined ? {} : { code }),
@@ -95,6 +95,8 @@ function outcomeRow(
     at,
     ...(storedAt === undefined ? {} : { storedAt }),
     ...(reported === undefined ? {} : { reported }),
+    ...(measured === undefined ? {} : { measured }),
+    ...(bounded === undefined ? {} : { bounded }),
     ...(error === undefined ? {} : { error }),
   };
 }

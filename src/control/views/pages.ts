@@ -7,6 +7,7 @@ import type { Level } from '../../domain/budget/thresholds.js';
 import type { Review } from '../../domain/reviews.js';
 import type { Card, DeadRecord, ErrorBody, OutcomeRecord, Peer } from '../../wire/generated/messages.js';
 import type { AttemptRow } from './attempt.js';
+import type { Used } from '../../wire/usage.js';
 
 /**
  * Where a call can stand: the status of its outcome, or
@@ -144,7 +145,7 @@ export interface CallNode {
 }
 
 /** The outcome of a call, without the body of a result. */
-export interface OutcomeRow {
+export interface OutcomeRow extends Used {
   readonly status: OutcomeRecord['status'];
   readonly code?: string;
   readonly agent?: string;
@@ -153,7 +154,6 @@ export interface OutcomeRow {
   readonly at: number;
   /** When it was durable, by the server's clock. */
   readonly storedAt?: number;
-  readonly reported?: Readonly<Record<string, number>>;
   /** As it is stored. */
   readonly error?: ErrorBody;
 }

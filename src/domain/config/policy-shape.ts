@@ -7,6 +7,7 @@ import { budgetsShape, pricesShape } from './budget-shape.js';
 import { ownerName, ownerShape } from './owner-shape.js';
 import { priorityShape } from './rate-shape.js';
 import { routeShape } from './routing-shape.js';
+import { meterField } from './meter-shape.js';
 import { ruleShape } from './rule-shape.js';
 
 const token = '[a-z0-9_-]{1,64}';
@@ -96,6 +97,7 @@ export const policyShape = {
       'Prices of models (a * at the end fits all that follows): what a million of each unit of usage costs.',
     ),
     priorities: field(priorityShape(role), 'Who may say which priority (`Mesh-Priority`).'),
+    meters: meterField(name),
     owners: field<Names<typeof owner>>(
       { is: 'names', key: ownerName, of: owner },
       'Teams with a policy file of their own, and the limits of each.',

@@ -13,6 +13,11 @@ export interface Whole {
   readonly unit?: 'ms' | undefined;
 }
 
+/** A whole number within these bounds. */
+export function whole(min: number, max: number, unit?: 'ms'): Whole {
+  return unit === undefined ? { is: 'whole', min, max } : { is: 'whole', min, max, unit };
+}
+
 /** A number within bounds, with its fractions. */
 export interface Part {
   readonly is: 'part';

@@ -64,7 +64,7 @@ export function readOwners(main: ReadYaml<MainFile>, file: string, texts: OwnedF
 
 /** What the mesh owner says itself, as data. */
 export function dataOf(main: MainFile): PolicyData {
-  const { roles, members, routing, issuers, loops, budgets, prices, priorities, rules = [] } = main;
+  const { roles, members, routing, issuers, loops, budgets, prices, priorities, meters, rules = [] } = main;
   return {
     ...(roles === undefined ? {} : { roles }),
     ...(members === undefined ? {} : { members }),
@@ -74,6 +74,7 @@ export function dataOf(main: MainFile): PolicyData {
     ...(budgets === undefined ? {} : { budgets }),
     ...(prices === undefined ? {} : { prices }),
     ...(priorities === undefined ? {} : { priorities }),
+    ...(meters === undefined ? {} : { meters }),
     // A rule without name or effect is a problem; where there is none, all have both.
     rules: rules as readonly RuleSource[],
   };

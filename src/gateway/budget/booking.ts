@@ -3,12 +3,13 @@
  * decision is the reservation, the outcome is the settlement; what is done here only keeps the purse in step with them.
  */
 import { add, larger, ZERO, type Amounts } from '../../domain/budget/amounts.js';
-import type { BudgetFacts, BudgetNode, Charged } from '../../domain/budget/plan.js';
+import type { BudgetFacts, BudgetNode, Charged, KnownBy } from '../../domain/budget/plan.js';
 import { afterOf, portionOf, type OutcomeCharge } from '../../domain/budget/portions.js';
 import type { AdmittedCall } from '../../chain/verdict.js';
 import type { Instance } from '../../domain/roster.js';
 import type { DecisionRecord, OutcomeRecord } from '../../wire/generated/messages.js';
 import type { Capability } from '../../wire/names.js';
+import type { Usage } from '../../wire/usage.js';
 import type { Core } from '../core.js';
 import type { Booked } from './booked.js';
 import type { OpenCall } from '../open.js';
@@ -178,7 +179,7 @@ function chargedFor(core: Core, call: OpenCall, outcome: OutcomeRecord, { reserv
     return NONE;
   }
   const answered =
-    outcome.status === 'completed' || outcome.status === 'failed' || outcome.reported !== undefined;
+    outcome.status === 'completed' || outcome.status === 'failed' || usageOf(outcome) !== undefined;
   const plan = core.policy.budgets;
   if (!answered || answeredSeq !== call.seq || plan === undefined) {
     return { amounts: reserve, by: 'reserved' };
@@ -186,12 +187,24 @@ function chargedFor(core: Core, call: OpenCall, outcome: OutcomeRecord, { reserv
   const { agent, capability } = record;
   const facts = { capability, reserve, costMicros: costOf(core, record, agent) };
   const workMs = call.dispatchedMs > 0 ? performance.now() - call.dispatchedMs : undefined;
-  return plan.chargeOf(facts, outcome.reported, workMs, isMetered(core, agent));
+  const { usage, known } = usageOf(outcome) ?? { usage: undefined, known: 'reported' };
+  return plan.chargeOf(facts, usage, workMs, known);
 }
 
-/** Is what this agent says it used what the mesh itself measured? */
-function isMetered({ policy }: Core, agent: string): boolean {
-  return (policy as { meters?: ReadonlySet<string> }).meters?.has(agent) === true;
+/** What its agent says that it used, and how that is known. */
+function usageOf({ measured, bounded, reported }: OutcomeRecord):
+  | {
+      readonly usage: Usage;
+      readonly known: KnownBy;
+    }
+  | undefined {
+  if (measured !== undefined) {
+    return { usage: measured, known: 'measured' };
+  }
+  if (bounded !== undefined) {
+    return { usage: bounded, known: 'bounded' };
+  }
+  return reported === undefined ? undefined : { usage: reported, known: 'reported' };
 }
 
 /** The outcome that stands in the register is this one, whoever wrote it: the purse is told. */

@@ -546,6 +546,30 @@ export const errorTable = {
     message: 'the agent {agent} failed: {why}',
     help: 'See the log of the agent; the call ran and said that it failed.',
   },
+  provider_busy: {
+    class: 'agent',
+    retry: 'later',
+    message: 'the provider behind {agent} takes no request now: {why}',
+    help: 'Wait for retry_after_ms of the details, if it is there, then call again; or call another capability.',
+  },
+  provider_failed: {
+    class: 'agent',
+    retry: 'later',
+    message: 'the provider behind {agent} failed: {why}',
+    help: 'Call again later. What it may have used for this call is charged as an upper bound.',
+  },
+  provider_broke_off: {
+    class: 'agent',
+    retry: 'check',
+    message: 'the provider behind {agent} did not answer to the end: {why}',
+    help: 'It may have worked and cost something, which is charged. Call again if you still need the answer.',
+  },
+  provider_refused: {
+    class: 'agent',
+    retry: 'never',
+    message: 'the provider behind {agent} refused the request: {why}',
+    help: 'Change the request. Where the reason is a key or a quota, ask whoever mounted the provider.',
+  },
   output_invalid: {
     class: 'agent',
     retry: 'check',

@@ -1385,9 +1385,9 @@ export interface OutcomeRecord {
       computeMs?: number;
     };
     /**
-     * Who says so: the mesh itself measured it, the agent reported it, or nobody knows and it is what was reserved.
+     * How that is known: a meter measured it, a meter says that it was not more, the agent reported it, or nobody knows and it is what was reserved.
      */
-    by: 'measured' | 'reported' | 'reserved';
+    by: 'measured' | 'bounded' | 'reported' | 'reserved';
     /**
      * The decisions it is for, oldest first.
      *
@@ -1404,9 +1404,21 @@ export interface OutcomeRecord {
    */
   nonce?: string;
   /**
-   * Usage as the agent reported it.
+   * Usage as the agent reported it: its word, which nobody measured.
    */
   reported?: {
+    [k: string]: number;
+  };
+  /**
+   * Usage as a meter measured it (policy key meters); then nothing is reported.
+   */
+  measured?: {
+    [k: string]: number;
+  };
+  /**
+   * What a meter says when it could not measure: the usage was not more than this.
+   */
+  bounded?: {
     [k: string]: number;
   };
   /**

@@ -1901,9 +1901,9 @@ export const schemas = {
             additionalProperties: false,
           },
           by: {
-            enum: ['measured', 'reported', 'reserved'],
+            enum: ['measured', 'bounded', 'reported', 'reserved'],
             description:
-              'Who says so: the mesh itself measured it, the agent reported it, or nobody knows and it is what was reserved.',
+              'How that is known: a meter measured it, a meter says that it was not more, the agent reported it, or nobody knows and it is what was reserved.',
           },
           seqs: {
             type: 'array',
@@ -1931,7 +1931,23 @@ export const schemas = {
       },
       reported: {
         type: 'object',
-        description: 'Usage as the agent reported it.',
+        description: 'Usage as the agent reported it: its word, which nobody measured.',
+        additionalProperties: {
+          type: 'integer',
+        },
+        maxProperties: 16,
+      },
+      measured: {
+        type: 'object',
+        description: 'Usage as a meter measured it (policy key meters); then nothing is reported.',
+        additionalProperties: {
+          type: 'integer',
+        },
+        maxProperties: 16,
+      },
+      bounded: {
+        type: 'object',
+        description: 'What a meter says when it could not measure: the usage was not more than this.',
         additionalProperties: {
           type: 'integer',
         },

@@ -4,7 +4,7 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { CallOptions, Mesh, MeshError } from '../../src/agent/index.js';
-import type { BudgetPage, BudgetRow, ReconcilePage } from '../../src/control/views/pages.js';
+import type { BudgetPage, BudgetRow, ReconcilePage } from '../../src/control/budgets/pages.js';
 import { orderKey } from '../../src/domain/budget/orders.js';
 import { BudgetStore } from '../../src/fabric/budgets.js';
 import { LightPublisher } from '../../src/fabric/publisher.js';

@@ -2,7 +2,7 @@
  * `mesh budget reconcile`: the ledger held against the log.
  */
 import type { Command } from 'commander';
-import type { ReconcilePage, ReconcileRow } from '../../control/views/pages.js';
+import type { ReconcilePage, ReconcileRow } from '../../control/budgets/pages.js';
 import { duration, viewOptions, askView } from '../calls/ask.js';
 import type { ContextOptions } from '../context.js';
 import { exits, note, paint, safe, say, sayJson, table } from '../output.js';

@@ -4,7 +4,7 @@
 import { add, counted, UNITS, ZERO, type Amounts, type Unit } from '../../domain/budget/amounts.js';
 import type { BudgetEvent } from '../../domain/budget/orders.js';
 import { shownAmount } from '../../domain/budget/written.js';
-import type { BudgetPage, BudgetRow } from '../../control/views/pages.js';
+import type { BudgetPage, BudgetRow } from '../../control/budgets/pages.js';
 import { duration } from '../calls/ask.js';
 import { paint, safe, table } from '../output.js';
 

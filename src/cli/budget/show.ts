@@ -2,7 +2,7 @@
  * `mesh budget show`: what each budget may spend, has spent, has reserved and has left.
  */
 import type { Command } from 'commander';
-import type { BudgetPage } from '../../control/views/pages.js';
+import type { BudgetPage } from '../../control/budgets/pages.js';
 import { askView, viewOptions } from '../calls/ask.js';
 import type { ContextOptions } from '../context.js';
 import { note, say, sayJson } from '../output.js';

@@ -2,7 +2,7 @@
  * `mesh budget watch`: budgets as they are spent.
  */
 import type { Command } from 'commander';
-import type { BudgetPage, BudgetRow } from '../../control/views/pages.js';
+import type { BudgetPage, BudgetRow } from '../../control/budgets/pages.js';
 import { viewOptions, wholeNumber } from '../calls/ask.js';
 import type { ContextOptions } from '../context.js';
 import { asOperator, type Operator } from '../operator.js';

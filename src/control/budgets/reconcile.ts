@@ -11,7 +11,7 @@ import type { OutcomeRecord, View } from '../../wire/generated/messages.js';
 import { limits } from '../../wire/limits.js';
 import type { Control } from '../core.js';
 import { Budget, mark } from '../views/bounds.js';
-import type { ReconcilePage, ReconcileRow } from '../views/pages.js';
+import type { ReconcilePage, ReconcileRow } from './pages.js';
 import { decisionIn, keyOf, outcomeIn, type Decided } from '../views/records.js';
 import type { Books } from './books.js';
 import { openNodes } from './view.js';

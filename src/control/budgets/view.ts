@@ -11,7 +11,7 @@ import { matches } from '../../wire/names.js';
 import type { View } from '../../wire/generated/messages.js';
 import type { Control } from '../core.js';
 import { fit, mark } from '../views/bounds.js';
-import type { BudgetPage, BudgetRow } from '../views/pages.js';
+import type { BudgetPage, BudgetRow } from './pages.js';
 import type { Books } from './books.js';
 
 /** Windows that are open, and of trees and past windows what the view asks for. */

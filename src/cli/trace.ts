@@ -80,6 +80,8 @@ function factsOf({ node, depth, startMs, endMs, hops, ownMs }: Timed): object {
     ...(agent === undefined ? {} : { agent }),
     ...(parent === undefined ? {} : { parent }),
     ...(id === undefined ? {} : { trace: id, sampled: sampled === true }),
+    ...(node.reserved === undefined ? {} : { reserved: node.reserved }),
+    ...(node.charged === undefined ? {} : { charged: node.charged }),
     depth,
     startMs: round(startMs),
     endMs: round(endMs),

@@ -23,6 +23,7 @@ import { serveApprovals } from './approvals/serve.js';
 import { followAuthority } from './authority.js';
 import { Books } from './budgets/books.js';
 import { ThresholdWatch } from './budgets/thresholds.js';
+import { Closer } from './budgets/closer.js';
 import type { Control } from './core.js';
 import { tellKeys } from './grants.js';
 import { serveMicro } from './micro.js';
@@ -73,6 +74,9 @@ export async function runControl(options: ControlOptions): Promise<RunningContro
   await control.books.start();
   const thresholds = new ThresholdWatch(control);
   thresholds.start();
+  const closer = new Closer(control, () => new Set(supervisor.gateways().map(({ gateway }) => gateway)));
+  supervisor.alsoNeeded = () => closer.marks();
+  await closer.start();
   const stops = [
     await followAuthority(control, (concerns) => supervisor.parked.review(concerns)),
     await tellKeys(control, options.dir),
@@ -94,6 +98,7 @@ export async function runControl(options: ControlOptions): Promise<RunningContro
       supervisor.stop();
       thresholds.stop();
       control.books.stop();
+      closer.stop();
       stops.forEach((stop) => stop());
       cards.stop();
       await lease.release().catch(() => undefined); // it lapses by itself

@@ -22,9 +22,10 @@ export class Mean {
   readonly #memory: Memory;
   #value: number | undefined;
   #weight = 0;
-  /** Samples in a row that are far off: above zero too high, below zero too low. */
+  /** Samples in a row that are far off what was known before them: above zero too high, below zero too low. */
   #run = 0;
   #sum = 0;
+  #from = 0;
 
   constructor(memory: Memory) {
     this.#memory = memory;
@@ -65,12 +66,15 @@ export class Mean {
   /** Is this one odd, and were there enough of them in a row? */
   #isOdd(sample: number, n: number, value: number): boolean {
     const { factor, run } = this.#memory.odd;
-    const side = sample > value * factor ? 1 : sample * factor < value ? -1 : 0;
+    // Each of them moves the mean: held against that, the next one would look ordinary.
+    const from = this.#run === 0 ? value : this.#from;
+    const side = sample > from * factor ? 1 : sample * factor < from ? -1 : 0;
     if (side === 0 || Math.sign(this.#run) === -side) {
       this.#run = 0;
       this.#sum = 0;
     }
     if (side !== 0) {
+      this.#from = from;
       this.#run += side * n;
       this.#sum += sample * n;
     }

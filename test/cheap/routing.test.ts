@@ -9,7 +9,7 @@ import { routeOf, type RouteData } from '../../src/domain/routing/route.js';
 import { Router, type RouteFor } from '../../src/domain/routing/router.js';
 import { distance } from '../../src/domain/routing/score.js';
 import { readWish, refuseWish } from '../../src/domain/routing/wish.js';
-import { Stats } from '../../src/domain/stats.js';
+import { Known, Stats } from '../../src/domain/stats.js';
 import { seeded } from '../support/random.js';
 
 const WHAT = 'work.do';
@@ -336,6 +336,21 @@ describe('learning', () => {
       }
     },
   );
+
+  test('a healed agent is known by three tries, however long nobody looked at it before', () => {
+    for (const sinceMs of [10, 15_000, 60_000]) {
+      const known = new Known();
+      for (let i = 0; i < 3; i++) {
+        known.add({ n: 1, ok: 1, ms: 400 }, 1_000 + i);
+      }
+      for (let i = 0; i < 3; i++) {
+        expect(known.ms).toBeGreaterThan(60);
+        known.add({ n: 1, ok: 1, ms: 50 }, 1_040 + sinceMs + i * 1_000);
+        expect(known.mends || known.ms === 50, `try ${i} after ${sinceMs} ms`).toBe(true);
+      }
+      expect(known.ms).toBe(50);
+    }
+  });
 
   test('the same inputs and the same seed give the same choices; another seed begins elsewhere', () => {
     const names = (seed: number) => run('fastest', 50, seed).times.map(({ agent }) => agent);

@@ -3,6 +3,7 @@
  */
 import type { CallNode, OutcomeRow } from '../../control/views/pages.js';
 import type { Used } from '../../wire/usage.js';
+import { amountsText } from '../budget/rows.js';
 import { safe } from '../output.js';
 
 /** The usage of an outcome, under its own name; for `--json`. */
@@ -15,8 +16,23 @@ export function usedBy(outcome: Used | undefined): Used {
   };
 }
 
-/** One line about a call that says what it used; none where nothing is known. */
-export function usedWords({ capability, outcome }: CallNode): string[] {
+/** Lines about a call that say what it used and what it was charged; none where nothing is known. */
+export function usedWords(node: CallNode): string[] {
+  return [...usage(node), ...money(node)];
+}
+
+/** What it reserved and was charged, by whose word. */
+function money({ capability, reserved, charged }: CallNode): string[] {
+  if (reserved === undefined) {
+    return [];
+  }
+  const name = `${safe(capability)} reserved ${amountsText(reserved)}`;
+  return [
+    charged === undefined ? name : `${name}, was charged ${amountsText(charged.amounts)} (${charged.by})`,
+  ];
+}
+
+function usage({ capability, outcome }: CallNode): string[] {
   const { reported, measured, bounded } = usedBy(outcome);
   const name = safe(capability);
   if (measured !== undefined) {

@@ -51,6 +51,7 @@ export function nodeOf(found: Found, asked: boolean): CallNode | undefined {
     ...(shown === undefined ? {} : { outcome: shown }),
     ...(last !== undefined || outcome !== undefined || waiting === undefined ? {} : waitOf(waiting)),
     ...(last === undefined ? {} : wireFields(last)),
+    ...moneyOf(last, outcome),
     ...reviewsOf(last, outcome),
     ...(first === undefined ? {} : sightFields(first)),
   };
@@ -60,6 +61,16 @@ export function nodeOf(found: Found, asked: boolean): CallNode | undefined {
 function reviewsOf(last: DecisionRecord | undefined, outcome: OutcomeRecord | undefined): Partial<CallNode> {
   const reviews = [...(last?.reviews ?? []), ...(outcome?.reviews ?? [])];
   return reviews.length === 0 ? {} : { reviews };
+}
+
+/** What it reserved, and what it was charged and by whose word. */
+function moneyOf(last: DecisionRecord | undefined, outcome: OutcomeRecord | undefined): Partial<CallNode> {
+  const reserved = last?.budget?.reserve;
+  const { charged } = outcome ?? {};
+  return {
+    ...(reserved === undefined ? {} : { reserved }),
+    ...(charged === undefined ? {} : { charged: { amounts: charged.amounts, by: charged.by } }),
+  };
 }
 
 function waitOf({ why, since }: WaitingCall): Pick<CallNode, 'why' | 'since'> {

@@ -1,6 +1,8 @@
 /**
  * What views answer: the pages of control's view service. The command line reads the same types.
  */
+import type { Amounts } from '../../domain/budget/amounts.js';
+import type { Charged } from '../../domain/budget/plan.js';
 import type { Review } from '../../domain/reviews.js';
 import type { Card, DeadRecord, ErrorBody, OutcomeRecord, Peer } from '../../wire/generated/messages.js';
 import type { AttemptRow } from './attempt.js';
@@ -117,6 +119,9 @@ export interface CallNode {
   readonly attempts: readonly AttemptRow[];
   /** From its birth to its first decision (or until now). Two clocks: never below zero. */
   readonly waitedMs?: number;
+  /** What its last decision has reserved of each budget, and what it was charged, by whose word. */
+  readonly reserved?: Amounts;
+  readonly charged?: Charged;
   /** From its first decision to its outcome (or until now). */
   readonly tookMs?: number;
   readonly outcome?: OutcomeRow;

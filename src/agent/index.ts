@@ -14,6 +14,7 @@ export type { ErrorBody } from '../wire/generated/messages.js';
 export type { Log } from '../wire/log.js';
 export type { Priority } from '../wire/priority.js';
 export { newCallId } from '../wire/ulid.js';
+export type { Amounts } from '../domain/budget/amounts.js';
 export type { Found } from '../wire/generated/messages.js';
 export type { Json } from '../wire/json.js';
 export type {

@@ -1,6 +1,7 @@
 /**
  * What users of the SDK say: connections, capabilities, calls.
  */
+import type { Amounts } from '../domain/budget/amounts.js';
 import type { MeshError } from '../wire/errors.js';
 import type { Json } from '../wire/json.js';
 import type { Log } from '../wire/log.js';
@@ -90,6 +91,8 @@ export interface CallOptions {
   readonly context?: string;
   /** What the call is for, in a word. */
   readonly intent?: string;
+  /** What the call and everything below it may spend at most, in whole units. Throws amount_invalid. */
+  readonly budget?: Amounts;
   /**
    * What the call wishes of its route, within what the policy allows: `fastest`, `cheapest`, `best` …, and attributes
    * that the agent must have (`cheapest, gpu=true`).

@@ -1,6 +1,8 @@
 /**
  * What a call says: its subject, its body, its headers, and how long it has.
  */
+import { asAmounts, UNITS, type Amounts } from '../domain/budget/amounts.js';
+import { writeAmounts } from '../domain/budget/written.js';
 import { readWish } from '../domain/routing/wish.js';
 import { contentTypeOf } from '../wire/content.js';
 import { meshError, type MeshError } from '../wire/errors.js';
@@ -172,6 +174,7 @@ function headersOf(
     [header.major, o.major],
     [header.context, o.context],
     [header.intent, o.intent],
+    [header.budget, o.budget === undefined ? undefined : budgetOf(o.budget)],
     [header.labels, labels?.join(',')],
     [header.priority, o.priority],
     ...wishOf(o),
@@ -213,6 +216,15 @@ export function grantOf(text: string): string {
   }
   lastGrant = grant;
   return grant;
+}
+
+/** Throws amount_invalid; header_invalid when it names no unit, because that would limit nothing. */
+function budgetOf(budget: Amounts): string {
+  const text = writeAmounts(asAmounts(budget, 'budget'));
+  if (text === '') {
+    throw meshError('header_invalid', { name: header.budget, why: `it names none of ${UNITS.join(', ')}` });
+  }
+  return text;
 }
 
 const LABEL = /^[\x20-\x2b\x2d-\x7e]{1,128}$/;

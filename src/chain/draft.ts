@@ -42,6 +42,8 @@ export interface Approved {
   /** When it was found to be enough, and until when it counts, in epoch ms. */
   readonly at: number;
   readonly expires: number;
+  /** Names of the rules that held it. */
+  readonly rules?: readonly string[];
   /** Who is to do it, and the digest of their card. */
   readonly agent: string;
   readonly card: string;

@@ -3,12 +3,17 @@
  */
 import type { Amounts } from '../domain/budget/amounts.js';
 import type { BudgetNode, Envelope, SetLimits } from '../domain/budget/plan.js';
+import type { Orders } from '../domain/budget/orders.js';
 import type { Lack } from '../domain/budget/reservation.js';
 
 /** What a gateway has to spend. No effects. */
 export interface Till {
   /** Limits that were set at run time. */
   readonly set: SetLimits | undefined;
+  /** Why nothing is sent to an agent. */
+  readonly orders: Pick<Orders, 'any' | 'outUntil'>;
+  /** Spent of a node as far as this gateway knows, with what it has reserved itself. */
+  used(key: string): Amounts;
   /** Why so much cannot be reserved in these nodes now; undefined: it can. */
   lack(nodes: readonly BudgetNode[], amounts: Amounts): Lack | Away | undefined;
 }

@@ -3,6 +3,7 @@
  */
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { connect, type CallOptions, type Mesh } from '../agent/index.js';
+import type { Amounts } from '../domain/budget/amounts.js';
 import { DIFFICULTIES, type Difficulty } from '../domain/routing/route.js';
 import { readWish } from '../domain/routing/wish.js';
 import { asMeshError, meshError, type MeshError } from '../wire/errors.js';
@@ -10,6 +11,7 @@ import type { Json } from '../wire/json.js';
 import { asCapability } from '../wire/names.js';
 import { priorityNames, type Priority } from '../wire/priority.js';
 import { isCallId } from '../wire/ulid.js';
+import { amountsOption } from './budget/amounts.js';
 import { bodyOf, rawBytes } from './call/body.js';
 import { callEachLine } from './call/each.js';
 import { wholeNumber } from './calls/ask.js';
@@ -27,6 +29,7 @@ interface CallCommandOptions extends ContextOptions {
   readonly priority?: Priority;
   readonly context?: string;
   readonly intent?: string;
+  readonly budget?: Amounts;
   readonly route?: string;
   readonly difficulty?: Difficulty;
   readonly grant?: string;
@@ -56,6 +59,11 @@ export function register(program: Command): void {
     .option('--label <key=value>', 'label that travels down the tree of calls (again for more)', addLabel)
     .option('--context <id>', 'ties calls together that belong to one matter', printable)
     .option('--intent <word>', 'what the call is for', printable)
+    .option(
+      '--budget <amounts>',
+      'what it and all below it may spend: micros=5.00USD,tokens=2000',
+      amountsOption,
+    )
     .option('--route <wish>', 'what to choose by, and attributes: fastest, or cheapest,gpu=true', wish)
     .addOption(
       new Option('--difficulty <how>', 'how hard it is: whose proficiency it needs').choices(DIFFICULTIES),
@@ -197,7 +205,8 @@ function fail(err: MeshError, json: boolean): void {
 }
 
 function callOptions(given: CallCommandOptions): CallOptions {
-  const { id, timeout, major, label, priority, context, intent, route, difficulty, encoding, grant } = given;
+  const { id, timeout, major, label, priority, context, intent, encoding, grant } = given;
+  const { budget, route, difficulty } = given;
   return {
     ...(encoding === undefined ? {} : { encoding }),
     ...(id === undefined ? {} : { id }),
@@ -207,6 +216,7 @@ function callOptions(given: CallCommandOptions): CallOptions {
     ...(priority === undefined ? {} : { priority }),
     ...(context === undefined ? {} : { context }),
     ...(intent === undefined ? {} : { intent }),
+    ...(budget === undefined ? {} : { budget }),
     ...(route === undefined ? {} : { route }),
     ...(difficulty === undefined ? {} : { difficulty }),
     ...(grant === undefined ? {} : { grant: grantText(grant) }),

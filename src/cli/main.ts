@@ -63,6 +63,11 @@ const commands: readonly CommandRow[] = [
     summary: 'check, test, explain, compare and push policies',
     load: () => import('./policy.js'),
   },
+  {
+    name: 'budget',
+    summary: 'what may be spent, what was, and what is left',
+    load: () => import('./budget.js'),
+  },
   { name: 'init', summary: 'write a settings file and a policy', load: () => import('./init.js') },
   {
     name: 'config',

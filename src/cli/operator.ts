@@ -18,15 +18,17 @@ const ANSWER_MS = 10_000;
 
 /** Which view. */
 export type What =
-  | 'breakers'
   | 'agents'
   | 'agent'
+  | 'breakers'
+  | 'budgets'
   | 'calls'
   | 'call'
   | 'dead'
   | 'learned'
   | 'parked'
   | 'policy'
+  | 'reconcile'
   | 'shadow'
   | 'state'
   | 'traffic';
@@ -44,6 +46,8 @@ export type Command =
   | 'replay'
   | 'discard'
   | 'body'
+  | 'budget'
+  | 'lift'
   | 'release'
   | 'cancel'
   | 'policy'

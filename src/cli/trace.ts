@@ -80,6 +80,7 @@ function factsOf({ node, depth, startMs, endMs, hops, ownMs }: Timed): object {
     ...(agent === undefined ? {} : { agent }),
     ...(parent === undefined ? {} : { parent }),
     ...(id === undefined ? {} : { trace: id, sampled: sampled === true }),
+    ...(node.reserved === undefined ? {} : { reserved: node.reserved }),
     depth,
     startMs: round(startMs),
     endMs: round(endMs),

@@ -13,6 +13,7 @@ import { asMeshError } from '../wire/errors.js';
 import { encodeHeaders, header } from '../wire/headers.js';
 import type { KeyRing } from '../wire/keyring.js';
 import type { Log } from '../wire/log.js';
+import type { Books } from './budgets/books.js';
 
 /** Shared by the services of one control process. */
 export interface Control {
@@ -34,6 +35,8 @@ export interface Control {
   /** Who was put out. */
   readonly revoked: RevokedNames;
   readonly log: Log;
+  /** The ledger of budgets, as this process follows it. */
+  readonly books: Books;
   /** True while this process is the supervisor. */
   leads: () => boolean;
 }

@@ -2,6 +2,7 @@
  * A control process: registrar, supervisor, views, and the eyes on plain responders. Several may run; one leads.
  */
 import { randomBytes } from 'node:crypto';
+import { BudgetStore } from '../fabric/budgets.js';
 import { watchCards } from '../fabric/cards.js';
 import { connectBroker, followConnection, leaveBroker } from '../fabric/connection.js';
 import { ensureSecrets, ringOf, tellStages } from '../fabric/keyring.js';
@@ -21,6 +22,8 @@ import type { Token } from '../wire/names.js';
 import { serveAdmin } from './admin.js';
 import { serveApprovals } from './approvals/serve.js';
 import { followAuthority } from './authority.js';
+import { Books } from './budgets/books.js';
+import { ThresholdWatch } from './budgets/thresholds.js';
 import { Closer } from './budgets/closer.js';
 import type { Control } from './core.js';
 import { tellKeys } from './grants.js';
@@ -70,6 +73,9 @@ export async function runControl(options: ControlOptions): Promise<RunningContro
   });
   const supervisor = new Supervisor(control);
   supervisor.start();
+  await control.books.start();
+  const thresholds = new ThresholdWatch(control);
+  thresholds.start();
   const closer = new Closer(control, () => new Set(supervisor.gateways().map(({ gateway }) => gateway)));
   supervisor.alsoNeeded = () => closer.marks();
   await closer.start();
@@ -89,10 +95,12 @@ export async function runControl(options: ControlOptions): Promise<RunningContro
   await lease.keep();
 
   return {
-    sight: showControl(control, supervisor, connected),
+    sight: showControl(control, supervisor, connected, thresholds),
     async stop() {
       clearInterval(keep);
       supervisor.stop();
+      thresholds.stop();
+      control.books.stop();
       closer.stop();
       stops.forEach((stop) => stop());
       cards.stop();
@@ -127,6 +135,7 @@ async function startCore(options: ControlOptions): Promise<{ control: Control; l
     ring,
     ingress: secrets.ingress,
     policy,
+    books: new Books(new BudgetStore(nc, pub)),
     lookAtPolicy: () => undefined,
     registry: new Registry(),
     roster: new Roster((agent, instance) => taskToken(ring, agent, instance) as Token),

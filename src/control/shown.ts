@@ -6,6 +6,7 @@ import { Meter, type Sample } from '../sight/meter.js';
 import type { Sightly } from '../sight/page.js';
 import { Names } from '../sight/tally.js';
 import { streams, type StreamName } from '../wire/generated/streams.js';
+import type { ThresholdWatch } from './budgets/thresholds.js';
 import type { Control } from './core.js';
 import type { Supervisor } from './supervisor.js';
 
@@ -13,8 +14,14 @@ import type { Supervisor } from './supervisor.js';
 const STREAMS_MS = 1_000;
 
 /** Show a control process whose registry is read. */
-export function showControl(control: Control, supervisor: Supervisor, connected: () => boolean): Sightly {
+export function showControl(
+  control: Control,
+  supervisor: Supervisor,
+  connected: () => boolean,
+  thresholds: ThresholdWatch,
+): Sightly {
   const meter = meterOf(control, supervisor);
+  budgets(meter, control, thresholds);
   return {
     metrics: async () => ({ type: meter.type, text: await meter.page() }),
     missing: () => (connected() ? [] : ['it is not connected to the server']),
@@ -45,6 +52,21 @@ function meterOf(control: Control, supervisor: Supervisor): Meter {
     { value: (await read()).get('PARKED')?.messages ?? 0 },
   ]);
   return meter;
+}
+
+/** Bounded: what a budget is on, and what happened to it. */
+function budgets(meter: Meter, { books }: Control, thresholds: ThresholdWatch): void {
+  const help = 'Thresholds that budgets have reached, and debt, as this process has said them.';
+  meter.counter({ name: 'mesh_budget_events_total', help, labels: ['on', 'what'] }, () =>
+    [...thresholds.said()].map(([key, value]) => {
+      const [on = '', what = ''] = key.split(' ');
+      return { labels: { on, what }, value };
+    }),
+  );
+  const quarantined = 'Agents that nothing is sent to because of their budget.';
+  meter.gauge({ name: 'mesh_budget_quarantined', help: quarantined }, () => [
+    { value: books.orders.out(Date.now()).length },
+  ]);
 }
 
 function instances({ registry, roster }: Control, names: Names): Sample[] {

@@ -9,6 +9,8 @@ import type { Find, View } from '../wire/generated/messages.js';
 import { schemas } from '../wire/generated/schemas.js';
 import { parse, pattern } from '../wire/generated/subjects.js';
 import { decodeJson } from '../wire/json.js';
+import { reconcile } from './budgets/reconcile.js';
+import { viewBudgets } from './budgets/view.js';
 import { serve, type Control } from './core.js';
 import type { Supervisor } from './supervisor.js';
 import { viewBreakers } from './breakers.js';
@@ -43,6 +45,8 @@ type ViewOf = (sources: Sources, view: View) => unknown;
 const views: Readonly<Record<string, ViewOf>> = {
   agents: ({ control }, view) => viewAgents(control, view),
   agent: ({ control }, view) => viewAgent(control, needs(view, 'agent')),
+  budgets: ({ control }, view) => viewBudgets(control, control.books, view),
+  reconcile: ({ control, readers }, view) => readers.run(() => reconcile(control, control.books, view)),
   calls: ({ control, readers }, view) => readers.run(() => viewCalls(control, view)),
   call: ({ control, readers }, view) => {
     needs(view, 'call');

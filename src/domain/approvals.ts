@@ -50,6 +50,7 @@ export const JUDGED = [
   header.major,
   header.labels,
   header.intent,
+  header.budget,
   header.context,
   header.contentType,
   header.ticket,

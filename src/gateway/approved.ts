@@ -47,7 +47,16 @@ export function actOnVotes(
     return true;
   }
   const { agent, card, expires } = held.approval;
-  const approved = { digest: approvalDigest(held), by: verdict.by, at: Date.now(), agent, card, expires };
+  const rules = held.approval.rules.map(({ rule }) => rule);
+  const approved = {
+    digest: approvalDigest(held),
+    by: verdict.by,
+    at: Date.now(),
+    agent,
+    card,
+    expires,
+    rules,
+  };
   return admitter.admit({ ...incoming, approved }, origin, record.call, true, onHeld) !== 'held';
 }
 

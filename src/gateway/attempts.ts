@@ -7,6 +7,7 @@
 import { backoffMs } from '../domain/backoff.js';
 import { behindOf, lookWith } from '../chain/breaking.js';
 import type { Entry } from '../domain/registry.js';
+import { inService } from '../chain/quarantine.js';
 import { takerOf } from '../domain/takes.js';
 import type { Instance } from '../domain/roster.js';
 import type { Chosen } from '../domain/routing/chosen.js';
@@ -234,7 +235,8 @@ export class Attempts {
 
   #choose(entry: Entry, record: DecisionRecord, now: number, last?: Instance): Chosen | undefined {
     const { type, bodyRef, agent, approval, reviews, review, routed, labels } = record;
-    const takes = takerOf(entry, { type: type ?? 'json', byRef: bodyRef !== undefined });
+    const body = takerOf(entry, { type: type ?? 'json', byRef: bodyRef !== undefined });
+    const takes = inService(this.#core.budget.orders, now, body);
     if (approval !== undefined && this.#core.registry.agent(agent as Token)?.digest !== approval.card) {
       return undefined; // it is not the agent any more that was approved
     }

@@ -16,6 +16,7 @@ const CARRIED = [
   header.route,
   header.difficulty,
   header.intent,
+  header.budget,
   header.bodyRef,
   header.contentType,
   header.parts,

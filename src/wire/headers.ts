@@ -20,6 +20,7 @@ export const header = {
   route: 'Mesh-Route',
   difficulty: 'Mesh-Difficulty',
   intent: 'Mesh-Intent',
+  budget: 'Mesh-Budget',
   bodyRef: 'Mesh-Body-Ref',
   chunk: 'Mesh-Chunk',
   parts: 'Mesh-Parts',

@@ -29,6 +29,10 @@ const meaning: Readonly<Record<keyof typeof header, readonly [on: string, carrie
   ],
   retryAfter: ['outcome, reply', 'Where there was too much at once: when to try again, in ms.'],
   intent: ['call, ask', 'A tag that says what the call is for.'],
+  budget: [
+    'call, ask',
+    '`micros=5000,tokens=2000`: what the call and everything below it may spend at most (units `micros`, `tokens`, `computeMs`; docs/budgets.md).',
+  ],
   bodyRef: [
     'call, ask, task, result; upload, fetch',
     'A reference to a body that is too large to send, sealed for whoever reads it there; the payload is empty.',

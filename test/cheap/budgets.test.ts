@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import * as amounts from '../../src/domain/budget/amounts.js';
 import type { BudgetFacts, BudgetPlan, SetLimits } from '../../src/domain/budget/plan.js';
-import { levelOf } from '../../src/domain/budget/thresholds.js';
+import { levelsOf } from '../../src/domain/budget/thresholds.js';
 import { Calendar, spanOf } from '../../src/domain/budget/windows.js';
 import { readAmount, readAmounts, shownAmount, writeAmounts } from '../../src/domain/budget/written.js';
 import { compileData, compilePolicy } from '../../src/domain/policy.js';
@@ -373,9 +373,9 @@ describe('what a plan says', () => {
       const nodes = plan.nodesOf({ ...FACTS, principal, agent: 'x', capability: 'a' }, NOON);
       expect(nodes.map(({ key }) => key)).toContain(`principal.${principal}.day.20261121`);
     }
-    expect(plan.limitOf('principal.stranger.day')).toEqual({ micros: 1_000_000 });
-    expect(plan.limitOf('principal.alice.day')).toBeUndefined();
-    expect(plan.limitOf('principal.alice.month')).toEqual({ micros: 50_000_000 });
+    expect(plan.budgetOf('principal.stranger.day')?.limit).toEqual({ micros: 1_000_000 });
+    expect(plan.budgetOf('principal.alice.day')).toBeUndefined();
+    expect(plan.budgetOf('principal.alice.month')?.limit).toEqual({ micros: 50_000_000 });
   });
 
   it('reserves by capability, then by card, then as all do; capped by the call, the tree and the caller', () => {
@@ -426,23 +426,27 @@ describe('what a plan says', () => {
     expect(plan.nodesOf(FACTS, NOON)[1]?.limit).toEqual({ micros: 50_000_000 });
   });
 
-  it('says the gravest that has been reached', () => {
-    const at = (micros: number) =>
-      levelOf(
-        { micros },
-        { micros: 100 },
-        { warn: 50, hold: 70, quarantine: 90, halt: 95, approvers: ['lead'] },
-      );
-    expect([49, 50, 69, 70, 89, 90, 99].map(at)).toEqual([
-      undefined,
+  it('what halts earlier gives out no more than that', () => {
+    const text = withLimits('{ on: agent, window: day, limit: { micros: 199 }, halt: 90, warn: 50 }');
+    const node = planOf(text).nodesOf(FACTS, NOON)[0];
+    expect(node).toMatchObject({ limit: { micros: 179 }, full: { micros: 199 } });
+  });
+
+  it('says what has been reached', () => {
+    const thresholds = { warn: 50, hold: 70, quarantine: 90, halt: 95, approvers: ['lead'] };
+    const at = (micros: number) => levelsOf({ micros }, { micros: 100 }, thresholds).join(' ');
+    expect([49, 50, 69, 70, 89, 90, 95].map(at)).toEqual([
+      '',
       'warn',
       'warn',
-      'hold',
-      'hold',
-      'quarantine',
-      'quarantine',
+      'warn hold',
+      'warn hold',
+      'warn hold quarantine',
+      'warn hold quarantine halt',
     ]);
-    expect(levelOf({}, { micros: 0 }, { halt: 100 })).toBe('halt');
+    expect(levelsOf({}, { micros: 0 }, { halt: 100 })).toEqual(['halt']);
+    expect(levelsOf({ micros: 178 }, { micros: 199 }, { halt: 90 })).toEqual([]);
+    expect(levelsOf({ micros: 179 }, { micros: 199 }, { halt: 90 })).toEqual(['halt']); // all that is given out
   });
 
   it('charges what is known, and what was reserved for the rest', () => {

@@ -49,7 +49,7 @@ test('what a call costs', async () => {
   expect(said).toContain('größer');
   const show = `${CALL_ID} && npx mesh calls show "$call" && npx mesh trace "$call"`;
   const shown = await seat.reader.type(show);
-  expect(shown.match(/llm\.chat was charged 0\.0\d+ USD, \d+ tokens.* \(measured\)/g)).toHaveLength(2);
+  expect(shown.match(/llm\.chat .*was charged 0\.0\d+ USD, \d+ tokens.* \(measured\)/g)).toHaveLength(2);
 });
 
 /** Another call, and its id. */

@@ -1,14 +1,17 @@
 import { excess, fits, isZero, UNITS, type Amounts } from '../../domain/budget/amounts.js';
 import type { BudgetNode } from '../../domain/budget/plan.js';
 import { meshError } from '../../wire/errors.js';
+import { header } from '../../wire/headers.js';
+import { isHeld } from '../budget-holds.js';
 import { budgeted } from '../budgeted.js';
+import type { Draft, World } from '../draft.js';
 import { deny, type Guard, type Verdict } from '../verdict.js';
 
 /**
  * Decides whether somebody pays for it: what the call reserves must be there in every node that it is charged to. It
  * stands last, because a call that is refused for anything else reserves nothing.
  *
- * - Refuses with: budget_exceeded, budget_closed, unavailable (the ledger is out of reach).
+ * - Refuses with: header_invalid (Mesh-Budget without budgets), budget_exceeded, budget_closed, unavailable (the ledger is out of reach).
  * - Holds for budget while the gateway asks the ledger.
  * - Needs: route, ticket.
  * - Proves: budget (what is reserved with the decision; nothing is yet).
@@ -18,7 +21,7 @@ export const budget: Guard = {
   check(draft, world) {
     const plan = world.policy.budgets;
     if (plan === undefined) {
-      return undefined;
+      return draft.allowed === undefined ? undefined : unlimited();
     }
     const { nodes, reserve } = (draft.budget = budgeted(draft, world, plan));
     const never = nodes.find(({ limit }) => !fits(reserve, limit));
@@ -31,7 +34,7 @@ export const budget: Guard = {
     const lack = world.budget.lack(nodes, reserve);
     switch (lack?.why) {
       case undefined:
-        return undefined;
+        return unapproved(draft, world, nodes, reserve);
       case 'draw':
       case 'soon':
         return { verdict: 'hold', why: 'budget', node: lack.key };
@@ -47,8 +50,20 @@ export const budget: Guard = {
   },
 };
 
+/** What holds calls was looked at with the rules. Where those are judged by an interceptor, nobody has: it is a no. */
+function unapproved(draft: Draft, world: World, nodes: readonly BudgetNode[], reserve: Amounts): Verdict {
+  const held = draft.approval === undefined ? nodes.find((node) => isHeld(node, world)) : undefined;
+  return held === undefined ? undefined : exceeded(held, reserve, {});
+}
+
 function away(why: string): Verdict {
   return deny(meshError('unavailable', { waitedMs: 0, why }));
+}
+
+/** A caller relies on a limit that nobody would keep. */
+function unlimited(): Verdict {
+  const why = 'the policy of this mesh names no budgets, so nobody would keep it';
+  return deny(meshError('header_invalid', { name: header.budget, why }));
 }
 
 /** The first unit that does not fit says why. */

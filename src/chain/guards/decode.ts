@@ -1,4 +1,5 @@
 import { openBodyRef } from '../../domain/body-ref.js';
+import { readAmounts } from '../../domain/budget/written.js';
 import { bodyTypeOf, contentTypes, decodeValue } from '../../wire/content.js';
 import { meshError } from '../../wire/errors.js';
 import { header } from '../../wire/headers.js';
@@ -100,6 +101,8 @@ function readHeaders(draft: Draft): void {
   draft.wish = readWish(draft.headers.get(header.route), draft.headers.get(header.difficulty));
   const labels = draft.headers.get(header.labels);
   draft.labels = labels === undefined ? undefined : labelsOf(labels);
+  const allowed = draft.headers.get(header.budget);
+  draft.allowed = allowed === undefined ? undefined : readAmounts(allowed, header.budget);
 }
 
 function numberOf(draft: Draft, name: string): number | undefined {

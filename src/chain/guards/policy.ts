@@ -5,6 +5,7 @@ import { approvalDigest, type Approval } from '../../domain/approvals.js';
 import type { RuleAgent } from '../../domain/rules/call.js';
 import type { Rule } from '../../domain/rules/types.js';
 import type { Approved, Draft, World } from '../draft.js';
+import { budgetHolds } from '../budget-holds.js';
 import { askReviewers } from '../reviews.js';
 import { deny, type Guard, type Verdict } from '../verdict.js';
 
@@ -15,7 +16,7 @@ import { deny, type Guard, type Verdict } from '../verdict.js';
  * - Refuses with: policy_denied, policy_unmet, policy_error (a rule that cannot be judged is a no), approval_stale (what
  *   was approved is not what would be done), approval_expired, guard_denied, guard_unanswered (a rule asks another
  *   agent).
- * - Holds for approval; then, as the last word before dispatch, for review.
+ * - Holds for approval, also when a budget has come to its threshold; then, as the last word before dispatch, for review.
  * - Needs: granted, route.
  * - Proves: rules (those that mattered), obligations, approval (of a held call that was approved), reviews, asks.
  */
@@ -23,8 +24,9 @@ export const policy: Guard = {
   name: 'policy',
   check(draft, world) {
     const { rules } = world.policy;
+    const money = budgetHolds(draft, world);
     if (rules?.of(draft.what).any !== true) {
-      return undefined;
+      return money.length === 0 ? undefined : held(draft, world, money, [], []);
     }
     const call = {
       from: draft.who,
@@ -44,14 +46,17 @@ export const policy: Guard = {
     const capability = draft.what;
     switch (verdict.effect) {
       case 'allow':
+        if (money.length > 0) {
+          return held(draft, world, money, verdict.asks, [...verdict.asks, ...verdict.rules]);
+        }
         return verdict.asks.length === 0
           ? bind(draft, verdict.rules)
           : (bind(draft, [...verdict.asks, ...verdict.rules]) ?? askReviewers(draft, world, verdict.asks));
       case 'hold':
-        return draft.approved === undefined
-          ? holdBy(draft, world, verdict.rules)
-          : (passBy(draft, world, draft.approved, verdict.rules, [...verdict.asks, ...verdict.granting]) ??
-              askReviewers(draft, world, verdict.asks));
+        return held(draft, world, [...verdict.rules, ...money], verdict.asks, [
+          ...verdict.asks,
+          ...verdict.granting,
+        ]);
       case 'deny': {
         const { name, reason } = verdict.rule;
         draft.rules = [name];
@@ -73,6 +78,21 @@ export const policy: Guard = {
     }
   },
 };
+
+/** It waits for its approvers; once they have said yes it goes on, to those who are asked last. */
+function held(
+  draft: Draft,
+  world: World,
+  holding: readonly Rule[],
+  asks: readonly Rule[],
+  granting: readonly Rule[],
+): Verdict {
+  if (draft.approved === undefined) {
+    return holdBy(draft, world, holding);
+  }
+  const passed = passBy(draft, world, draft.approved, holding, granting);
+  return passed ?? (asks.length === 0 ? undefined : askReviewers(draft, world, asks));
+}
 
 function namesOf(rules: readonly Rule[]): string[] {
   return rules.slice(0, limits.ruleNames).map((rule) => rule.name);

@@ -4,6 +4,7 @@ import type { Instance } from '../../domain/roster.js';
 import { meshError } from '../../wire/errors.js';
 import { takerOf } from '../../domain/takes.js';
 import { behindOf, lookWith, withoutAgents } from '../breaking.js';
+import { inService, refuseAllOut } from '../quarantine.js';
 import type { Entry } from '../../domain/registry.js';
 import type { Wish } from '../../domain/routing/wish.js';
 import type { Guard, Verdict } from '../verdict.js';
@@ -16,7 +17,8 @@ const CAPACITY: Verdict = { verdict: 'hold', why: 'capacity' };
  * nobody who has a part in what is reviewed. Which of them it is, the route of the policy says, and the wish of the call
  * within it.
  *
- * - Refuses with: route_denied, route_unmet, breaker_open (all agents are out, and there is no fallback).
+ * - Refuses with: budget_quarantined, route_denied, route_unmet, breaker_open (all agents are out, and there is no
+ *   fallback).
  * - Holds for capacity when nobody is free.
  * - Needs: resolve.
  * - Proves: instance (a candidate; nothing is given to it yet), and routed, which says why.
@@ -26,7 +28,10 @@ export const route: Guard = {
   check(draft, world) {
     const entry = draft.entry;
     if (entry !== undefined) {
-      const takes = takerOf(entry, { type: draft.type, byRef: draft.ref !== undefined });
+      const { orders } = world.budget ?? {};
+      const body = { type: draft.type, byRef: draft.ref !== undefined };
+      refuseAllOut(orders, entry, draft.nowMs);
+      const takes = inService(orders, draft.nowMs, takerOf(entry, body));
       const { wish, labels } = draft;
       if (wish !== undefined) {
         refuseWish(world.policy.routingOf(entry.name), wish, entry.name);

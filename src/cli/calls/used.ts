@@ -2,8 +2,7 @@
  * What a call used and was charged, and how that is known: no number of an agent is shown as if somebody had measured it.
  */
 import type { CallNode, OutcomeRow } from '../../control/views/pages.js';
-import { UNITS } from '../../domain/budget/amounts.js';
-import { shownAmount } from '../../domain/budget/written.js';
+import { amountsText } from '../budget/rows.js';
 import { safe } from '../output.js';
 
 type UsedRow = Pick<OutcomeRow, 'reported' | 'measured' | 'bounded' | 'charged'>;
@@ -19,14 +18,18 @@ export function usedBy(outcome: UsedRow | undefined): UsedRow {
   };
 }
 
-/** Lines about a call that say what it used and was charged; none where nothing is known. */
-export function usedWords({ capability, outcome }: CallNode): string[] {
+/** Lines about a call that say what it used, reserved and was charged; none where nothing is known. */
+export function usedWords({ capability, reserved, outcome }: CallNode): string[] {
   const name = safe(capability);
   const used = usageWords(outcome);
-  const charge = chargeWords(outcome);
+  const charged = outcome?.charged;
+  const money = [
+    ...(reserved === undefined ? [] : [`reserved ${amountsText(reserved)}`]),
+    ...(charged === undefined ? [] : [`was charged ${amountsText(charged.amounts)} (${charged.by})`]),
+  ];
   return [
     ...(used === undefined ? [] : [`${name} used ${used}`]),
-    ...(charge === undefined ? [] : [`${name} was charged ${charge}`]),
+    ...(money.length === 0 ? [] : [`${name} ${money.join(', ')}`]),
   ];
 }
 
@@ -40,18 +43,6 @@ function usageWords(outcome: OutcomeRow | undefined): string | undefined {
   }
   const by = safe(outcome?.agent ?? 'its agent');
   return reported === undefined ? undefined : `${amounts(reported)} (reported by ${by})`;
-}
-
-function chargeWords(outcome: OutcomeRow | undefined): string | undefined {
-  if (outcome?.charged === undefined) {
-    return undefined;
-  }
-  const { amounts: charged, by } = outcome.charged;
-  const all = UNITS.flatMap((unit) => {
-    const amount = charged[unit];
-    return amount === undefined ? [] : [shownAmount(unit, amount)];
-  });
-  return `${all.length === 0 ? 'nothing' : all.join(', ')} (${by})`;
 }
 
 function amounts(usage: object): string {

@@ -51,6 +51,7 @@ export function nodeOf(found: Found, asked: boolean): CallNode | undefined {
     ...(shown === undefined ? {} : { outcome: shown }),
     ...(last !== undefined || outcome !== undefined || waiting === undefined ? {} : waitOf(waiting)),
     ...(last === undefined ? {} : wireFields(last)),
+    ...reservedBy(last),
     ...reviewsOf(last, outcome),
     ...(first === undefined ? {} : sightFields(first)),
   };
@@ -60,6 +61,11 @@ export function nodeOf(found: Found, asked: boolean): CallNode | undefined {
 function reviewsOf(last: DecisionRecord | undefined, outcome: OutcomeRecord | undefined): Partial<CallNode> {
   const reviews = [...(last?.reviews ?? []), ...(outcome?.reviews ?? [])];
   return reviews.length === 0 ? {} : { reviews };
+}
+
+function reservedBy(last: DecisionRecord | undefined): Partial<CallNode> {
+  const reserved = last?.budget?.reserve;
+  return reserved === undefined ? {} : { reserved };
 }
 
 function waitOf({ why, since }: WaitingCall): Pick<CallNode, 'why' | 'since'> {

@@ -1,6 +1,7 @@
 /**
  * What views answer: the pages of control's view service. The command line reads the same types.
  */
+import type { Amounts } from '../../domain/budget/amounts.js';
 import type { Review } from '../../domain/reviews.js';
 import type { Card, DeadRecord, ErrorBody, OutcomeRecord, Peer } from '../../wire/generated/messages.js';
 import type { AttemptRow } from './attempt.js';
@@ -117,6 +118,8 @@ export interface CallNode {
   readonly attempts: readonly AttemptRow[];
   /** From its birth to its first decision (or until now). Two clocks: never below zero. */
   readonly waitedMs?: number;
+  /** What its last decision has reserved of each budget. */
+  readonly reserved?: Amounts;
   /** From its first decision to its outcome (or until now). */
   readonly tookMs?: number;
   readonly outcome?: OutcomeRow;

@@ -143,6 +143,21 @@ export function reaches(used: Amounts, limit: Amounts, percent: number): boolean
   });
 }
 
+/** So many percent of a limit, rounded down. */
+export function portion(limit: Amounts, percent: number): Amounts {
+  if (percent === 100) {
+    return limit;
+  }
+  const amounts: { -readonly [U in Unit]?: number } = {};
+  for (const unit of UNITS) {
+    const most = limit[unit];
+    if (most !== undefined) {
+      amounts[unit] = Number((BigInt(most) * BigInt(percent)) / 100n);
+    }
+  }
+  return amounts;
+}
+
 /** So many percent of an amount, rounded up. Exact up to 2^53−1. */
 function shareOf(amount: number, percent: number): number {
   return amount <= Number.MAX_SAFE_INTEGER / 1_000

@@ -4,7 +4,7 @@
  */
 import { matches } from '../../wire/names.js';
 import { memo } from './memo.js';
-import { counted, narrower, subtract, within, type Amounts, type Unit, UNITS } from './amounts.js';
+import { counted, narrower, portion, subtract, within, type Amounts, type Unit, UNITS } from './amounts.js';
 import { chargeOf } from './charge.js';
 import type {
   BudgetFacts,
@@ -15,6 +15,7 @@ import type {
   Envelope,
   KnownBy,
   SetLimits,
+  StandingBudget,
   Thresholds,
 } from './plan.js';
 import type { UnitPrices } from './price.js';
@@ -58,6 +59,7 @@ const TREE: Thresholds = { halt: 100 };
 
 /** See `BudgetPlan`. */
 export class BudgetBook implements BudgetPlan {
+  readonly holds: boolean;
   readonly #budgets: readonly Budget[];
   readonly #otherwise: Budget;
   readonly #reserve: readonly Reserve[];
@@ -76,6 +78,7 @@ export class BudgetBook implements BudgetPlan {
     teams: Teams,
     prices: Prices,
   ) {
+    this.holds = [...budgets, otherwise].some(({ thresholds }) => thresholds.hold !== undefined);
     this.#budgets = budgets;
     this.#otherwise = otherwise;
     this.#reserve = reserve;
@@ -131,10 +134,16 @@ export class BudgetBook implements BudgetPlan {
     return chargeOf(facts, usage, workMs, known, this.#pricesOf(facts.model));
   }
 
-  limitOf(standing: string): Amounts | undefined {
+  budgetOf(standing: string): StandingBudget | undefined {
     const [on = '', ...rest] = standing.split('.');
     const window = rest.pop();
-    return this.#find(on as BudgetOn, rest.join('.'), window as Window | 'call')?.limit;
+    return this.#find(on as BudgetOn, rest.join('.'), window as Window | 'call');
+  }
+
+  standing(): string[] {
+    return this.#budgets.flatMap(({ on, who, window }) =>
+      who.filter((name) => !/[*>]/.test(name)).map((name) => `${on}.${name}.${window}`),
+    );
   }
 
   /** The first row that fits the model. */
@@ -151,7 +160,7 @@ export class BudgetBook implements BudgetPlan {
 
   #treeNode({ key, limit, endsMs }: Envelope, principal: string): BudgetNode {
     const thresholds = this.#find('root', principal, 'call')?.thresholds ?? TREE;
-    return { key, standing: key, limit, endsMs, thresholds };
+    return { key, standing: key, limit: portion(limit, thresholds.halt), full: limit, endsMs, thresholds };
   }
 
   /** Unit by unit: the first pattern, then the price on the card, then what > says. */
@@ -220,9 +229,10 @@ export class BudgetBook implements BudgetPlan {
       const span = this.#calendar.spanAt(budget.window, nowMs);
       fromMs = Math.max(fromMs, Math.min(nowMs, span.fromMs));
       untilMs = Math.min(untilMs, span.endsMs);
-      const limit = set.get(standing) ?? budget.limit;
+      const full = set.get(standing) ?? budget.limit;
+      const limit = portion(full, budget.thresholds.halt);
       const key = `${standing}.${span.start}`;
-      return [{ key, standing, limit, endsMs: span.endsMs, thresholds: budget.thresholds }];
+      return [{ key, standing, limit, full, endsMs: span.endsMs, thresholds: budget.thresholds }];
     });
     of.fromMs = fromMs;
     of.untilMs = untilMs;

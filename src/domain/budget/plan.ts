@@ -24,7 +24,10 @@ export interface BudgetNode {
   readonly key: string;
   /** The same without its window: `principal.alice.day`. A limit that is set at run time is set for this. */
   readonly standing: string;
+  /** What may be spent: the part of the budget at which it halts. */
   readonly limit: Amounts;
+  /** The whole budget, of which thresholds are percents. Missing: the limit. */
+  readonly full?: Amounts;
   /** The first instant that is not part of it, in epoch ms. */
   readonly endsMs: number;
   readonly thresholds: Thresholds;
@@ -74,6 +77,13 @@ export interface SetLimits {
   get(standing: string): Amounts | undefined;
 }
 
+/** A budget as the policy names it, for one name. */
+export interface StandingBudget {
+  readonly window: 'call' | 'hour' | 'day' | 'month';
+  readonly limit: Amounts;
+  readonly thresholds: Thresholds;
+}
+
 /** The plan. */
 export interface BudgetPlan {
   /** What the call reserves. Never more than any cap on one call, than its root's budget, and than its caller allows. */
@@ -92,8 +102,12 @@ export interface BudgetPlan {
     workMs: number | undefined,
     known: KnownBy,
   ): Charged;
-  /** Does any budget of the policy make this node? Then a limit can be set for it. */
-  limitOf(standing: string): Amounts | undefined;
+  /** The budget that makes this node; undefined: none does. */
+  budgetOf(standing: string): StandingBudget | undefined;
+  /** Budgets that are of one name each. */
+  standing(): string[];
+  /** Does any of its budgets hold calls for a human? */
+  readonly holds: boolean;
 }
 
 /** What is charged by. */

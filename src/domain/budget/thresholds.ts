@@ -2,11 +2,11 @@
  * Thresholds of a budget: in which order they come, and which of them a node has reached.
  */
 import type { BudgetOn } from '../config/budget-shape.js';
-import { reaches, type Amounts } from './amounts.js';
+import { portion, reaches, type Amounts } from './amounts.js';
 import type { Thresholds } from './plan.js';
 import type { Window } from './windows.js';
 
-/** What a node has reached, the gravest of it. */
+/** What a node can reach. */
 export type Level = 'warn' | 'hold' | 'halt' | 'quarantine';
 
 /** What is wrong with thresholds; undefined: nothing. `where` is the key below the budget. */
@@ -61,17 +61,14 @@ function approverTrouble(
   return undefined;
 }
 
-/** The gravest that so much of the limit has reached. Quarantine counts before halt: it says where calls may go instead. */
-export function levelOf(used: Amounts, limit: Amounts, thresholds: Thresholds): Level | undefined {
+/** All that so much of the limit has reached, the gravest last. */
+export function levelsOf(used: Amounts, limit: Amounts, thresholds: Thresholds): Level[] {
   const { warn, hold, halt, quarantine } = thresholds;
-  if (quarantine !== undefined && reaches(used, limit, quarantine)) {
-    return 'quarantine';
-  }
-  if (reaches(used, limit, halt)) {
-    return 'halt';
-  }
-  if (hold !== undefined && reaches(used, limit, hold)) {
-    return 'hold';
-  }
-  return warn !== undefined && reaches(used, limit, warn) ? 'warn' : undefined;
+  const at = (percent: number | undefined): boolean => percent !== undefined && reaches(used, limit, percent);
+  return [
+    ...(at(warn) ? (['warn'] as const) : []),
+    ...(at(hold) ? (['hold'] as const) : []),
+    ...(at(quarantine) ? (['quarantine'] as const) : []),
+    ...(reaches(used, portion(limit, halt), 100) ? (['halt'] as const) : []),
+  ];
 }

@@ -68,6 +68,11 @@ export class Drawer {
     this.#go(job);
   }
 
+  /** A node as it was last known. */
+  known(key: string): NodeRecord | undefined {
+    return this.#known.get(key)?.value;
+  }
+
   /** The watch tells what stands in the ledger. */
   told(key: string, value: NodeRecord | undefined, revision: number): void {
     const purse = this.#on.purse();

@@ -3,9 +3,10 @@
  */
 import { BudgetStore } from '../../fabric/budgets.js';
 import type { SteadyWatch } from '../../fabric/steady-watch.js';
-import type { Amounts } from '../../domain/budget/amounts.js';
+import { add, excess, isZero, larger, ZERO, type Amounts } from '../../domain/budget/amounts.js';
 import type { NodeRecord } from '../../domain/budget/node-record.js';
 import type { BudgetNode, SetLimits } from '../../domain/budget/plan.js';
+import { orderKey, Orders } from '../../domain/budget/orders.js';
 import type { Purse } from '../../domain/budget/purse.js';
 import type { Lack, Reservation } from '../../domain/budget/reservation.js';
 import type { Portion } from '../../domain/budget/portions.js';
@@ -26,8 +27,11 @@ export class Purses implements Till {
   readonly #store: BudgetStore;
   #decisions: Published = { floor: 0, published: { all: 0, answered: 0 } };
   #onChange = (): void => undefined;
+  /** What was set at run time, and who was put out. */
+  readonly orders = new Orders();
   /** Limits that were set at run time. */
-  set: SetLimits | undefined;
+  readonly set: SetLimits = this.orders;
+  #orderWatch: SteadyWatch | undefined;
   #watch: SteadyWatch | undefined;
   #timer: NodeJS.Timeout | undefined;
   #starting = false;
@@ -74,6 +78,17 @@ export class Purses implements Till {
     const full = this.purse.size >= limits.purseNodes && this.purse.share(lack.key) === undefined;
     const awayMs = this.#drawer.awayMs(lack.key, nowMs);
     return full || awayMs > limits.ledgerAwayMs ? { key: lack.key, why: 'away' } : lack;
+  }
+
+  /** See `Till`. */
+  used(key: string): Amounts {
+    const record = this.#drawer.known(key);
+    const share = this.purse.share(key);
+    const told = record === undefined ? ZERO : add(record.spent, record.debt ?? ZERO);
+    const untold =
+      share === undefined ? ZERO : excess(add(share.settled, share.owed), add(share.folded, share.owedTold));
+    const own = share === undefined ? ZERO : add(share.reserved, untold);
+    return larger(this.orders.spentOf(key), add(told, own));
   }
 
   #notYet(nowMs: number): Away {
@@ -132,6 +147,9 @@ export class Purses implements Till {
   /** The outcome is durable. */
   settle(r: Reservation, portion: Portion): void {
     this.purse.settle(r, portion);
+    if (!isZero(portion.debt)) {
+      r.shares.forEach((share) => this.#drawer.giveBack(share)); // the ledger closes the node: nobody waits for that
+    }
   }
 
   /** May a task be sent for what was reserved here? */
@@ -161,6 +179,7 @@ export class Purses implements Till {
       await this.#keeper.close().catch(() => undefined); // control does it when the gateway lapses
     }
     this.#watch?.stop();
+    this.#orderWatch?.stop();
   }
 
   #tick(): void {
@@ -185,6 +204,10 @@ export class Purses implements Till {
     if (this.#watch === undefined && !this.#starting) {
       this.#starting = true;
       try {
+        this.#orderWatch ??= await this.#store.watch<unknown>(orderKey.all, (key, value) => {
+          this.orders.told(key, value);
+          this.#onChange();
+        });
         this.#watch = await this.#store.watch<NodeRecord>(`${NODE}>`, (key, value, revision) =>
           this.#drawer.told(key.slice(NODE.length), value, revision),
         );

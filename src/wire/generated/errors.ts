@@ -479,6 +479,12 @@ export const errorTable = {
       'nobody pays for a further attempt of {capability}: the budgets it is charged to ({node} and others) are spent',
     help: 'Look whether an earlier attempt had its effect; then wait for the next window or have the limit raised.',
   },
+  budget_quarantined: {
+    class: 'capacity',
+    retry: 'later',
+    message: 'everybody who offers {capability} was put out by a budget ({agent} by {node}, until {until})',
+    help: 'Wait for the next window, or have the mesh owner look at the agent and lift it: mesh budget lift.',
+  },
   queue_full: {
     class: 'capacity',
     retry: 'later',

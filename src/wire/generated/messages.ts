@@ -75,6 +75,27 @@ export interface Admin {
    */
   dry?: boolean;
   /**
+   * The budget, without its window: principal.alice.day (budget).
+   */
+  node?: string;
+  /**
+   * Its limit; missing: that of the policy (budget).
+   */
+  amounts?: {
+    /**
+     * Millionths of a US dollar.
+     */
+    micros?: number;
+    /**
+     * Tokens.
+     */
+    tokens?: number;
+    /**
+     * Milliseconds of work.
+     */
+    computeMs?: number;
+  };
+  /**
    * The text of a policy file (policy, shadow).
    */
   policy?: string;
@@ -2199,7 +2220,7 @@ export interface View {
    */
   seconds?: number;
   /**
-   * Only capabilities under this pattern (dead, learned, parked).
+   * Only capabilities under this pattern (dead, learned, parked), or budgets (budgets, reconcile).
    */
   pattern?: string;
   /**
@@ -2210,6 +2231,10 @@ export interface View {
    * Only what came to lie there at or after this instant in epoch ms (dead, parked).
    */
   since?: number;
+  /**
+   * Trees and windows that have ended too (budgets).
+   */
+  all?: boolean;
   /**
    * Only rows behind this sequence: the next page (dead, parked).
    */

@@ -93,6 +93,37 @@ export const schemas = {
         type: 'boolean',
         description: 'Only say what would happen (replay).',
       },
+      node: {
+        type: 'string',
+        pattern: '^[a-z0-9_-]{1,64}(?:\\.[a-z0-9_-]{1,64}){2,10}$',
+        description: 'The budget, without its window: principal.alice.day (budget).',
+      },
+      amounts: {
+        type: 'object',
+        description: 'Its limit; missing: that of the policy (budget).',
+        properties: {
+          micros: {
+            type: 'integer',
+            minimum: 0,
+            maximum: 9007199254740991,
+            description: 'Millionths of a US dollar.',
+          },
+          tokens: {
+            type: 'integer',
+            minimum: 0,
+            maximum: 9007199254740991,
+            description: 'Tokens.',
+          },
+          computeMs: {
+            type: 'integer',
+            minimum: 0,
+            maximum: 9007199254740991,
+            description: 'Milliseconds of work.',
+          },
+        },
+        minProperties: 1,
+        additionalProperties: false,
+      },
       policy: {
         type: 'string',
         maxLength: 393216,
@@ -3027,7 +3058,8 @@ export const schemas = {
       pattern: {
         type: 'string',
         maxLength: 519,
-        description: 'Only capabilities under this pattern (dead, learned, parked).',
+        description:
+          'Only capabilities under this pattern (dead, learned, parked), or budgets (budgets, reconcile).',
       },
       before: {
         type: 'integer',
@@ -3040,6 +3072,10 @@ export const schemas = {
         minimum: 0,
         maximum: 9007199254740991,
         description: 'Only what came to lie there at or after this instant in epoch ms (dead, parked).',
+      },
+      all: {
+        type: 'boolean',
+        description: 'Trees and windows that have ended too (budgets).',
       },
       after: {
         type: 'integer',

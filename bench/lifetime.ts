@@ -3,17 +3,27 @@
  */
 import { startRig, type Rig, type RigOptions } from './rig.js';
 
-const current = new Set<Rig>();
+/** What must be stopped. */
+interface Stoppable {
+  stop(): Promise<void>;
+}
+
+const current = new Set<Stoppable>();
 
 /** Start a rig, work with it, stop it. */
 export async function withRig<T>(options: RigOptions, work: (rig: Rig) => Promise<T>): Promise<T> {
   const rig = await startRig(options);
-  current.add(rig);
+  return await during(rig, () => work(rig));
+}
+
+/** Work with something that is stopped at the end of the work, and when the program is interrupted. */
+export async function during<T>(thing: Stoppable, work: () => Promise<T>): Promise<T> {
+  current.add(thing);
   try {
-    return await work(rig);
+    return await work();
   } finally {
-    current.delete(rig);
-    await rig.stop();
+    current.delete(thing);
+    await thing.stop();
   }
 }
 
@@ -28,7 +38,7 @@ export async function runProgram(name: string, program: () => Promise<number>): 
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.once(signal, () => {
       note(`${name}: stopping`);
-      void Promise.all([...current].map((rig) => rig.stop())).finally(() => process.exit(130));
+      void Promise.all([...current].map((one) => one.stop())).finally(() => process.exit(130));
     });
   }
   let code = 1;

@@ -8,6 +8,7 @@ import { ticket } from './guards/ticket.js';
 import { deadline } from './guards/deadline.js';
 import { loop } from './guards/loop.js';
 import { granted } from './guards/granted.js';
+import { tree } from './guards/tree.js';
 import { resolve } from './guards/resolve.js';
 import { schema } from './guards/schema.js';
 import { route } from './guards/route.js';
@@ -23,6 +24,7 @@ export const guards: readonly Guard[] = [
   deadline, // work nobody waits for any more costs nothing further
   loop, // a circle is cut before it can ask for anything
   granted, // stands before anything that could tell the catalogue to a stranger
+  tree, // work that goes in circles is cut before it costs anything
   resolve, // what is meant: the capability, its contract, its life
   schema, // agents get only what they declared to take
   route, // who does it; may hold for capacity
@@ -33,7 +35,7 @@ export const guards: readonly Guard[] = [
 /**
  * What each stage proves, where it is judged by an interceptor of its own: neighbours of the list, so that the order
  * stays. What no stage names stays in the gateway: `decode`, because everybody who works on a call reads it for itself,
- * `resolve` and `schema`, whose contract the result is held against too, and `route`, which needs the gateway's own view of the instances.
+ * `tree`, which gateways count, `resolve` and `schema`, whose contract the result is held against too, and `route`, which needs the gateway's own view of the instances.
  */
 export const stages: Readonly<Record<Stage, readonly Guard[]>> = {
   authority: [ticket, deadline, loop, granted],

@@ -5,6 +5,8 @@ import type { BodyType } from '../wire/content.js';
 import type { HeaderBlock } from '../wire/headers.js';
 import type { Json } from '../wire/json.js';
 import type { Capability, Token } from '../wire/names.js';
+import type { AnyAccount } from '../domain/rate/account.js';
+import type { RateBook } from '../domain/rate/book.js';
 import type { Priority } from '../wire/priority.js';
 import type { Trace } from '../wire/trace.js';
 import type { DecisionRecord, Ticket } from '../wire/generated/messages.js';
@@ -16,6 +18,7 @@ import type { Entry, Registry } from '../domain/registry.js';
 import type { Instance } from '../domain/roster.js';
 import type { Ask, Review, ReviewOf } from '../domain/reviews.js';
 import type { Router } from '../domain/routing.js';
+import type { Trees } from '../domain/care/trees.js';
 import type { MeshError } from '../wire/errors.js';
 import type { KeyRing } from '../wire/keyring.js';
 
@@ -130,6 +133,8 @@ export interface Draft extends Incoming {
   byGrant: Map<string, boolean> | undefined;
   // deadline
   deadlineMs: number;
+  // tree: of child calls, what "the same bytes" means
+  digest: string | undefined;
   // resolve
   entry: Entry | undefined;
   expiresMs: number;
@@ -140,8 +145,10 @@ export interface Draft extends Incoming {
   obligations: Record<string, string> | undefined;
   /** The approval that let it through. */
   approval: DecisionRecord['approval'];
-  // rate
+  // rate: what it takes of the limits that it is under, and what it would have to borrow first
   priority: Priority;
+  accounts: readonly AnyAccount[] | undefined;
+  lacks: AnyAccount[] | undefined;
   /** What reviewing agents said before it is decided, and what they will be asked before its outcome is final. */
   reviews: readonly Review[] | undefined;
   asks: Ask[] | undefined;
@@ -155,6 +162,10 @@ export interface World {
   readonly revoked: RevokedNames;
   readonly registry: Registry;
   readonly router: Router;
+  /** What is counted of trees of calls; missing where no calls are decided. */
+  readonly trees?: Trees | undefined;
+  /** What is counted of the limits of the policy; missing where no calls are decided. */
+  readonly rates?: { readonly book: RateBook; nowMs(): number } | undefined;
 }
 
 /** Start a draft. Nothing of it is proven. */
@@ -201,6 +212,7 @@ export function draftOf(incoming: Incoming, nowMs: number): Draft {
     grants: undefined,
     byGrant: undefined,
     deadlineMs: 0,
+    digest: undefined,
     entry: undefined,
     expiresMs: 0,
     instance: undefined,
@@ -208,6 +220,8 @@ export function draftOf(incoming: Incoming, nowMs: number): Draft {
     obligations: undefined,
     approval: undefined,
     priority: 'normal',
+    accounts: undefined,
+    lacks: undefined,
     reviews: undefined,
     asks: undefined,
   };

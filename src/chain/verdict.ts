@@ -21,6 +21,7 @@ export interface Deny {
 /** Not yet: it waits for something and is asked again. */
 export type Hold =
   | { readonly verdict: 'hold'; readonly why: 'capacity' }
+  | { readonly verdict: 'hold'; readonly why: 'rate' }
   | { readonly verdict: 'hold'; readonly why: 'approval'; readonly approval: Approval }
   /** Reviewing agents are asked first. `digest` stands for everything that they are asked about. */
   | {

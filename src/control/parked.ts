@@ -126,9 +126,9 @@ export class Parked {
     if (Date.now() < this.#reviewUntil) {
       this.#lookAt.add(item);
     }
-    const queue = this.#queues.get(record.capability);
+    const queue = this.#queues.get(queueOf(record));
     if (queue === undefined) {
-      this.#queues.set(record.capability, new Set([item]));
+      this.#queues.set(queueOf(record), new Set([item]));
     } else {
       queue.add(item);
     }
@@ -165,11 +165,12 @@ export class Parked {
     }
     this.#held.delete(item);
     this.#lookAt.delete(item);
-    const queue = this.#queues.get(item.record.capability);
+    const name = queueOf(item.record);
+    const queue = this.#queues.get(name);
     queue?.delete(item);
     if (queue?.size === 0) {
-      this.#queues.delete(item.record.capability);
-      this.#restUntil.delete(item.record.capability);
+      this.#queues.delete(name);
+      this.#restUntil.delete(name);
     }
   }
 
@@ -254,8 +255,8 @@ export class Parked {
     }
     if (['decided', 'ended', 'gone'].includes(reply)) {
       this.#drop(item);
-      this.#tryHead(item.record.capability); // there was capacity: go on at once
-      this.#tryHead(item.record.capability);
+      this.#tryHead(queueOf(item.record)); // there was capacity: go on at once
+      this.#tryHead(queueOf(item.record));
     }
   }
 
@@ -272,4 +273,9 @@ export class Parked {
     });
     return reply.string();
   }
+}
+
+/** Whose calls are held for a rate waits for itself; others wait for each other when they want the same. */
+function queueOf({ why, from, capability }: ParkedRecord): string {
+  return why === 'rate' ? `~${from}` : capability;
 }

@@ -103,6 +103,7 @@ async function startCore(options: ControlOptions): Promise<{ control: Control; l
   await openBucket(nc, 'mesh_state', true);
   await openBucket(nc, 'mesh_identity', true);
   await openBucket(nc, 'mesh_policy', true);
+  await openBucket(nc, 'mesh_rate', true);
   const policy = await firstPolicy(nc, options.policyFile);
   await openBucket(nc, 'mesh_grants', true);
   const ring = await ringOf(nc, secrets);

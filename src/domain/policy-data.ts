@@ -2,8 +2,10 @@
  * A policy as data: what was read from its file, checked and merged. It is what control stores for gateways, as JSON,
  * so that they neither read YAML nor look at files.
  */
+import type { LoopSource } from './care/loops.js';
 import type { BudgetSource } from './budget/compile.js';
 import type { PriceSource } from './budget/prices.js';
+import type { LimitData } from './rate/limits.js';
 import type { RoutingPolicy } from './routing.js';
 import type { RuleSource } from './rules/types.js';
 
@@ -30,8 +32,10 @@ export interface PolicyData {
   readonly members?: Readonly<Record<string, readonly string[]>>;
   readonly routing?: Readonly<Record<string, RoutingPolicy>>;
   readonly issuers?: Readonly<Record<string, string>>;
+  readonly loops?: Readonly<Record<string, LoopSource>>;
   readonly budgets?: BudgetSource;
   readonly prices?: PriceSource;
   readonly rules?: readonly RuleSource[];
   readonly priorities?: PrioritiesData;
+  readonly rates?: Readonly<Record<string, LimitData>>;
 }

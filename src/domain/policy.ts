@@ -4,6 +4,9 @@
  */
 import { meshError } from '../wire/errors.js';
 import { matches } from '../wire/names.js';
+import type { ByPattern } from './care/by-pattern.js';
+import { careOf, type Care } from './care/care.js';
+import type { LoopBounds } from './care/loops.js';
 import { Traffic } from './rate/traffic.js';
 import { compileBudgets } from './budget/compile.js';
 import type { BudgetPlan } from './budget/plan.js';
@@ -38,6 +41,8 @@ export class Policy {
   readonly traffic: Traffic;
   /** Who may issue grants beside the mesh itself: public nkeys by name. */
   readonly issuers: Issuers;
+  /** When trees of calls are stopped because they go in circles. */
+  readonly loops: ByPattern<LoopBounds>;
   /** What calls reserve and are charged; undefined when it names no budgets. */
   readonly budgets: BudgetPlan | undefined;
   readonly #members: ReadonlyMap<string, readonly Role[]>;
@@ -58,8 +63,10 @@ export class Policy {
     rules: readonly Rule[] = [],
     roleOwners: ReadonlyMap<string, string> = new Map(),
     budgets?: BudgetPlan,
+    care: Care = careOf({}),
     traffic = new Traffic(),
   ) {
+    this.loops = care.loops;
     this.budgets = budgets;
     this.issuers = issuers;
     this.digest = digest;
@@ -210,7 +217,8 @@ function policyOf(
       { known: new Set(roles.keys()), rolesOf: (name) => roleNames.get(name) ?? [] },
       report,
     ),
-    new Traffic(data.priorities, roleNames),
+    careOf(data),
+    new Traffic(data, roleNames, report),
   );
 }
 

@@ -114,6 +114,11 @@ export class Admitter {
       return this.#refuse(draft, draft.id, 'cancelled', meshError('cancelled'), origin);
     }
     if (verdict.verdict === 'hold') {
+      if (verdict.why === 'rate') {
+        this.#core.rates.pace(incoming, draft);
+        return 'held';
+      }
+      this.#core.rates.unpace(incoming);
       if (verdict.why === 'capacity') {
         return 'held';
       }

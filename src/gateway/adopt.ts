@@ -14,9 +14,8 @@ import { encodeHeaders, header } from '../wire/headers.js';
 import { limits } from '../wire/limits.js';
 import type { Attempts } from './attempts.js';
 import type { Core } from './core.js';
-import { newOpenCall } from './decide.js';
 import { answerOf } from './dispatch.js';
-import type { OpenSet } from './open.js';
+import { newOpenCall, type OpenSet } from './open.js';
 import { readDecision } from './records.js';
 import { readRegister, type Settler } from './settle.js';
 
@@ -94,6 +93,7 @@ async function adopt(
   }
   call.macs.set(seq, answerOf(record.agent, sealTicket(core.ring, record, seq).resultMac));
   call.state = 'dispatched';
+  call.counted ??= core.rates.count(record);
   if (holder === undefined) {
     attempts.lost(call, 'its lease lapsed');
     return undefined;

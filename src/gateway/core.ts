@@ -9,11 +9,13 @@ import type { ChainVerdict } from '../chain/chain.js';
 import type { Draft } from '../chain/draft.js';
 import type { Policy } from '../domain/policy.js';
 import type { ShadowReport } from '../domain/shadow.js';
+import type { Trees } from '../domain/care/trees.js';
 import type { RevokedNames } from '../domain/revoked.js';
 import type { Registry } from '../domain/registry.js';
 import type { Roster } from '../domain/roster.js';
 import type { Router } from '../domain/routing.js';
 import type { Slots } from './bodies/slots.js';
+import type { Rates } from './rates/rates.js';
 import type { Log } from '../wire/log.js';
 import type { Token } from '../wire/names.js';
 import type { Observer } from './observed.js';
@@ -49,10 +51,14 @@ export interface Core {
   readonly registry: Registry;
   readonly roster: Roster;
   readonly router: Router;
+  /** What is counted of the limits of the policy. */
+  readonly rates: Rates;
   /** Bounds the reading of large bodies. */
   readonly reads: Slots;
   readonly log: Log;
   readonly sight: Sight;
+  /** What is counted of trees of calls. */
+  readonly trees: Trees;
   /** Told how attempts ended; without any nothing is noted. */
   readonly observers: Set<Observer>;
   /** How full the streams that decide on that are, in percent. */

@@ -18,7 +18,7 @@ import { fallen } from './fallen.js';
 import type { Cancels } from './cancels.js';
 import type { Core } from './core.js';
 import { dispatch } from './dispatch.js';
-import { release, type OpenCall, type OpenSet } from './open.js';
+import { giveBack, newOpenCall, release, type OpenCall, type OpenSet } from './open.js';
 import type { Origin } from './origin.js';
 import { allowRecord, readDecision, refuseRecord, type UndispatchedStatus } from './records.js';
 import { readRegister, replyOutcome, type Settler } from './settle.js';
@@ -54,9 +54,13 @@ export class Decider {
   allow(admitted: AdmittedCall, origin: Origin): void {
     const { instance } = admitted;
     instance.inFlight++;
+    if (admitted.digest !== undefined) {
+      this.#core.trees.asked(admitted.root, admitted.digest);
+    }
     const record = allowRecord(this.#core, admitted, origin.reply);
     const call = newOpenCall(record, 0, admitted.body, instance);
     call.credit = 0;
+    call.counted = this.#core.rates.take(admitted);
     this.#write(record, admitted.body, {
       stored: (seq, late) => {
         call.seq = seq;
@@ -71,6 +75,7 @@ export class Decider {
       },
       lost: (why, other) => {
         instance.inFlight--;
+        giveBack(call);
         this.#lost(origin, record, why, other);
       },
     });
@@ -126,6 +131,10 @@ export class Decider {
         if (call.state === 'settling') {
           release(call);
           return; // an earlier attempt answered meanwhile
+        }
+        if (record.agent !== call.record.agent) {
+          giveBack(call);
+          call.counted = this.#core.rates.count(record);
         }
         this.#open.addDecision(call, record, seq);
         call.credit = 0; // each attempt counts its parts anew
@@ -264,36 +273,4 @@ export class Decider {
       : meshError('outcome_pending', { waitedMs: 0 });
     replyError(this.#core, reply, error, mine.call);
   }
-}
-
-/** A call whose decision is durable (or about to be). */
-export function newOpenCall(
-  record: DecisionRecord,
-  seq: number,
-  body: Uint8Array,
-  holder: Instance | undefined,
-): OpenCall {
-  return {
-    key: `${record.from}.${record.call}`,
-    record,
-    seq,
-    body,
-    macs: new Map(),
-    holder,
-    state: 'deciding',
-    cancelled: false,
-    revoked: undefined,
-    stopped: false,
-    lostUntil: undefined,
-    history: [],
-    unproven: false,
-    credit: undefined,
-    innocent: 0,
-    enteredMs: 0,
-    decidedMs: 0,
-    settlingMs: 0,
-    dispatchedMs: 0,
-    observedSeq: 0,
-    slot: undefined,
-  };
 }

@@ -3,7 +3,6 @@
  * and whoever else learns from it hear nothing but this: no word of an agent or a caller about another one.
  */
 import type { DecisionRecord, OutcomeRecord } from '../wire/generated/messages.js';
-import type { Core } from './core.js';
 import type { OpenCall } from './open.js';
 
 /**
@@ -26,21 +25,25 @@ export interface Observed {
 /** Hears how attempts ended. Synchronous, on the path of a call: note it and return. */
 export type Observer = (seen: Observed) => void;
 
+interface Observing {
+  readonly observers: ReadonlySet<Observer>;
+}
+
 /** The outcome of a call is durable: tell how its last attempt ended. */
-export function observeOutcome(core: Core, call: OpenCall, outcome: OutcomeRecord): void {
+export function observeOutcome(core: Observing, call: OpenCall, outcome: OutcomeRecord): void {
   if (core.observers.size > 0 && call.record.verdict === 'allow' && outcome.attempt > 0) {
     tell(core, call, resultOf(outcome), outcome);
   }
 }
 
 /** An attempt was given up and the call goes on. */
-export function observeLost(core: Core, call: OpenCall): void {
+export function observeLost(core: Observing, call: OpenCall): void {
   if (core.observers.size > 0) {
     tell(core, call, 'lost');
   }
 }
 
-function tell(core: Core, call: OpenCall, result: AttemptResult, outcome?: OutcomeRecord): void {
+function tell(core: Observing, call: OpenCall, result: AttemptResult, outcome?: OutcomeRecord): void {
   if (call.observedSeq === call.seq) {
     return; // it was lost, and with it the call
   }

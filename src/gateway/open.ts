@@ -1,6 +1,7 @@
 /**
  * Calls in flight: every durable decision of this gateway that has no durable outcome yet.
  */
+import type { Gauge } from '../domain/rate/account.js';
 import type { Instance } from '../domain/roster.js';
 import type { MeshError } from '../wire/errors.js';
 import type { DecisionRecord } from '../wire/generated/messages.js';
@@ -52,8 +53,43 @@ export interface OpenCall extends Timed {
   dispatchedMs: number;
   /** Sequence of the last attempt whose end was told to observers. */
   observedSeq: number;
+  /** What it counts for until its outcome is final. */
+  counted: readonly Gauge[] | undefined;
   /** Dispatches that ended with the death of their gateway, not of their agent. */
   innocent: number;
+}
+
+/** A call whose decision is durable (or about to be). */
+export function newOpenCall(
+  record: DecisionRecord,
+  seq: number,
+  body: Uint8Array,
+  holder: Instance | undefined,
+): OpenCall {
+  return {
+    key: `${record.from}.${record.call}`,
+    record,
+    seq,
+    body,
+    macs: new Map(),
+    holder,
+    state: 'deciding',
+    cancelled: false,
+    revoked: undefined,
+    stopped: false,
+    lostUntil: undefined,
+    history: [],
+    unproven: false,
+    credit: undefined,
+    innocent: 0,
+    counted: undefined,
+    enteredMs: 0,
+    decidedMs: 0,
+    settlingMs: 0,
+    dispatchedMs: 0,
+    observedSeq: 0,
+    slot: undefined,
+  };
 }
 
 /** The open calls of one gateway, by key and by each of their decisions, with one timer each. */
@@ -86,6 +122,7 @@ export class OpenSet {
   /** Its outcome is durable. */
   remove(call: OpenCall): void {
     this.wheel.cancel(call);
+    giveBack(call);
     if (this.#byKey.get(call.key) === call) {
       this.#byKey.delete(call.key);
     }
@@ -115,6 +152,12 @@ export class OpenSet {
     }
     return low;
   }
+}
+
+/** The call does not count any more. Harmless when it did not. */
+export function giveBack(call: OpenCall): void {
+  call.counted?.forEach((gauge) => gauge.giveBack());
+  call.counted = undefined;
 }
 
 /** Give the instance its slot back. Harmless when it was given back before. */

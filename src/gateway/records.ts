@@ -45,7 +45,7 @@ export function allowRecord(core: Core, call: AdmittedCall, reply: string | unde
     lifeMs: call.entry.lifeMs,
     root: call.root,
     chain: [...call.chain, `${call.instance.agent}/${call.what}`],
-    digest: callDigest(call.what, call.body, call.ref?.digest),
+    digest: call.digest ?? callDigest(call.what, call.body, call.ref?.digest),
     policy: core.policy.digest,
     idempotent: call.entry.idempotent,
     attemptMs: offer?.attemptMs ?? limits.attemptMs,

@@ -8,6 +8,7 @@ import { LightPublisher } from '../fabric/publisher.js';
 import { cork } from '../fabric/cork.js';
 import { freshInbox } from '../fabric/raw.js';
 import { GrantBook } from '../domain/grants/book.js';
+import { Trees } from '../domain/care/trees.js';
 import { Registry } from '../domain/registry.js';
 import { RevokedNames } from '../domain/revoked.js';
 import { Roster } from '../domain/roster.js';
@@ -39,6 +40,7 @@ import { Peers } from './peers.js';
 import { watchPresence } from './presence.js';
 import { serveCancels, serveRecalls } from './recall.js';
 import { serveReplays } from './replay.js';
+import { Rates } from './rates/rates.js';
 import { Results } from './results.js';
 import { BeforeDispatch } from './reviews/before-dispatch.js';
 import { BeforeOutcome } from './reviews/before-outcome.js';
@@ -48,11 +50,12 @@ import { followShadow } from './shadow.js';
 import { showGateway } from './shown.js';
 import { Sight, type SightOptions } from './sight.js';
 import { SplitChain } from './split/judge.js';
+import { shareTrees } from './trees.js';
 import { Taken } from './taken.js';
 import { Taker } from './take.js';
 import { serveWakes } from './wake.js';
 import { Turns } from './turns.js';
-import { WaitingRoom } from './waiting.js';
+import { pacedQueue, WaitingRoom } from './waiting.js';
 import { refuseWeakness } from './weakness.js';
 
 /** How to run a gateway. `seed` is the nkey of a user with the role gateway. */
@@ -103,6 +106,7 @@ export async function runGateway(options: GatewayOptions): Promise<RunningGatewa
   const waiting = new WaitingRoom(
     (w) => admitter.retry(w, () => waiting.add(w)),
     (w) => park(core, w),
+    (w) => (core.rates.isPaced(w.incoming) ? pacedQueue(w) : (w.queue ?? w.capability)),
   );
   const reviewer = new Reviewer(core, admitter, waiting);
   const asking = new BeforeDispatch(core, admitter, waiting, reviewer);
@@ -110,7 +114,7 @@ export async function runGateway(options: GatewayOptions): Promise<RunningGatewa
   const answers = new BeforeOutcome(core, reviewer, settler);
   const review: BeforeOutcome['hold'] = (call, answer) => answers.hold(call, answer);
   const results = new Results(core, open, settler, attempts, taken, () => waiting.poke(), review);
-  const turns = new Turns(() => Infinity);
+  const turns = new Turns((from) => core.policy.traffic.queueOf(from));
   const taker = new Taker(core, open, admitter, waiting, turns);
   const peers = new Peers(core, open, decider, waiting, (msg) => results.take(msg));
 
@@ -136,9 +140,11 @@ export async function runGateway(options: GatewayOptions): Promise<RunningGatewa
     serveRecalls(core, open, waiting),
     serveBodies(core),
     serveIntroductions(core),
+    shareTrees(core),
     serveParts({ core, open, attempts, settler }),
     serveCancels({ core, open, waiting, attempts, settler, admitter, cancels }),
   ];
+  await core.rates.start({ core, open, gateways: () => peers.others, poke: () => waiting.poke() });
   taker.start();
   core.log.info({ gateway: core.name }, 'gateway takes calls');
 
@@ -159,6 +165,7 @@ export async function runGateway(options: GatewayOptions): Promise<RunningGatewa
       split?.stop();
       waiting.stop();
       taken.flush();
+      await core.rates.stop();
       await peers.stop();
       stopResults();
       stopReviews();
@@ -205,6 +212,8 @@ async function startCore(
     log: options.log,
     sight: new Sight(sight, options.log, tracing),
     observers: new Set(),
+    trees: new Trees(),
+    rates: new Rates(() => core.policy.traffic),
     fill: {},
     overload: undefined,
   };

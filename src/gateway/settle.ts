@@ -17,6 +17,7 @@ import { release, type OpenCall, type OpenSet } from './open.js';
 import { outcomeRecord, readOutcome, waitOf } from './records.js';
 import { idsOf } from './sight.js';
 import type { Taken } from './taken.js';
+import { noteEnd } from './trees.js';
 
 const RETRY_MS = 250;
 
@@ -43,6 +44,7 @@ export class Settler {
     if (reported !== undefined) {
       record.reported = reported;
     }
+    noteEnd(this.#core, call.record, body, more.bodyRef);
     this.#settle(call, record, body);
   }
 
@@ -53,6 +55,9 @@ export class Settler {
     error: ErrorBody,
     more: Pick<OutcomeRecord, 'reported' | 'reviews'> = {},
   ): void {
+    if (status === 'failed' || status === 'unknown') {
+      noteEnd(this.#core, call.record);
+    }
     const body = Buffer.from(JSON.stringify({ ...error, call: call.record.call }));
     const wait = status === 'refused' ? waitOf(error) : {};
     this.#settle(call, outcomeRecord(call, status, { code: error.code, ...wait, ...more }), body);

@@ -3,6 +3,7 @@
  * Streams and buckets have theirs in `subjects/streams.ts`.
  */
 import { bodyLimits } from './body-limits.js';
+import { careLimits } from './care-limits.js';
 import { budgetLimits } from './budget-limits.js';
 import { identityLimits } from './identity-limits.js';
 import { grantLimits } from './grant-limits.js';
@@ -303,6 +304,7 @@ export const limitTable = {
     unit: 'messages',
     reason: 'Messages a view reads before it says that there is more.',
   },
+  ...careLimits,
   ...mcpLimits,
   ...grantLimits,
   ...splitLimits,

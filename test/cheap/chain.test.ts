@@ -88,7 +88,7 @@ describe('the chain', () => {
     }));
     expect(runChain(call('alice'), world(POLICY), logged).verdict).toBe('allow');
     expect(log.join(' → ')).toBe(
-      'decode → ticket → deadline → loop → granted → resolve → schema → route → policy → rate',
+      'decode → ticket → deadline → loop → granted → tree → resolve → schema → route → policy → rate',
     );
     log.length = 0;
     expect(runChain(call('stranger', { 'Mesh-Deadline': 'x' }), world(POLICY), logged).verdict).toBe('deny');

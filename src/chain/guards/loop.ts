@@ -1,5 +1,4 @@
 import { meshError } from '../../wire/errors.js';
-import { limits } from '../../wire/limits.js';
 import type { Guard } from '../verdict.js';
 
 /**
@@ -10,18 +9,25 @@ import type { Guard } from '../verdict.js';
  */
 export const loop: Guard = {
   name: 'loop',
-  check(draft) {
+  check({ chain, what }, { policy }) {
     // The first entry of a chain is the root principal, the others are agent/capability.
-    const depth = draft.chain.length;
-    if (depth > limits.chainDepth) {
-      throw meshError('depth_exceeded', { depth, max: limits.chainDepth });
+    const bounds = policy.loops.of(what);
+    const depth = chain.length;
+    if (depth > bounds.depth) {
+      throw meshError('depth_exceeded', { depth, max: bounds.depth });
     }
-    if (depth > limits.chainRepeats) {
-      const times = draft.chain.filter((entry) => entry.slice(entry.indexOf('/') + 1) === draft.what).length;
-      if (times >= limits.chainRepeats) {
-        throw meshError('loop_detected', { capability: draft.what, times });
+    if (depth > bounds.repeats) {
+      const times = chain.filter((entry) => isOf(entry, what)).length;
+      if (times >= bounds.repeats) {
+        const first = chain.findIndex((entry) => isOf(entry, what));
+        const circle = [...chain.slice(first), what].join(' > ');
+        throw meshError('loop_detected', { capability: what, times, max: bounds.repeats, circle });
       }
     }
     return undefined;
   },
 };
+
+function isOf(entry: string, capability: string): boolean {
+  return entry.endsWith(capability) && entry[entry.length - capability.length - 1] === '/';
+}

@@ -219,11 +219,13 @@ function short(count: number): string {
   return count < 1_000 ? `${count} ×` : `${Number((count / 1_000).toPrecision(3))} k ×`;
 }
 
-function n(value: number): string {
+/** A length as SVG says it: one place is more than eyes see. */
+export function n(value: number): string {
   return String(Math.round(value * 10) / 10);
 }
 
-function escaped(text: string): string {
+/** A text within SVG. */
+export function escaped(text: string): string {
   return text
     .replaceAll('&', '&amp;')
     .replaceAll('<', '&lt;')

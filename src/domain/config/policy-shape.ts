@@ -3,9 +3,10 @@
  */
 import type { Choice, Field, Flag, Keys, List, Names, Text, Whole } from './shape.js';
 import type { RoutingPolicy } from '../routing.js';
+import { loopsShape } from './loop-shape.js';
 import { budgetsShape, pricesShape } from './budget-shape.js';
 import { ownerName, ownerShape } from './owner-shape.js';
-import { priorityShape } from './rate-shape.js';
+import { priorityShape, rateShape } from './rate-shape.js';
 import { ruleShape } from './rule-shape.js';
 
 const token = '[a-z0-9_-]{1,64}';
@@ -73,6 +74,8 @@ const shared = {
   ),
 } as const;
 
+const rate = rateShape(pattern);
+
 const owner = ownerShape(pattern, role);
 const budgets = budgetsShape(pattern);
 
@@ -85,6 +88,7 @@ export const policyShape = {
       { is: 'names', key: name, of: nkey },
       'Who may issue grants beside the mesh itself: public nkeys by name.',
     ),
+    loops: loopsShape(pattern),
     budgets: field(
       budgets,
       'What may be spent: limits, and what calls reserve. Without it nothing is counted.',
@@ -92,6 +96,10 @@ export const policyShape = {
     prices: field<typeof pricesShape>(
       pricesShape,
       'Prices of models (a * at the end fits all that follows): what a million of each unit of usage costs.',
+    ),
+    rates: field<Names<typeof rate>>(
+      { is: 'names', key: name, of: rate },
+      'How much there may be of whom, by a name for each limit. All limits that a call is under count.',
     ),
     priorities: field(priorityShape(role), 'Who may say which priority (`Mesh-Priority`).'),
     owners: field<Names<typeof owner>>(

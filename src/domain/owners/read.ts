@@ -63,15 +63,17 @@ export function readOwners(main: ReadYaml<MainFile>, file: string, texts: OwnedF
 
 /** What the mesh owner says itself, as data. */
 export function dataOf(main: MainFile): PolicyData {
-  const { roles, members, routing, issuers, budgets, prices, priorities, rules = [] } = main;
+  const { roles, members, routing, issuers, loops, budgets, prices, priorities, rates, rules = [] } = main;
   return {
     ...(roles === undefined ? {} : { roles }),
     ...(members === undefined ? {} : { members }),
     ...(routing === undefined ? {} : { routing }),
     ...(issuers === undefined ? {} : { issuers }),
+    ...(loops === undefined ? {} : { loops }),
     ...(budgets === undefined ? {} : { budgets }),
     ...(prices === undefined ? {} : { prices }),
     ...(priorities === undefined ? {} : { priorities }),
+    ...(rates === undefined ? {} : { rates }),
     // A rule without name or effect is a problem; where there is none, all have both.
     rules: rules as readonly RuleSource[],
   };

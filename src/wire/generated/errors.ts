@@ -174,8 +174,21 @@ export const errorTable = {
   loop_detected: {
     class: 'authority',
     retry: 'never',
-    message: '{capability} already stands {times} times in its own chain',
-    help: 'Look at the chain with mesh calls show; end the circle.',
+    message: '{capability} already stands {times} times in its own chain: {circle}',
+    help: 'Look at the chain with mesh calls show; end the circle. The policy says under loops how often it may stand there.',
+  },
+  request_repeated: {
+    class: 'authority',
+    retry: 'never',
+    message: '{capability} was asked {times} times with the same body in the tree {root}, allowed are {max}',
+    help: 'Use the answer it gave before, or ask something else. The policy says under loops how often is too often.',
+  },
+  no_progress: {
+    class: 'authority',
+    retry: 'never',
+    message:
+      '{calls} calls of the tree {root} ended in a row without a result that was new to it, allowed are {max}',
+    help: 'Look at the tree with mesh calls show; it goes in circles. The policy says under loops how long it may.',
   },
   not_granted: {
     class: 'authority',
@@ -434,6 +447,24 @@ export const errorTable = {
     retry: 'later',
     message: '{what} is {percent} % full',
     help: 'Wait, then call again with a new id; the operator sees the streams in mesh doctor.',
+  },
+  rate_exceeded: {
+    class: 'capacity',
+    retry: 'later',
+    message: 'the {each} {of} may begin {rate} (the limit {limit})',
+    help: 'Wait as long as retry_after_ms says, then call again with a new id. Calls that say Mesh-Priority: batch wait instead.',
+  },
+  concurrency_exceeded: {
+    class: 'capacity',
+    retry: 'later',
+    message: 'the {each} {of} may have {max} calls in flight (the limit {limit})',
+    help: 'Wait until some have ended, then call again with a new id. Calls that say Mesh-Priority: batch wait instead.',
+  },
+  tree_exceeded: {
+    class: 'authority',
+    retry: 'never',
+    message: 'there may be {max} {what} (the limit {limit})',
+    help: 'Make fewer calls in one task or tree; the mesh owner sets rates in mesh.policy.yaml.',
   },
   queue_full: {
     class: 'capacity',

@@ -1252,7 +1252,7 @@ export interface ParkedRecord {
   /**
    * What it waits for.
    */
-  why: 'capacity' | 'approval';
+  why: 'capacity' | 'rate' | 'approval';
   /**
    * Who called.
    */
@@ -1493,6 +1493,28 @@ export interface Replay {
    * Only say what would happen.
    */
   dry?: boolean;
+}
+
+/**
+ * What gateways say to each other about shares of limits.
+ */
+export interface Share {
+  /**
+   * Number of the question.
+   */
+  asked: number;
+  /**
+   * A question: units that are short, by key.
+   */
+  short?: {
+    [k: string]: number;
+  };
+  /**
+   * An answer: units that are lent in all from now on, by key.
+   */
+  lent?: {
+    [k: string]: number;
+  };
 }
 
 /**
@@ -1769,6 +1791,39 @@ export interface Ticket {
      * SHA-256 (base64url) of its text.
      */
     digest: string;
+  }[];
+}
+
+/**
+ * A gateway tells the others of trees of calls that repeat themselves there.
+ */
+export interface TreesTold {
+  /**
+   * What changed since it told last.
+   *
+   * @maxItems 256
+   *
+   * Items: One tree.
+   */
+  trees: {
+    /**
+     * from.call of the root.
+     */
+    root: string;
+    /**
+     * Requests that were made more than once.
+     *
+     * @maxItems 512
+     */
+    same?: unknown[][];
+    /**
+     * Calls that ended there since the last new result.
+     */
+    idle: number;
+    /**
+     * New results that were seen there.
+     */
+    fresh: number;
   }[];
 }
 

@@ -1684,7 +1684,7 @@ export const schemas = {
         description: 'Version of the record.',
       },
       why: {
-        enum: ['capacity', 'approval'],
+        enum: ['capacity', 'rate', 'approval'],
         description: 'What it waits for.',
       },
       from: {
@@ -2022,6 +2022,37 @@ export const schemas = {
       },
     },
     required: ['seq', 'of', 'call', 'by'],
+    additionalProperties: false,
+  },
+  share: {
+    $schema: 'https://json-schema.org/draft/2020-12/schema',
+    $id: 'mesh.v1.share',
+    title: 'Share',
+    description: 'What gateways say to each other about shares of limits.',
+    type: 'object',
+    properties: {
+      asked: {
+        type: 'integer',
+        minimum: 0,
+        maximum: 9007199254740991,
+        description: 'Number of the question.',
+      },
+      short: {
+        type: 'object',
+        additionalProperties: {
+          type: 'integer',
+        },
+        description: 'A question: units that are short, by key.',
+      },
+      lent: {
+        type: 'object',
+        additionalProperties: {
+          type: 'integer',
+        },
+        description: 'An answer: units that are lent in all from now on, by key.',
+      },
+    },
+    required: ['asked'],
     additionalProperties: false,
   },
   stage: {
@@ -2389,6 +2420,56 @@ export const schemas = {
       },
     },
     required: ['kid', 'epoch', 'seq', 'agent', 'from', 'call', 'attempt', 'deadline', 'root', 'chain'],
+    additionalProperties: false,
+  },
+  tree: {
+    $schema: 'https://json-schema.org/draft/2020-12/schema',
+    $id: 'mesh.v1.tree',
+    title: 'TreesTold',
+    description: 'A gateway tells the others of trees of calls that repeat themselves there.',
+    type: 'object',
+    properties: {
+      trees: {
+        type: 'array',
+        maxItems: 256,
+        items: {
+          type: 'object',
+          description: 'One tree.',
+          properties: {
+            root: {
+              type: 'string',
+              maxLength: 160,
+              description: 'from.call of the root.',
+            },
+            same: {
+              type: 'array',
+              maxItems: 512,
+              items: {
+                type: 'array',
+                description: 'Digest of capability and body, and how often that was asked there.',
+              },
+              description: 'Requests that were made more than once.',
+            },
+            idle: {
+              type: 'integer',
+              minimum: 0,
+              maximum: 9007199254740991,
+              description: 'Calls that ended there since the last new result.',
+            },
+            fresh: {
+              type: 'integer',
+              minimum: 0,
+              maximum: 9007199254740991,
+              description: 'New results that were seen there.',
+            },
+          },
+          required: ['root', 'idle', 'fresh'],
+          additionalProperties: false,
+        },
+        description: 'What changed since it told last.',
+      },
+    },
+    required: ['trees'],
     additionalProperties: false,
   },
   uploadReply: {

@@ -277,6 +277,22 @@ export const subject = {
   },
 
   /**
+   * `mesh.v1.tree.{gateway}`
+   * What this gateway counted of trees of calls that repeat themselves; others add it to what they count.
+   */
+  tree({ gateway }: { gateway: Token }): string {
+    return `mesh.v1.tree.${gateway}`;
+  },
+
+  /**
+   * `mesh.v1.share.{gateway}`
+   * A gateway asks all others (all) for a part of a limit that it is short of, or lends to this one what it does without.
+   */
+  share({ gateway }: { gateway: Token }): string {
+    return `mesh.v1.share.${gateway}`;
+  },
+
+  /**
    * `mesh.v1.adopt`
    * The supervisor hands over open decisions of a gateway whose lease lapsed; the reply names the heir.
    */
@@ -361,6 +377,8 @@ export const pattern = {
   introduce: 'mesh.v1.introduce.*',
   body: 'mesh.v1.body.*.*.*.*',
   peer: 'mesh.v1.peer.*',
+  tree: 'mesh.v1.tree.*',
+  share: 'mesh.v1.share.*',
   adopt: 'mesh.v1.adopt',
   wake: 'mesh.v1.wake',
   replay: 'mesh.v1.replay',
@@ -686,6 +704,24 @@ export const parse = {
    */
   peer(subject: string): { gateway: string } | undefined {
     const t = split(subject, 'mesh.v1.peer.', 1, false);
+    return t === undefined ? undefined : { gateway: t[0] as string };
+  },
+
+  /**
+   * `mesh.v1.tree.{gateway}`
+   * What this gateway counted of trees of calls that repeat themselves; others add it to what they count.
+   */
+  tree(subject: string): { gateway: string } | undefined {
+    const t = split(subject, 'mesh.v1.tree.', 1, false);
+    return t === undefined ? undefined : { gateway: t[0] as string };
+  },
+
+  /**
+   * `mesh.v1.share.{gateway}`
+   * A gateway asks all others (all) for a part of a limit that it is short of, or lends to this one what it does without.
+   */
+  share(subject: string): { gateway: string } | undefined {
+    const t = split(subject, 'mesh.v1.share.', 1, false);
     return t === undefined ? undefined : { gateway: t[0] as string };
   },
 

@@ -1,0 +1,74 @@
+/**
+ * Shares of a limit that gateways lend each other. Whoever lends lowers its own share before it says so, and raises it
+ * again after the borrower, by a clock that began earlier, has stopped to use it: at no time do shares come to more
+ * than one. A message that is lost leaves a share unused for a while, never used twice.
+ */
+
+/** The whole of a limit. Shares are whole numbers of it, so that they sum up exactly. */
+export const WHOLE = 16_000;
+
+interface Loan {
+  readonly units: number;
+  /** Monotonic ms; Infinity: for good. */
+  readonly untilMs: number;
+}
+
+/** What one limit of one name was lent and has borrowed. */
+export class Loans {
+  readonly #out = new Map<string, Loan>();
+  readonly #in = new Map<string, Loan>();
+
+  /** What is to be added to the share of one's own. */
+  sum(nowMs: number): number {
+    return sumOf(this.#in, nowMs) - sumOf(this.#out, nowMs);
+  }
+
+  /** What is lent to others. */
+  lent(nowMs: number): number {
+    return sumOf(this.#out, nowMs);
+  }
+
+  /** What is lent to this one. */
+  lentTo(whom: string, nowMs: number): number {
+    return unitsOf(this.#out.get(whom), nowMs);
+  }
+
+  /** Lend: from now on so much in all, until then. Never less than what is lent already. */
+  lend(whom: string, units: number, untilMs: number): void {
+    const before = this.#out.get(whom);
+    this.#out.set(whom, { units, untilMs: Math.max(untilMs, before?.untilMs ?? 0) });
+  }
+
+  /** What was borrowed from this one. */
+  borrowedFrom(whom: string, nowMs: number): number {
+    return unitsOf(this.#in.get(whom), nowMs);
+  }
+
+  /** Has borrowed so much in all from this one, until then. */
+  borrow(whom: string, units: number, untilMs: number): void {
+    this.#in.set(whom, { units, untilMs });
+  }
+
+  /** Whom it has borrowed from, and how much. */
+  lenders(nowMs: number): [string, number][] {
+    return [...this.#in].flatMap(([whom, loan]) => (loan.untilMs > nowMs ? [[whom, loan.units]] : []));
+  }
+
+  /** Nothing is lent and nothing borrowed. */
+  idle(nowMs: number): boolean {
+    const over = (loan: Loan) => loan.untilMs <= nowMs;
+    return [...this.#out.values()].every(over) && [...this.#in.values()].every(over);
+  }
+}
+
+function unitsOf(loan: Loan | undefined, nowMs: number): number {
+  return loan !== undefined && loan.untilMs > nowMs ? loan.units : 0;
+}
+
+function sumOf(loans: ReadonlyMap<string, Loan>, nowMs: number): number {
+  let sum = 0;
+  for (const loan of loans.values()) {
+    sum += unitsOf(loan, nowMs);
+  }
+  return sum;
+}

@@ -104,6 +104,7 @@ export class Admitter {
     this.#core.sight.judged(draft);
     this.#core.shadow?.judged(draft, verdict);
     if (verdict.verdict === 'deny') {
+      this.#core.rates.refused(draft);
       if (waited && verdict.status === 'expired') {
         const error = meshError('no_agent', { capability: draft.what });
         return this.#refuse(draft, fallbackId, 'expired', error, origin);
@@ -120,6 +121,7 @@ export class Admitter {
       }
       this.#core.rates.unpace(incoming);
       if (verdict.why === 'capacity') {
+        this.#core.rates.borrow(draft);
         return 'held';
       }
       if (verdict.why === 'review') {

@@ -30,7 +30,7 @@ export const rate: Guard = {
   },
 };
 
-function judge(draft: Draft, { rates }: World): Verdict {
+function judge(draft: Draft, { rates, policy }: World): Verdict {
   if (rates === undefined) {
     return undefined;
   }
@@ -38,7 +38,9 @@ function judge(draft: Draft, { rates }: World): Verdict {
   const own = rates.book.look(factsOf(draft), nowMs);
   const agent = draft.instance?.agent;
   const its: Look | undefined =
-    agent === undefined || !rates.book.ofAgents ? undefined : rates.book.lookAt(agent, draft.what, nowMs);
+    agent === undefined || !policy.traffic.limitsAgents
+      ? undefined
+      : rates.book.lookAt(agent, draft.what, nowMs);
   draft.accounts = its === undefined ? own.accounts : [...own.accounts, ...its.accounts];
   const misfit = own.misfit ?? its?.misfit;
   if (misfit === undefined) {

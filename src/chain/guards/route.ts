@@ -1,5 +1,6 @@
 import type { Instance } from '../../domain/roster.js';
 import { takerOf } from '../../domain/takes.js';
+import { roomAt } from '../room-at.js';
 import type { Guard, Verdict } from '../verdict.js';
 
 const CAPACITY: Verdict = { verdict: 'hold', why: 'capacity' };
@@ -28,7 +29,9 @@ export const route: Guard = {
               (only === undefined || one.agent === only) &&
               not?.includes(one.agent) !== true &&
               (takes?.(one) ?? true);
-      draft.instance = world.router.choose(entry, draft.nowMs, undefined, suits);
+      const room = roomAt(draft, world);
+      const fits = room === undefined ? suits : (one: Instance) => (suits?.(one) ?? true) && room(one);
+      draft.instance = world.router.choose(entry, draft.nowMs, undefined, fits);
     }
     return draft.instance === undefined ? CAPACITY : undefined;
   },

@@ -34,15 +34,20 @@ abstract class Account {
     this.base = base;
   }
 
-  /** The share that counts now, in units of WHOLE. */
+  /** What this gateway may have of the size now, in parts of a call. */
   share(nowMs: number): number {
-    return Math.max(0, this.base(nowMs) + (this.loans?.sum(nowMs) ?? 0));
+    return Math.max(0, this.size * this.base(nowMs) + (this.loans?.sum(nowMs) ?? 0));
   }
 
   /** May others have some of it that they do not need? */
   mayBorrow(nowMs: number): boolean {
     const dry = nowMs >= this.dryFromMs && nowMs < this.dryUntilMs;
-    return !dry && this.share(nowMs) < WHOLE;
+    return !dry && this.share(nowMs) < this.size * WHOLE;
+  }
+
+  /** Does what is lent come back? */
+  get returns(): boolean {
+    return true;
   }
 
   /** Undefined when one more fits, else in how many ms it may. */
@@ -62,6 +67,9 @@ abstract class Account {
    * undefined when there is nothing to give; what it was lent before is then over when its time is.
    */
   lend(whom: string, me: string, need: number, nowMs: number, untilMs: number): number | undefined {
+    if (this.returns && (this.loans?.borrowedFrom(whom, nowMs) ?? 0) > 0) {
+      return undefined; // it has its own back when the time of that is over
+    }
     const before = this.loans?.lentTo(whom, nowMs) ?? 0;
     const more = Math.min(this.share(nowMs), this.spare(nowMs, need, whom < me));
     if (more <= 0 && !(before > 0 && this.extends(nowMs, whom < me))) {
@@ -115,10 +123,8 @@ export class Bucket extends Account {
     if (this.#tokens >= 1) {
       return undefined;
     }
-    const part = this.#share / WHOLE;
-    return part * this.size < 1
-      ? UNKNOWN_MS
-      : Math.max(1, Math.ceil((1 - this.#tokens) / (this.#perMs * part)));
+    const perMs = (this.#perMs * this.#share) / (this.size * WHOLE);
+    return this.#share < WHOLE ? UNKNOWN_MS : Math.max(1, Math.ceil((1 - this.#tokens) / perMs));
   }
 
   take(nowMs: number): void {
@@ -128,13 +134,13 @@ export class Bucket extends Account {
   }
 
   needs(): number {
-    return Math.max(1, Math.ceil(WHOLE / this.size) - this.#share);
+    return Math.max(1, WHOLE - this.#share);
   }
 
   spare(nowMs: number, _need: number, first: boolean): number {
     const share = this.share(nowMs);
     const keep = Math.floor(share / KEEP);
-    return !this.extends(nowMs, first) ? 0 : keep * this.size < WHOLE ? share : share - keep;
+    return !this.extends(nowMs, first) ? 0 : keep < WHOLE ? share : share - keep;
   }
 
   /** Where no part is enough for one call, one gateway has all of it: that of two which comes first. */
@@ -156,10 +162,10 @@ export class Bucket extends Account {
   protected override settle(nowMs: number): void {
     const share = this.share(nowMs);
     // What the share was meanwhile is not known exactly; it was not less than the smaller one of then and now.
-    const part = Math.min(share, this.#share) / WHOLE;
+    const part = Math.min(share, this.#share) / (this.size * WHOLE);
     const filled = this.#tokens + Math.max(0, nowMs - this.#atMs) * this.#perMs * part;
-    this.#tokens = Math.min(filled, (share / WHOLE) * this.size);
-    this.#atMs = nowMs;
+    this.#tokens = Math.min(filled, share / WHOLE);
+    this.#atMs = Math.max(this.#atMs, nowMs);
     this.#share = share;
   }
 }
@@ -177,8 +183,12 @@ export class Gauge extends Account {
     this.#keepMs = keepMs ?? 0;
   }
 
+  override get returns(): boolean {
+    return !this.forGood;
+  }
+
   lacks(nowMs: number): number | undefined {
-    return (this.used + 1) * WHOLE <= this.size * this.share(nowMs) ? undefined : UNKNOWN_MS;
+    return (this.used + 1) * WHOLE <= this.share(nowMs) ? undefined : UNKNOWN_MS;
   }
 
   take(nowMs: number): void {
@@ -192,17 +202,17 @@ export class Gauge extends Account {
   }
 
   needs(nowMs: number): number {
-    return Math.max(1, Math.ceil(((this.used + 1) * WHOLE) / this.size) - this.share(nowMs));
+    return Math.max(1, (this.used + 1) * WHOLE - this.share(nowMs));
   }
 
   spare(nowMs: number, need: number): number {
-    const free = Math.floor(this.share(nowMs) - (this.used * WHOLE) / this.size);
+    const free = this.share(nowMs) - this.used * WHOLE;
     const half = Math.floor(free / 2);
     return Math.max(0, this.isIdle(nowMs) ? free : Math.min(free, Math.max(half, need)));
   }
 
   inUse(nowMs: number): boolean {
-    return !this.isIdle(nowMs) || this.used * WHOLE > this.size * this.base(nowMs);
+    return this.used * WHOLE > this.size * this.base(nowMs);
   }
 
   over(nowMs: number): boolean {

@@ -121,11 +121,6 @@ export class RateBook {
     return { accounts, misfit };
   }
 
-  /** Is any agent limited? */
-  get ofAgents(): boolean {
-    return this.#limits.some(({ each }) => each === 'agent');
-  }
-
   /** What is known under this key among gateways, also when nobody asked for it here. Undefined: no such limit. */
   account(key: string, nowMs: number): AnyAccount | undefined {
     const known = this.#accounts.get(key);
@@ -143,8 +138,8 @@ export class RateBook {
   /** Would nothing be used twice if this gateway had only so much of everything? */
   fits(units: number, nowMs: number): boolean {
     for (const account of this.#accounts.values()) {
-      const left = units + (account.loans?.sum(nowMs) ?? 0);
-      const used = account instanceof Gauge && !account.forGood ? (account.used * WHOLE) / account.size : 0;
+      const left = account.size * units + (account.loans?.sum(nowMs) ?? 0);
+      const used = account instanceof Gauge && !account.forGood ? account.used * WHOLE : 0;
       if (!(account instanceof Gauge && account.forGood) && left < used) {
         return false;
       }
@@ -167,6 +162,7 @@ export class RateBook {
     }
     accounts.push(account);
     const retryAfterMs = account.lacks(nowMs);
+
     return retryAfterMs === undefined ? undefined : { limit, counts, of: value, max, retryAfterMs, account };
   }
 

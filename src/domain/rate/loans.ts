@@ -4,7 +4,7 @@
  * than one. A message that is lost leaves a share unused for a while, never used twice.
  */
 
-/** The whole of a limit. Shares are whole numbers of it, so that they sum up exactly. */
+/** One call. Shares are whole numbers of its parts, and those of all gateways are the size of the limit. */
 export const WHOLE = 16_000;
 
 interface Loan {

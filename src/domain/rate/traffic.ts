@@ -9,6 +9,8 @@ import { compileLimits, covers, type Limit, type SayWrong } from './limits.js';
 export class Traffic {
   /** How much there may be of whom. */
   readonly limits: readonly Limit[];
+  /** Is anything limited by agent? */
+  readonly limitsAgents: boolean;
   /** Who may say more or less than normal; most may not. */
   readonly #priorities = new Map<string, Priority>();
   readonly #queues: readonly Limit[];
@@ -20,6 +22,7 @@ export class Traffic {
     say: SayWrong = () => undefined,
   ) {
     this.limits = compileLimits(rates, say);
+    this.limitsAgents = this.limits.some(({ each }) => each === 'agent');
     this.#queues = this.limits.filter(({ queue }) => queue !== undefined);
     const { critical = [], experimental = [] } = priorities ?? {};
     for (const [member, names] of roles) {

@@ -73,9 +73,21 @@ export class Rates {
   }
 
   /** The call was held for a rate: ask other gateways for what it lacks. */
-  pace(incoming: object, { lacks = [] }: Pick<Draft, 'lacks'>): void {
+  pace(incoming: object, draft: Pick<Draft, 'lacks' | 'accounts'>): void {
     this.#paced.add(incoming);
-    lacks.forEach((account) => this.#lending?.wanted(account));
+    this.refused(draft);
+    this.borrow(draft);
+  }
+
+  /** It was refused for a rate: there is demand, and nothing of it is lent. */
+  refused({ accounts }: Pick<Draft, 'accounts'>): void {
+    const nowMs = this.nowMs();
+    accounts?.forEach((account) => (account.wantedMs = nowMs));
+  }
+
+  /** Ask other gateways for what was short. */
+  borrow({ lacks }: Pick<Draft, 'lacks'>): void {
+    lacks?.forEach((account) => this.#lending?.wanted(account));
   }
 
   /** It was looked at again, and is not held for a rate any more. */

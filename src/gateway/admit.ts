@@ -131,6 +131,7 @@ export class Admitter {
       }
       return 'decided';
     }
+    this.#core.rates.borrow(draft); // another agent would have been chosen
     this.#decider.allow(verdict.call, origin);
     return 'decided';
   }

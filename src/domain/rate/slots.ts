@@ -9,6 +9,8 @@ import { WHOLE } from './loans.js';
 /** How many there are. */
 export const SLOTS = 16;
 const UNIT = WHOLE / SLOTS;
+/** By so much the clocks of gateways may differ. */
+const CLOCKS_MS = 1_000;
 
 interface Held {
   /** Monotonic: held until then, unless it is renewed; since when; and how long nobody held it before. */
@@ -54,7 +56,7 @@ export class Slots {
     const held = this.#held.get(slot);
     this.#held.delete(slot);
     if (held !== undefined) {
-      this.#past.push({ slot, fromMs: held.fromMs, toMs: wallMs });
+      this.#past.push({ slot, fromMs: held.fromMs, toMs: wallMs + limits.clockSkewMs });
       this.#past = this.#past.filter((one) => wallMs - one.toMs < limits.lifeMaxMs);
     }
   }
@@ -93,9 +95,13 @@ export class Slots {
   }
 }
 
-/** Trees may say that they are born a little earlier or later than they are; nobody else holds a slot for them. */
+/**
+ * From which births on a slot is held for trees. A tree may say that it is born so much later than it is: that long the
+ * one before has it, and a second more, in which clocks may differ.
+ */
 function birthsFrom(restedMs: number, wallMs: number): number {
-  return restedMs >= 2 * limits.clockSkewMs ? wallMs - limits.clockSkewMs : wallMs + limits.clockSkewMs;
+  const fresh = restedMs >= 2 * limits.clockSkewMs;
+  return fresh ? wallMs - limits.clockSkewMs : wallMs + limits.clockSkewMs + CLOCKS_MS;
 }
 
 /** How many of them one of these gateways should hold. */

@@ -20,7 +20,8 @@ const AGENTS = 10;
 /** What is compared: a name, and what its rig has. */
 export interface Variant {
   readonly mode: string;
-  readonly rig: Pick<RigOptions, 'sight' | 'collector' | 'rules' | 'split'>;
+  readonly rig: Pick<RigOptions, 'sight' | 'collector' | 'rules' | 'split' | 'routing'> &
+    Partial<Pick<RigOptions, 'agents'>>;
 }
 
 /** One variant at one number of calls in flight. */

@@ -37,6 +37,12 @@ await runProgram('bench', async () => {
     await compare(options, 'split', variants);
     return 0;
   }
+  if (options.routing !== undefined) {
+    const agents = Math.max(...options.agents);
+    const variants = options.routing.map((routing) => ({ mode: routing, rig: { routing, agents } }));
+    await compare(options, 'routing', variants);
+    return 0;
+  }
   if (options.grants) {
     await compareGrants(options);
     return 0;

@@ -3,6 +3,7 @@
  */
 import { Command, InvalidArgumentError } from 'commander';
 import type { Sync } from '../src/fabric/server-conf.js';
+import { OBJECTIVES, type Objective } from '../src/domain/routing/route.js';
 import { isStage, STAGES, type Stage } from '../src/wire/stages.js';
 import type { SightMode } from './protocol.js';
 import type { RuleCount } from './rules.js';
@@ -34,6 +35,8 @@ export interface BenchOptions {
   readonly split: readonly (readonly Stage[])[] | undefined;
   /** Compare calls with and without a grant; then there is no floor. */
   readonly grants: boolean;
+  /** Compare the mesh with itself, choosing by these; then there is no floor. */
+  readonly routing: readonly Objective[] | undefined;
   /** Folder for CPU profiles of every process. */
   readonly profile: string | undefined;
   /** File that the summary lines are appended to. */
@@ -62,6 +65,7 @@ interface Given {
   rules?: RuleCount[];
   split?: Stage[][];
   grants?: true;
+  routing?: Objective[];
   profile?: string;
   history?: string;
 }
@@ -76,6 +80,7 @@ Examples:
   $ mesh bench --sight off,on,full --in-flight 64     what metrics, logs and traces cost
   $ mesh bench --rules 0:0,20:5,500:50 --in-flight 64 what rules cost
   $ mesh bench --split none,authority,authority+policy what stages in processes of their own cost
+  $ mesh bench --routing round-robin,weighted --in-flight 64   what choosing by measured success, time and cost costs
   $ mesh bench --grants --in-flight 64,256            what presenting a grant costs
   $ mesh bench --agents 1 --gateways 1 --sync default --in-flight 256 --rounds 9 --profile ./profiles`;
 
@@ -104,6 +109,11 @@ export function readOptions(argv: readonly string[]): BenchOptions {
       'instead of the floor: none, authority, policy, authority+policy beside the first of them',
       splits,
     )
+    .option(
+      '--routing <list>',
+      'instead of the floor: what is chosen by, beside the first of them, with the most of --agents',
+      objectives,
+    )
     .option('--grants', 'instead of the floor: calls with a grant beside calls without')
     .option('--profile <folder>', 'write a CPU profile of every process there')
     .option('--history <file>', 'append the summary lines to this file')
@@ -130,6 +140,7 @@ function fill(given: Given): BenchOptions {
     rules: given.rules,
     split: given.split,
     grants: given.grants === true,
+    routing: given.routing,
     profile: given.profile,
     history: given.history,
   };
@@ -201,6 +212,16 @@ function puller(text: string): FloorPuller {
     throw new InvalidArgumentError('It must be fastest, client or light.');
   }
   return text;
+}
+
+function objectives(text: string): Objective[] {
+  return text.split(',').map((word) => {
+    const found = OBJECTIVES.find((one) => one === word);
+    if (found === undefined) {
+      throw new InvalidArgumentError(`It must be of ${OBJECTIVES.join(', ')}, with commas.`);
+    }
+    return found;
+  });
 }
 
 function splits(text: string): Stage[][] {

@@ -8,6 +8,7 @@ import { startServer, type ServerHandle } from '../src/fabric/server.js';
 import type { Sync } from '../src/fabric/server-conf.js';
 import { ensureIssuer } from '../src/fabric/issuer.js';
 import { mintUsers, type Credentials, type NewUser } from '../src/fabric/users.js';
+import type { Objective } from '../src/domain/routing/route.js';
 import { STAGES, type Stage } from '../src/wire/stages.js';
 import { PartProcess } from './processes.js';
 import type { PartSettings, SightMode, User } from './protocol.js';
@@ -24,6 +25,8 @@ export interface RigOptions {
   readonly collector?: boolean;
   /** Rules in the policy; default: none. */
   readonly rules?: RuleCount;
+  /** What is chosen by; default: what the product does unasked. */
+  readonly routing?: Objective;
   /** Members that have no role, and an issuer for their grants. */
   readonly grants?: boolean;
   /** Stages that interceptors judge, one of each; default: none. */
@@ -86,7 +89,7 @@ async function build(
     await ensureIssuer(dir);
   }
   const policy = join(dir, 'bench.policy.yaml');
-  writeFileSync(policy, policyFor(names, options.rules));
+  writeFileSync(policy, policyFor(names, options.rules, options.routing));
   const server = await startServer({ dir, sync: options.sync });
   ends.push(() => server.stop());
   const { url } = server;
@@ -137,7 +140,11 @@ async function mint(dir: string, agents: readonly string[]): Promise<(name: stri
 }
 
 /** Every rule of the product applies; these members may do what the bench does. */
-function policyFor(agents: readonly string[], rules: RuleCount = { all: 0, apply: 0 }): string {
+function policyFor(
+  agents: readonly string[],
+  rules: RuleCount = { all: 0, apply: 0 },
+  routing: Objective = 'least-loaded',
+): string {
   return [
     'version: 1',
     'roles:',
@@ -146,6 +153,7 @@ function policyFor(agents: readonly string[], rules: RuleCount = { all: 0, apply
     'members:',
     '  caller: [orders]',
     ...agents.map((name) => `  ${name}: [pricing]`),
+    `routing: { 'order.>': ${routing} }`,
     rulesText(rules),
   ].join('\n');
 }

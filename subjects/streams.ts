@@ -124,6 +124,11 @@ export const buckets = {
     markerTtlMs: 60_000,
     why: 'The policy in force: written by control, watched by gateways.',
   },
+  mesh_budget: {
+    maxBytes: 256 * MiB,
+    markerTtlMs: 60_000,
+    why: 'The ledger: what is spent of each budget in each window and what is allotted to which gateway (node.{key}), and what each gateway has settled of that (purse.{id}).',
+  },
   mesh_grants: {
     maxBytes: 64 * MiB,
     markerTtlMs: 60_000,
@@ -173,12 +178,14 @@ export const brokerRights = {
       ...watching('mesh_policy', '>'),
       ...watching('mesh_rate', '>'),
       ...watching('mesh_grants', '>'),
+      ...watching('mesh_budget', '>'),
       // Who was put out, and nothing else of that bucket.
       ...watching('mesh_identity', '*.$KV.mesh_identity.revoked.*'),
       '$JS.FC.>',
       '$KV.mesh_state.suspect.>',
       '$KV.mesh_rate.slot.*',
       '$KV.mesh_grants.introduced.*',
+      '$KV.mesh_budget.>',
       '$SYS.REQ.USER.INFO', // it does not start when it may more than this
     ],
     subscribe: ['_INBOX.>'],

@@ -343,6 +343,15 @@ export const table = {
     schema: 'peer',
     proves: 'The gateway was alive; decisions below its low-water mark are not open with it.',
   },
+  seen: {
+    pattern: 'mesh.v1.seen.{gateway}',
+    kind: 'core',
+    says: ['gateway'],
+    hears: ['gateway'],
+    schema: 'seen',
+    proves:
+      'What this gateway saw of agents since it told last: how attempts ended, how long they took, what they cost.',
+  },
   tree: {
     pattern: 'mesh.v1.tree.{gateway}',
     kind: 'core',

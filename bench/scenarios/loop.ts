@@ -2,8 +2,9 @@
  * d) Two agents that call each other for ever.
  *
  * Each is asked something, and asks the other before it answers. With tickets the mesh sees the circle; without tickets
- * each call would be the root of a tree of its own, which agents may not begin. Beside them two agents of the same
- * program that may: nothing stops those, so the scenario does.
+ * each call would be the root of a tree of its own, which agents may not begin. Of a second pair the policy lets circles
+ * pass: then the budget of the tree is what ends it. Beside them two agents of the same program that may begin trees:
+ * nothing stops those, so the scenario does.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MeshError, type Mesh } from '../../src/agent/index.js';
@@ -13,7 +14,7 @@ import type { Figure, Played, Scenario, Setting } from './scenario.js';
 import { onStage, type Casting, type Stage } from './stage.js';
 
 /** A pair: the one that is asked first, and the other one. */
-const PAIRS = { bound: ['ada', 'bob'], free: ['cleo', 'dan'] } as const;
+const PAIRS = { bound: ['ada', 'bob'], paid: ['eve', 'fay'], free: ['cleo', 'dan'] } as const;
 type Pair = keyof typeof PAIRS;
 
 const ROUNDS_MAX = 3;
@@ -21,18 +22,34 @@ const ROUNDS_MAX = 3;
 const ENDLESS = { short: 100, full: 500 } as const;
 const PATIENCE_MS = 20_000;
 const LOOK_MS = 10;
+/** What a turn costs, and what a tree of the payer may cost: so many turns, and half of one more. */
+const MICROS = 1_000;
+const TURNS = 9;
+const LIMIT = TURNS * MICROS + MICROS / 2;
+const PAYER = 'payer';
 
 const POLICY = `version: 1
 roles:
-  asks: { call: ['bound.*', 'free.*'], mayRoot: true }
+  asks: { call: ['*.*'], mayRoot: true }
   bound: { serve: ['bound.*'], call: ['bound.*'] }
+  paid: { serve: ['paid.*'], call: ['paid.*'] }
   free: { serve: ['free.*'], call: ['free.*'], mayRoot: true }
 members:
   me: [asks]
+  ${PAYER}: [asks]
   ada: [bound]
   bob: [bound]
+  eve: [paid]
+  fay: [paid]
   cleo: [free]
   dan: [free]
+loops:
+  'paid.*': { depth: 16, repeats: 16, same: 1000, idle: 1000 }
+budgets:
+  default: { window: month, limit: { micros: 1000000000000 } }
+  reserve: { '>': { micros: ${MICROS} } }
+  limits:
+    - { on: root, who: [${PAYER}], limit: { micros: ${LIMIT} } }
 `;
 
 /** The scenario. */
@@ -46,19 +63,21 @@ export const loop: Scenario = {
 interface Run {
   /** How often the first of the two ran. */
   readonly rounds: number;
-  /** How often the second one ran. */
-  readonly answers: number;
+  /** How often both ran together. */
+  readonly turns: number;
   readonly stoppedBy: string;
   readonly afterMs: number;
 }
 
 async function play(stage: Stage, { length, note }: Setting): Promise<Played> {
-  const actors = await stage.cast([...castings('bound'), ...castings('free')]);
+  const actors = await stage.cast([...castings('bound'), ...castings('paid'), ...castings('free')]);
   const me = await stage.connect();
   note('with tickets');
   const tickets = await ask(stage, me, 'bound', { run: 'tickets', tickets: true });
   note('without tickets');
   const none = await ask(stage, me, 'bound', { run: 'none', tickets: false });
+  note('with tickets, where the policy lets circles pass and the tree has a budget');
+  const paid = await ask(stage, await stage.connect(PAYER), 'paid', { run: 'paid', tickets: true });
   note('without tickets, by agents that may begin trees of calls');
   const baseline = await endless(stage, me, actors, ENDLESS[length]);
   return {
@@ -75,9 +94,21 @@ async function play(stage: Stage, { length, note }: Setting): Promise<Played> {
         value: Number(none.stoppedBy === 'root_denied'),
         least: 1,
       },
+      { what: 'budget alone: turns that were paid for', value: paid.turns, least: TURNS, most: TURNS },
+      {
+        what: 'budget alone: stopped by the budget',
+        value: Number(paid.stoppedBy === 'budget_exceeded'),
+        least: 1,
+      },
+      { what: 'budget alone: overspent micros', value: Math.max(0, paid.turns * MICROS - LIMIT), most: 0 },
       { what: 'baseline: rounds until it was stopped', value: baseline.rounds, least: ENDLESS[length] },
     ],
-    figures: { tickets: told(tickets), none: told(none), baseline: told(baseline) },
+    figures: {
+      tickets: told(tickets),
+      none: told(none),
+      paid: { ...paid, turnMicros: MICROS, limitMicros: LIMIT },
+      baseline: told(baseline),
+    },
   };
 }
 
@@ -102,11 +133,12 @@ async function endless(stage: Stage, me: Mesh, actors: readonly Actor[], rounds:
 function runOf(stage: Stage, pair: Pair, run: string, began: number): Run {
   const lines = stage.said<Said>().filter((line) => line.run === run);
   const ran = (name: string) => lines.filter((line) => line.agent === name && line.code === undefined).length;
-  const stop = lines.find((line) => line.code !== undefined);
+  // Those above hear only that the one below failed: what stopped it is the other word.
+  const stop = lines.find(({ code }) => code !== undefined && code !== 'handler_failed');
   const [first, second] = PAIRS[pair];
   return {
     rounds: ran(first),
-    answers: ran(second),
+    turns: ran(first) + ran(second),
     stoppedBy: stop?.code ?? 'nothing',
     afterMs: (stop?.at ?? Date.now()) - began,
   };
@@ -128,11 +160,12 @@ function castings(pair: Pair): Casting[] {
   const one = (name: string, other: string): Casting => ({
     program: 'pair',
     names: [name],
-    settings: { name, serves: `${pair}.${name}`, asks: `${pair}.${other}` },
+    settings: { name, serves: `${pair}.${name}`, asks: `${pair}.${other}`, micros: MICROS },
   });
   return [one(first, second), one(second, first)];
 }
 
-function users(): { name: string; role: 'agent' }[] {
-  return [...PAIRS.bound, ...PAIRS.free].map((name) => ({ name, role: 'agent' }));
+function users(): { name: string; role: 'agent' | 'caller' }[] {
+  const agents = Object.values(PAIRS).flat();
+  return [{ name: PAYER, role: 'caller' }, ...agents.map((name) => ({ name, role: 'agent' as const }))];
 }

@@ -2,7 +2,7 @@
  * A stage: a mesh of real processes (server, control, gateways), agents in processes of their own, and a witness. All
  * of it is gone when it is cleared.
  */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -52,7 +52,7 @@ export class Stage {
   async build({ policy, users, gateways = 1 }: StageOptions): Promise<void> {
     const file = join(this.#folder, 'policy.yaml');
     writeFileSync(file, policy);
-    writeFileSync(this.#witness, '');
+    mkdirSync(this.#witness);
     this.#mesh = await startMesh({ dir: join(this.#folder, 'data'), policy: file, gateways });
     await this.#mesh.addUsers(users);
   }
@@ -117,6 +117,6 @@ export class Stage {
   }
 
   get #witness(): string {
-    return join(this.#folder, 'witness.ndjson');
+    return join(this.#folder, 'witness');
   }
 }

@@ -14,18 +14,18 @@ import { places, type Check, type Figure, type Played, type Scenario, type Setti
 import { onStage, type Casting, type Stage } from './stage.js';
 
 /** The sets, and how each is routed. */
-const SETS = { even: 'round-robin', usual: 'least-loaded', learned: 'least-loaded' } as const;
+const SETS = { even: 'round-robin', usual: 'least-loaded', learned: 'fastest' } as const;
 type Set = keyof typeof SETS;
 const NAMES = Object.keys(SETS) as Set[];
 
 const AGENTS = 10;
 const SLOW = 3;
-const WORK_MS = 20;
-const SLOW_MS = 200;
+const WORK_MS = 40;
+const SLOW_MS = 400;
 /** Share of its time that a slow agent works when each agent gets a tenth of the calls. */
-const BUSY = 0.5;
+const BUSY = 0.8;
 const PER_SECOND = (BUSY * AGENTS * 1_000) / SLOW_MS;
-const SECONDS = { short: 40, full: 180 } as const;
+const SECONDS = { short: 80, full: 120 } as const;
 /** A healed agent is one of seven that are well: this is half of its share. */
 const HALF_SHARE = 0.5 / (AGENTS - SLOW);
 /** How long it has for that, and over how many seconds a share is counted. */
@@ -76,15 +76,21 @@ async function play(stage: Stage, { length, random, seed, note }: Setting): Prom
   await openLoad(times, async (n, due) => void (await Promise.all(NAMES.map((set) => one(set, n, due)))), [
     swapped,
   ]);
-  return judge(ended, before, seconds);
+  return judge(ended, { before, after }, seconds);
 }
 
-function judge(ended: Record<Set, Ended[]>, healed: readonly number[], seconds: number): Played {
+/** Who was slow before the swap, and after it. */
+interface Slow {
+  readonly before: readonly number[];
+  readonly after: readonly number[];
+}
+
+function judge(ended: Record<Set, Ended[]>, slow: Slow, seconds: number): Played {
   const whole = (set: Set): number => mean(ended[set].map(({ ms }) => ms));
   const steady = (set: Set): number =>
     mean(ended[set].filter(({ atMs }) => isSteady(atMs / 1_000, seconds)).map(({ ms }) => ms));
   const ratio = (of: (set: Set) => number, set: Set): number => of(set) / of('even');
-  const regained = healed.map((agent) => regainedAfter(ended.learned, agent, seconds / 2));
+  const regained = slow.before.map((agent) => regainedAfter(ended.learned, agent, seconds / 2));
   const checks: Check[] = [
     { what: 'mean latency, steady state: × in turn', value: ratio(steady, 'learned'), most: 0.3 },
     { what: 'mean latency, whole run: × in turn', value: ratio(whole, 'learned'), most: 0.4 },
@@ -102,6 +108,7 @@ function judge(ended: Record<Set, Ended[]>, healed: readonly number[], seconds: 
       callsPerSet: ended.even.length,
       perSecond: PER_SECOND,
       meanMs: { steady: means(steady), whole: means(whole) },
+      toSlowAgents: slowShares(ended, slow, seconds),
       usualBesideEven: { steady: places(ratio(steady, 'usual'), 3), whole: places(ratio(whole, 'usual'), 3) },
       idealBesideEven: places((WORK_MS * 1) / whole('even'), 3),
       healedAfterS: regained.map((s) => places(s, 1)),
@@ -110,6 +117,16 @@ function judge(ended: Record<Set, Ended[]>, healed: readonly number[], seconds: 
       seriesMs: Object.fromEntries(NAMES.map((set) => [set, series(ended[set], seconds)])),
     },
   };
+}
+
+/** Share of the calls that met an agent while it was slow, when it has settled. */
+function slowShares(ended: Record<Set, Ended[]>, { before, after }: Slow, seconds: number): Figure {
+  const share = (set: Set): number => {
+    const all = ended[set].filter(({ atMs }) => isSteady(atMs / 1_000, seconds));
+    const met = all.filter(({ atMs, by }) => (atMs < seconds * 500 ? before : after).includes(by));
+    return places(met.length / all.length, 4);
+  };
+  return Object.fromEntries(NAMES.map((set) => [set, share(set)]));
 }
 
 /** The second half of each half. */

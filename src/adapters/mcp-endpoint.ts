@@ -7,6 +7,7 @@ import {
 } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { limits } from '../wire/limits.js';
 import { usage } from './mcp-error.js';
+import { causeOf, wasAway } from './reach.js';
 
 /** Where the server is. */
 export interface McpEndpoint {
@@ -72,21 +73,10 @@ function bounded(response: Response, onBreach: () => void): Response {
 
 /** The server was not there, or has forgotten the session: what was asked for never ran. */
 export function neverArrived(err: unknown): boolean {
-  if (err instanceof StreamableHTTPError) {
-    return err.code === 404;
-  }
-  return ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH'].includes(
-    causeOf(err) ?? '',
-  );
+  return err instanceof StreamableHTTPError ? err.code === 404 : wasAway(err);
 }
 
 /** The connection broke: nobody knows how far the request came. */
 export function brokeOff(err: unknown): boolean {
   return causeOf(err) !== undefined && !neverArrived(err);
-}
-
-/** The code of what made a fetch fail. */
-function causeOf(err: unknown): string | undefined {
-  const cause = err instanceof TypeError ? (err.cause as NodeJS.ErrnoException | undefined) : undefined;
-  return cause === undefined ? undefined : (cause.code ?? '');
 }

@@ -31,6 +31,7 @@ export type {
   StreamOptions,
   Served,
   TaskContext,
+  UsageOptions,
 } from './options.js';
 export type { OnQuestion, Part } from './parts-in.js';
 export type { TokenSource } from './token.js';

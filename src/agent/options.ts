@@ -90,6 +90,13 @@ export interface CallOptions {
   readonly context?: string;
   /** What the call is for, in a word. */
   readonly intent?: string;
+  /**
+   * What the call wishes of its route, within what the policy allows: `fastest`, `cheapest`, `best` …, and attributes
+   * that the agent must have (`cheapest, gpu=true`).
+   */
+  readonly route?: string;
+  /** How hard it is: a hard call goes to an expert, and to a competent agent while no expert is free. */
+  readonly difficulty?: 'easy' | 'normal' | 'hard';
   /** A grant that was made for this name: what it covers may be called beside what the role allows. */
   readonly grant?: string;
   /**
@@ -181,6 +188,12 @@ export interface Outcome<T = Json> {
   readonly seq: number;
 }
 
+/** How a usage is known. */
+export interface UsageOptions {
+  /** What was used is not known; it was not more than this. Default: false. */
+  readonly bound?: boolean;
+}
+
 /** What a handler works with. */
 export interface TaskContext {
   /** The id of the call this task belongs to. */
@@ -217,8 +230,11 @@ export interface TaskContext {
    * questions, and why the task was stopped.
    */
   ask<T = Json>(question: unknown): Promise<T>;
-  /** Report what the task used, in whole units; recorded as reported by the agent. */
-  usage(amounts: Readonly<Record<string, number>>): void;
+  /**
+   * Say what the task used, in whole amounts by unit; it counts also when the task fails or is stopped after it.
+   * Recorded as `reported`, unless the policy lists this agent under `meters`. Throws usage where an amount is none.
+   */
+  usage(amounts: Readonly<Record<string, number>>, options?: UsageOptions): void;
 }
 
 /** A handler: takes the body, gives the result. What it throws becomes a `failed` outcome. */

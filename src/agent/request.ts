@@ -1,6 +1,7 @@
 /**
  * What a call says: its subject, its body, its headers, and how long it has.
  */
+import { readWish } from '../domain/routing/wish.js';
 import { contentTypeOf } from '../wire/content.js';
 import { meshError, type MeshError } from '../wire/errors.js';
 import { subject } from '../wire/generated/subjects.js';
@@ -173,6 +174,7 @@ function headersOf(
     [header.intent, o.intent],
     [header.labels, labels?.join(',')],
     [header.priority, o.priority],
+    ...wishOf(o),
     [header.parts, wish === undefined ? undefined : partsText(wish)],
     [header.contentType, contentTypeOf(sent.type)],
     [header.bodyRef, sent.ref],
@@ -180,6 +182,16 @@ function headersOf(
     [header.tracestate, span.tracestate],
     [header.grant, grant],
   ]);
+}
+
+/** Nearly no call has a wish. Throws header_invalid. */
+function wishOf({ route, difficulty }: CallOptions): [string, string | undefined][] {
+  return readWish(route, difficulty) === undefined
+    ? []
+    : [
+        [header.route, route],
+        [header.difficulty, difficulty],
+      ];
 }
 
 /** A connection presents the same grant again and again. */

@@ -8,7 +8,7 @@ import { subject } from '../wire/generated/subjects.js';
 import type { Taken } from '../wire/generated/messages.js';
 import { limits } from '../wire/limits.js';
 import type { Token } from '../wire/names.js';
-import type { TaskResult } from './task.js';
+import type { TaskResult } from './result.js';
 
 interface Kept {
   readonly reply: string;

@@ -5,24 +5,26 @@ import { bodyTypeOf, contentTypeOf, encodeBody, readBody, type BodyType } from '
 import { asMeshError, meshError } from '../wire/errors.js';
 import type { Ticket } from '../wire/generated/messages.js';
 import { header, headerText, type HeaderBlock } from '../wire/headers.js';
-import { encodeJson, type Json } from '../wire/json.js';
+import type { Json } from '../wire/json.js';
 import { limits } from '../wire/limits.js';
 import type { Priority } from '../wire/priority.js';
 import { unsampledParent } from '../wire/trace.js';
 import type { Caller } from './caller.js';
+import { failure, unread } from './failure.js';
 import type { ParentTask } from './request.js';
 import type { PartsOut } from './parts-out.js';
-import type { CallOptions, CallStream, Handler, StreamOptions, TaskContext } from './options.js';
+import type {
+  CallOptions,
+  CallStream,
+  Handler,
+  StreamOptions,
+  TaskContext,
+  UsageOptions,
+} from './options.js';
 import type { Spans, TraceHeaders } from './spans.js';
+import type { TaskResult } from './result.js';
 import type { Stop } from './stop.js';
-
-/** A result on its way: body and header block (empty: none). */
-export interface TaskResult {
-  readonly body: Uint8Array;
-  readonly headers: string;
-  /** Why it failed, or was cancelled. */
-  readonly failed?: string;
-}
+import { usageLines, withUsage, type UsedSoFar } from './used.js';
 
 /** What a task is run with. */
 export interface TaskInput {
@@ -94,7 +96,7 @@ export async function runTask(
     return result;
   } catch (err) {
     failed = 'handler_failed';
-    return failure(err, stop);
+    return failure(err, stop, context.used);
   } finally {
     parts?.end();
     span?.end(failed);
@@ -107,7 +109,7 @@ async function resultOf(
   { ticket, type, parts }: TaskInput,
   caller: Caller,
   value: unknown,
-  used: Readonly<Record<string, number>> | undefined,
+  used: UsedSoFar | undefined,
 ): Promise<TaskResult> {
   const content = encodeBody(value, type === 'msgpack' ? 'msgpack' : 'json');
   const large = content.bytes.length > limits.bodyBytes;
@@ -118,28 +120,12 @@ async function resultOf(
   const until = (ticket.expires ?? ticket.deadline) + limits.graceMs;
   const bounds = { acceptUntil: ticket.deadline, deadline: ticket.deadline };
   const headers = headerText([
-    [header.usage, used === undefined ? undefined : JSON.stringify(used)],
+    ...usageLines(used),
     [header.parts, count === 0 ? undefined : count],
     [header.contentType, contentTypeOf(content.type)],
     [header.bodyRef, large ? await caller.bodies.upload(content, until, bounds) : undefined],
   ]);
   return { body: large ? EMPTY : content.bytes, headers };
-}
-
-/** The handler did not run: its body could not be had. */
-function unread(err: unknown): TaskResult {
-  const error = asMeshError(err, 'a large body');
-  const headers = headerText([[header.status, 'failed']]);
-  return { body: encodeJson(error.toBody()), headers, failed: error.sentence };
-}
-
-function failure(err: unknown, stop: Stop): TaskResult {
-  const cancelled = stop.reason?.code === 'cancelled';
-  // A handler's own error is told by its message; its stack stays here.
-  const why = err instanceof Error ? err.message : String(err);
-  const body = meshError('handler_failed', { agent: 'the handler', why }).toBody();
-  const headers = headerText([[header.status, cancelled ? 'cancelled' : 'failed']]);
-  return { body: encodeJson({ ...body, message: why }), headers, failed: why };
 }
 
 /** The context of one task. */
@@ -148,7 +134,7 @@ class Context implements TaskContext {
   readonly #caller: Caller;
   readonly #trace: TraceHeaders;
   #children = 0;
-  used: Readonly<Record<string, number>> | undefined;
+  used: UsedSoFar | undefined;
 
   constructor(input: TaskInput, caller: Caller, trace: TraceHeaders) {
     this.#input = input;
@@ -223,8 +209,8 @@ class Context implements TaskContext {
     return (await parts.ask(question, capability)) as T;
   };
 
-  usage(amounts: Readonly<Record<string, number>>): void {
-    this.used = { ...this.used, ...amounts };
+  usage(amounts: Readonly<Record<string, number>>, { bound = false }: UsageOptions = {}): void {
+    this.used = withUsage(this.used, amounts, bound);
   }
 
   #parent(): ParentTask {

@@ -14,6 +14,7 @@ import { schema } from './guards/schema.js';
 import { route } from './guards/route.js';
 import { policy } from './guards/policy.js';
 import { rate } from './guards/rate.js';
+import { budget } from './guards/budget.js';
 import type { Stage } from '../wire/stages.js';
 import { deny, type AdmittedCall, type Deny, type Guard, type Hold, type Verdict } from './verdict.js';
 
@@ -30,12 +31,14 @@ export const guards: readonly Guard[] = [
   route, // who does it; may hold for capacity
   policy, // what the rules say of all this together; may hold for approval
   rate, // its turn: what it may not have now is not a question of whether it may have it
+  budget, // who pays: last, because whatever is refused reserves nothing; may hold while the ledger is asked
 ];
 
 /**
  * What each stage proves, where it is judged by an interceptor of its own: neighbours of the list, so that the order
  * stays. What no stage names stays in the gateway: `decode`, because everybody who works on a call reads it for itself,
- * `tree`, which gateways count, `resolve` and `schema`, whose contract the result is held against too, and `route`, which needs the gateway's own view of the instances.
+ * `tree`, which gateways count, `resolve` and `schema`, whose contract the result is held against too, `route`, which needs
+ * the gateway's own view of the instances, and `budget`, which spends from the gateway's own purse.
  */
 export const stages: Readonly<Record<Stage, readonly Guard[]>> = {
   authority: [ticket, deadline, loop, granted],

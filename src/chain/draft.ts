@@ -16,11 +16,15 @@ import type { CarriedGrant, GrantBook, OpenedGrant } from '../domain/grants/book
 import type { RevokedNames } from '../domain/revoked.js';
 import type { Entry, Registry } from '../domain/registry.js';
 import type { Instance } from '../domain/roster.js';
+import type { Amounts } from '../domain/budget/amounts.js';
 import type { Ask, Review, ReviewOf } from '../domain/reviews.js';
-import type { Router } from '../domain/routing.js';
+import type { Routed } from '../domain/routing/chosen.js';
+import type { Router } from '../domain/routing/router.js';
+import type { Wish } from '../domain/routing/wish.js';
 import type { Trees } from '../domain/care/trees.js';
 import type { MeshError } from '../wire/errors.js';
 import type { KeyRing } from '../wire/keyring.js';
+import type { Budgeted, Till } from './till.js';
 
 /**
  * What a gateway found when it read a body that comes by reference, before the call went through the chain: guards
@@ -116,6 +120,10 @@ export interface Draft extends Incoming {
   /** What it says of its own priority. */
   said: Priority | undefined;
   child: number | undefined;
+  /** What it wishes of its route. */
+  wish: Wish | undefined;
+  /** What its caller allows for it and everything below it. */
+  allowed: Amounts | undefined;
   // ticket
   ticket: Ticket | undefined;
   /** `from.call` of the call whose task this is a part of. */
@@ -140,6 +148,8 @@ export interface Draft extends Incoming {
   expiresMs: number;
   // route
   instance: Instance | undefined;
+  /** Why it is this one, where more than the load was looked at. */
+  routed: Routed | undefined;
   // policy: names of the rules that mattered, and what they bind the readers of the decision to
   rules: string[] | undefined;
   obligations: Record<string, string> | undefined;
@@ -152,6 +162,8 @@ export interface Draft extends Incoming {
   /** What reviewing agents said before it is decided, and what they will be asked before its outcome is final. */
   reviews: readonly Review[] | undefined;
   asks: Ask[] | undefined;
+  /** What is reserved with its decision; undefined: the policy names no budgets. */
+  budget: Budgeted | undefined;
 }
 
 /** What guards may look at. */
@@ -162,6 +174,8 @@ export interface World {
   readonly revoked: RevokedNames;
   readonly registry: Registry;
   readonly router: Router;
+  /** Missing where nothing is reserved: interceptors judge other stages. */
+  readonly budget?: Till | undefined;
   /** What is counted of trees of calls; missing where no calls are decided. */
   readonly trees?: Trees | undefined;
   /** What is counted of the limits of the policy; missing where no calls are decided. */
@@ -202,6 +216,8 @@ export function draftOf(incoming: Incoming, nowMs: number): Draft {
     labels: undefined,
     said: undefined,
     child: undefined,
+    wish: undefined,
+    allowed: undefined,
     ticket: undefined,
     parent: undefined,
     root: '',
@@ -216,6 +232,7 @@ export function draftOf(incoming: Incoming, nowMs: number): Draft {
     entry: undefined,
     expiresMs: 0,
     instance: undefined,
+    routed: undefined,
     rules: undefined,
     obligations: undefined,
     approval: undefined,
@@ -224,5 +241,6 @@ export function draftOf(incoming: Incoming, nowMs: number): Draft {
     lacks: undefined,
     reviews: undefined,
     asks: undefined,
+    budget: undefined,
   };
 }

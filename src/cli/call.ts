@@ -3,6 +3,8 @@
  */
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { connect, type CallOptions, type Mesh } from '../agent/index.js';
+import { DIFFICULTIES, type Difficulty } from '../domain/routing/route.js';
+import { readWish } from '../domain/routing/wish.js';
 import { asMeshError, meshError, type MeshError } from '../wire/errors.js';
 import type { Json } from '../wire/json.js';
 import { asCapability } from '../wire/names.js';
@@ -25,6 +27,8 @@ interface CallCommandOptions extends ContextOptions {
   readonly priority?: Priority;
   readonly context?: string;
   readonly intent?: string;
+  readonly route?: string;
+  readonly difficulty?: Difficulty;
   readonly grant?: string;
   readonly bytes?: boolean;
   readonly encoding?: 'json' | 'msgpack';
@@ -52,6 +56,10 @@ export function register(program: Command): void {
     .option('--label <key=value>', 'label that travels down the tree of calls (again for more)', addLabel)
     .option('--context <id>', 'ties calls together that belong to one matter', printable)
     .option('--intent <word>', 'what the call is for', printable)
+    .option('--route <wish>', 'what to choose by, and attributes: fastest, or cheapest,gpu=true', wish)
+    .addOption(
+      new Option('--difficulty <how>', 'how hard it is: whose proficiency it needs').choices(DIFFICULTIES),
+    )
     .option('--grant <grant>', 'a grant made for who calls: its text, or @file')
     .option('--bytes', 'send the body as raw bytes, of any kind, from @file or -')
     .addOption(new Option('--encoding <how>', 'how a body crosses the wire').choices(['json', 'msgpack']))
@@ -70,6 +78,7 @@ Examples:
   $ mesh call docs.report @request.json --timeout 60000 --label team=docs
   $ echo '{"sku":"a-1"}' | mesh call inventory.query - --as shop --json | jq .value
   $ mesh call llm.chat '{"text":"hello"}' --stream
+  $ mesh call llm.chat '{"text":"hello"}' --route cheapest,region=eu --difficulty hard
   $ mesh calls wait "$(mesh call docs.report @request.json --detach --timeout 600000)"
   $ mesh call image.scale @cat.png --bytes > small.png
   $ mesh call inventory.query --each skus.ndjson --in-flight 200 --json > results.ndjson
@@ -188,7 +197,7 @@ function fail(err: MeshError, json: boolean): void {
 }
 
 function callOptions(given: CallCommandOptions): CallOptions {
-  const { id, timeout, major, label, priority, context, intent, encoding, grant } = given;
+  const { id, timeout, major, label, priority, context, intent, route, difficulty, encoding, grant } = given;
   return {
     ...(encoding === undefined ? {} : { encoding }),
     ...(id === undefined ? {} : { id }),
@@ -198,6 +207,8 @@ function callOptions(given: CallCommandOptions): CallOptions {
     ...(priority === undefined ? {} : { priority }),
     ...(context === undefined ? {} : { context }),
     ...(intent === undefined ? {} : { intent }),
+    ...(route === undefined ? {} : { route }),
+    ...(difficulty === undefined ? {} : { difficulty }),
     ...(grant === undefined ? {} : { grant: grantText(grant) }),
   };
 }
@@ -238,6 +249,15 @@ function addLabel(text: string, before: Readonly<Record<string, string>> = {}): 
     throw new InvalidArgumentError('It must be key=value: a name, and printable ASCII without , and =.');
   }
   return { ...before, [key]: value };
+}
+
+function wish(text: string): string {
+  try {
+    readWish(text, undefined);
+  } catch (err) {
+    throw new InvalidArgumentError(asMeshError(err, '--route').sentence);
+  }
+  return text;
 }
 
 function printable(text: string): string {

@@ -33,6 +33,7 @@ const commands: readonly CommandRow[] = [
     summary: 'where the time of a call went',
     load: () => import('./trace.js'),
   },
+  { name: 'route', summary: 'why calls went where they went', load: () => import('./route.js') },
   { name: 'top', summary: 'who calls what, right now', load: () => import('./top.js') },
   { name: 'graph', summary: 'a picture of who calls what', load: () => import('./graph.js') },
   { name: 'agents', summary: 'who is there; add a name', load: () => import('./agents.js') },

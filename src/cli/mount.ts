@@ -3,13 +3,14 @@
  */
 import type { Command } from 'commander';
 import { mountMcp, type Mounted } from '../adapters/mcp.js';
-import { connect, MeshError } from '../agent/index.js';
+import { connect } from '../agent/index.js';
 import { CONNECTS, openContext, type Context } from './context.js';
+import { register as registerLlm } from './mount/llm.js';
 import { collectOverride, collectPair, type Overrides } from './mount/options.js';
+import { contextFor, runMount } from './mount/run.js';
 import { meshUrlOr, targetOf, type TargetOptions } from './mount/target.js';
-import { exitOfError, exits, note, paint, say, sayError, sayJson, table } from './output.js';
+import { note, paint, table } from './output.js';
 import { withSettings, type Flags } from './settings.js';
-import { stopRequest } from './stop.js';
 
 interface MountMcpOptions extends TargetOptions, Flags {
   readonly as?: string;
@@ -24,7 +25,7 @@ const SETTINGS = ['mount.concurrency', 'mount.restarts'] as const;
 export function register(program: Command): void {
   const mount = program
     .command('mount')
-    .summary('mount an MCP server as an agent')
+    .summary('mount an MCP server or a model as an agent')
     .description('Mount things that are not agents as agents.');
   withSettings(
     mount.command('mcp [command...]'),
@@ -58,6 +59,7 @@ export function register(program: Command): void {
     .option('--json', 'print one JSON line when ready')
     .addHelpText('after', HELP)
     .action(mountMcpCommand);
+  registerLlm(mount);
 }
 
 const HELP = `
@@ -70,23 +72,7 @@ Examples:
 An idempotent tool may be dispatched again when an attempt is lost. By default that is what the tool says of itself.`;
 
 async function mountMcpCommand(command: readonly string[], options: MountMcpOptions): Promise<void> {
-  const stopped = stopRequest();
-  const json = options.json === true;
-  const mounted = await start(command, options).catch((err: unknown) => {
-    sayError(err, json);
-    process.exit(exitOfError(err)); // a connection made on the way would keep the process
-  });
-  if (json) {
-    sayJson(facts(mounted));
-  } else {
-    say(...report(mounted));
-  }
-  const gaveUp = await Promise.race([stopped, mounted.ended]);
-  if (gaveUp !== undefined) {
-    sayError(gaveUp, json);
-  }
-  await mounted.close();
-  process.exit(gaveUp === undefined ? exits.completed : exits.failed);
+  await runMount(options.json === true, () => start(command, options), { facts, report });
 }
 
 async function start(words: readonly string[], options: MountMcpOptions): Promise<Mounted> {
@@ -111,16 +97,10 @@ async function start(words: readonly string[], options: MountMcpOptions): Promis
 }
 
 function contextOf(user: string, options: MountMcpOptions, meshUrl: string | undefined): Context {
-  try {
-    // --as names the capabilities here, not the user; --url may be the server to mount.
-    const { as: _, name: __, url: ___, ...flags } = options;
-    return openContext({ ...flags, ...(meshUrl === undefined ? {} : { url: meshUrl }) }, user, SETTINGS);
-  } catch (err) {
-    if (err instanceof MeshError && err.code === 'config_missing') {
-      note(`${user} has no credentials here; mesh agents add ${user} makes them.`);
-    }
-    throw err;
-  }
+  // --as names the capabilities here, not the user; --url may be the server to mount.
+  const { as: _, name: __, url: ___, ...flags } = options;
+  const server = meshUrl === undefined ? {} : { url: meshUrl };
+  return contextFor(user, () => openContext({ ...flags, ...server }, user, SETTINGS));
 }
 
 function facts({ as, server, tools }: Mounted): object {

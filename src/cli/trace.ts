@@ -3,14 +3,15 @@
  */
 import type { Command } from 'commander';
 import type { CallPage } from '../control/views/pages.js';
-import type { View } from '../wire/generated/messages.js';
-import { asToken } from '../wire/names.js';
 import { guards } from '../chain/chain.js';
 import { askView, viewOptions } from './calls/ask.js';
+import { usedBy } from './calls/used.js';
 import type { ContextOptions } from './context.js';
 import { columns, note, paint, say, sayJson } from './output.js';
 import { agentOf, flat, round, slowestOf, timeTree, totalMs, type Timed } from './trace/hops.js';
+import { named } from './trace/named.js';
 import { printTrace, wrap } from './trace/print.js';
+import { routedLines } from './trace/routed.js';
 
 interface TraceOptions extends ContextOptions {
   readonly below?: boolean;
@@ -47,6 +48,8 @@ async function trace(name: string, options: TraceOptions): Promise<void> {
   const sampled = page.calls.some((node) => node.sampled === true) ? ['(sampled)'] : [];
   say(...(id === undefined ? [] : wrap(['trace', id, ...sampled], ' ', columns()).map(paint.dim)));
   say(...printTrace(trees, columns()));
+  const last = asked?.attempts.at(-1);
+  say(...routedLines(last?.routed, last?.agent ?? ''));
   if (page.truncated === true) {
     note('This is not all: a view reads and says only so much.');
   }
@@ -66,12 +69,14 @@ function facts(page: CallPage, trees: readonly Timed[]): object {
 function factsOf({ node, depth, startMs, endMs, hops, ownMs }: Timed): object {
   const { from, call, capability, status, parent, trace: id, sampled, guard, guardUs, outcome } = node;
   const agent = agentOf(node);
+  const routed = node.attempts.at(-1)?.routed;
   return {
     from,
     call,
     capability,
     status,
     ...(outcome?.code === undefined ? {} : { code: outcome.code }),
+    ...usedBy(outcome),
     ...(agent === undefined ? {} : { agent }),
     ...(parent === undefined ? {} : { parent }),
     ...(id === undefined ? {} : { trace: id, sampled: sampled === true }),
@@ -80,16 +85,10 @@ function factsOf({ node, depth, startMs, endMs, hops, ownMs }: Timed): object {
     endMs: round(endMs),
     hops: Object.fromEntries(Object.entries(hops).map(([hop, ms]) => [hop, round(ms)])),
     ownMs: round(ownMs),
+    ...(routed === undefined ? {} : { routed }),
     ...(guard === undefined ? {} : { refusedBy: guard }),
     ...(guardUs === undefined
       ? {}
       : { guardUs: Object.fromEntries(guardUs.map((us, i) => [guards[i]?.name ?? i, us])) }),
   };
-}
-
-/** `call` or `from.call`. */
-function named(name: string): View {
-  const dot = name.indexOf('.');
-  const call = asToken(name.slice(dot + 1), 'the call');
-  return dot < 0 ? { call } : { call, from: asToken(name.slice(0, dot), 'who called') };
 }

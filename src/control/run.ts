@@ -106,6 +106,7 @@ async function startCore(options: ControlOptions): Promise<{ control: Control; l
   await openBucket(nc, 'mesh_rate', true);
   const policy = await firstPolicy(nc, options.policyFile);
   await openBucket(nc, 'mesh_grants', true);
+  await openBucket(nc, 'mesh_budget', true);
   const ring = await ringOf(nc, secrets);
   await tellStages(nc, ring);
   const id = `control-${randomBytes(5).toString('hex')}`;

@@ -6,7 +6,7 @@ import type { LoopSource } from './care/loops.js';
 import type { BudgetSource } from './budget/compile.js';
 import type { PriceSource } from './budget/prices.js';
 import type { LimitData } from './rate/limits.js';
-import type { RoutingPolicy } from './routing.js';
+import type { RouteData } from './routing/route.js';
 import type { RuleSource } from './rules/types.js';
 
 /** A role: patterns of capabilities. */
@@ -30,11 +30,13 @@ export interface PrioritiesData {
 export interface PolicyData {
   readonly roles?: Readonly<Record<string, RoleData>>;
   readonly members?: Readonly<Record<string, readonly string[]>>;
-  readonly routing?: Readonly<Record<string, RoutingPolicy>>;
+  readonly routing?: Readonly<Record<string, RouteData>>;
   readonly issuers?: Readonly<Record<string, string>>;
   readonly loops?: Readonly<Record<string, LoopSource>>;
   readonly budgets?: BudgetSource;
   readonly prices?: PriceSource;
+  /** Agents whose usage counts as measured. */
+  readonly meters?: readonly string[];
   readonly rules?: readonly RuleSource[];
   readonly priorities?: PrioritiesData;
   readonly rates?: Readonly<Record<string, LimitData>>;

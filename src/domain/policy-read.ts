@@ -5,6 +5,7 @@ import { createHash } from 'node:crypto';
 import { limits } from '../wire/limits.js';
 import { compileBudgets } from './budget/compile.js';
 import { policyShape } from './config/policy-shape.js';
+import { routingTroubles } from './config/routing-shape.js';
 import { readYaml, type Problem, type ReadYaml } from './config/yaml.js';
 import { issuerTroubles } from './grants/issuers.js';
 import { nearNames } from './near.js';
@@ -32,7 +33,7 @@ export function readPolicy(text: string, file: string, owned: OwnedFiles = {}): 
   const bytes = [text, ...Object.values(owned)].reduce((sum, one) => sum + Buffer.byteLength(one), 0);
   const large = bytes > limits.policyBytes;
   const read = readYaml<MainFile>(large ? 'version: 1' : text, file, policyShape);
-  const { roles = {}, rules: sources = [], owners = {} } = read.value;
+  const { roles = {}, rules: sources = [], owners = {}, routing = {} } = read.value;
   const problems = [
     ...read.problems,
     ...foreignRoles(read, file),
@@ -44,6 +45,7 @@ export function readPolicy(text: string, file: string, owned: OwnedFiles = {}): 
   if (large) {
     say('its size', `it has ${bytes} bytes, allowed are ${limits.policyBytes}`);
   }
+  routingTroubles(routing).forEach(([where, why]) => say(where, why));
   compileLimits(read.value.rates, say);
   const rules = atOnce(compileRules(sources, new Set(Object.keys(roles)), say));
   const members = membersOf(read.value);

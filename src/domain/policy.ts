@@ -15,7 +15,7 @@ import type { Issuers } from './grants/issuers.js';
 import type { PolicyData, RoleData } from './policy-data.js';
 import type { OwnedFiles } from './owners/read.js';
 import { readPolicy, type ReadPolicy } from './policy-read.js';
-import type { RoutingPolicy } from './routing.js';
+import { routeOf, type Route } from './routing/route.js';
 import { compileRules, type Report } from './rules/compile.js';
 import type { Condition } from './rules/condition.js';
 import { Rules } from './rules/rules.js';
@@ -30,6 +30,8 @@ interface Role {
 }
 
 const CACHE = 50_000;
+/** How calls are given out where the policy says nothing. */
+const UNSAID = routeOf('least-loaded');
 
 /** A compiled policy; immutable. */
 export class Policy {
@@ -45,30 +47,34 @@ export class Policy {
   readonly loops: ByPattern<LoopBounds>;
   /** What calls reserve and are charged; undefined when it names no budgets. */
   readonly budgets: BudgetPlan | undefined;
+  /** Agents whose usage counts as measured. */
+  readonly meters: ReadonlySet<string>;
   readonly #members: ReadonlyMap<string, readonly Role[]>;
   readonly #roleNames: ReadonlyMap<string, readonly string[]>;
   /** Owners of the roles that are not of the mesh owner; empty without owners. */
   readonly #roleOwners: ReadonlyMap<string, string>;
   readonly #seen = new Map<string, readonly string[]>();
-  readonly #routing: readonly (readonly [pattern: string, policy: RoutingPolicy])[];
+  readonly #routing: readonly (readonly [pattern: string, route: Route])[];
   readonly #cache = new Map<string, boolean>();
-  readonly #routes = new Map<string, RoutingPolicy>();
+  readonly #routes = new Map<string, Route>();
 
   constructor(
     digest: string,
     members: ReadonlyMap<string, readonly Role[]>,
-    routing: readonly (readonly [string, RoutingPolicy])[],
+    routing: readonly (readonly [string, Route])[],
     issuers: Issuers,
     roleNames: ReadonlyMap<string, readonly string[]> = new Map(),
     rules: readonly Rule[] = [],
     roleOwners: ReadonlyMap<string, string> = new Map(),
     budgets?: BudgetPlan,
     care: Care = careOf({}),
-    traffic = new Traffic(),
+    traffic: Traffic = new Traffic(),
+    meters: ReadonlySet<string> = new Set(),
   ) {
     this.loops = care.loops;
     this.budgets = budgets;
     this.issuers = issuers;
+    this.meters = meters;
     this.digest = digest;
     this.#roleNames = roleNames;
     this.#roleOwners = roleOwners;
@@ -121,14 +127,14 @@ export class Policy {
     return (this.#members.get(member) ?? []).flatMap((r) => r.roots);
   }
 
-  /** How calls of the capability choose an instance. */
-  routingOf(capability: string): RoutingPolicy {
-    let policy = this.#routes.get(capability);
-    if (policy === undefined) {
-      policy = this.#routing.find(([pattern]) => matches(pattern, capability))?.[1] ?? 'least-loaded';
-      remember(this.#routes, capability, policy);
+  /** How calls of the capability choose an instance: the same object as long as the policy stands. */
+  routingOf(capability: string): Route {
+    let route = this.#routes.get(capability);
+    if (route === undefined) {
+      route = this.#routing.find(([pattern]) => matches(pattern, capability))?.[1] ?? UNSAID;
+      remember(this.#routes, capability, route);
     }
-    return policy;
+    return route;
   }
 
   /** A rule sees the roles of the mesh owner and those of its own owner: no file bends what another one says. */
@@ -202,7 +208,7 @@ function policyOf(
   return new Policy(
     digest,
     new Map(members),
-    Object.entries(data.routing ?? {}),
+    Object.entries(data.routing ?? {}).map(([pattern, route]) => [pattern, routeOf(route)] as const),
     new Map(Object.entries(data.issuers ?? {})),
     roleNames,
     rules,
@@ -219,6 +225,7 @@ function policyOf(
     ),
     careOf(data),
     new Traffic(data, roleNames, report),
+    new Set(data.meters ?? []),
   );
 }
 

@@ -18,6 +18,8 @@ export interface Instance {
   inFlight: number;
   /** Tasks it works on, by its own last beat. */
   reported: number;
+  /** Tasks that it had at its last beat and that this process did not give it. */
+  elsewhere: number;
   lastBeatMs: number;
   /** It said busy or was not listening: nothing more until then (process clock, ms). */
   restUntilMs: number;
@@ -57,6 +59,7 @@ export class Roster {
         draining: false,
         inFlight: 0,
         reported: 0,
+        elsewhere: 0,
         lastBeatMs: 0,
         restUntilMs: 0,
         unserved: undefined,
@@ -67,6 +70,7 @@ export class Roster {
     instance.concurrency = beat.concurrency;
     instance.draining = beat.state === 'draining';
     instance.reported = beat.inFlight;
+    instance.elsewhere = Math.max(0, beat.inFlight - instance.inFlight);
     instance.lastBeatMs = nowMs;
     instance.restUntilMs = 0;
     return instance;
@@ -142,4 +146,9 @@ export function isFree(i: Instance, capability: string, nowMs: number): boolean 
     i.restUntilMs <= nowMs &&
     i.unserved?.has(capability) !== true
   );
+}
+
+/** Is it full by its own word: tasks of other gateways counted? It may have ended some since. */
+export function isFull({ inFlight, elsewhere, concurrency }: Instance): boolean {
+  return inFlight + elsewhere >= concurrency;
 }

@@ -40,6 +40,10 @@ export function sealTicket(ring: KeyRing, record: DecisionRecord, seq: number): 
   if (record.labels !== undefined) {
     ticket.labels = record.labels;
   }
+  const { envelopes = [], own } = record.budget ?? {};
+  if (own !== undefined || envelopes.length > 0) {
+    ticket.envelopes = own === undefined ? envelopes : [...envelopes, own];
+  }
   if (record.priority !== undefined) {
     ticket.priority = record.priority;
   }

@@ -27,7 +27,10 @@ import type { Waiting } from './waiting.js';
  */
 export type Admission = 'decided' | 'held' | 'asked';
 
-const nobody = (): void => undefined;
+/** It must wait; `queue`: for those that wait for the same, where that is not a free instance. */
+export type OnHeld = (queue?: string) => void;
+
+const nobody: OnHeld = () => undefined;
 
 /** Asks reviewing agents about a call. */
 export type AskReviewers = (
@@ -56,14 +59,14 @@ export class Admitter {
   /**
    * Run the chain over a call. `fallbackId` names a call whose own id cannot be read (`seq-{n}`).
    * `waited`: it was held before, so a passed deadline means that nobody was free.
-   * Returns `held` when it must wait; the source then keeps it. After `asked`, `onHeld` says so later.
+   * Returns `held` when it must wait; the source then keeps it. With `asked`, `onHeld` says so, at once or later.
    */
   admit(
     incoming: Incoming,
     origin: Origin,
     fallbackId: string,
     waited = false,
-    onHeld: () => void = nobody,
+    onHeld: OnHeld = nobody,
   ): Admission {
     const draft = draftOf(incoming, Date.now());
     this.#core.sight.entered(draft);
@@ -81,16 +84,18 @@ export class Admitter {
       return this.#unseen(draft, fallbackId, origin);
     }
     if (this.#split === undefined) {
-      return this.#act(draft, incoming, runChain(draft, this.#core), origin, fallbackId, waited);
+      return this.#act(draft, incoming, runChain(draft, this.#core), origin, fallbackId, waited, onHeld);
     }
     const said = this.#split.judge(draft, waited, (judged, verdict) => {
       if (isUnproven(verdict) && mayStay(judged, origin)) {
         origin.undone();
-      } else if (this.#act(judged, incoming, verdict, origin, fallbackId, waited) === 'held') {
+      } else if (this.#act(judged, incoming, verdict, origin, fallbackId, waited, onHeld) === 'held') {
         onHeld();
       }
     });
-    return said === undefined ? 'asked' : this.#act(draft, incoming, said, origin, fallbackId, waited);
+    return said === undefined
+      ? 'asked'
+      : this.#act(draft, incoming, said, origin, fallbackId, waited, onHeld);
   }
 
   #act(
@@ -100,6 +105,7 @@ export class Admitter {
     origin: Origin,
     fallbackId: string,
     waited: boolean,
+    onHeld: OnHeld,
   ): Admission {
     this.#core.sight.judged(draft);
     this.#core.shadow?.judged(draft, verdict);
@@ -123,6 +129,11 @@ export class Admitter {
       if (verdict.why === 'capacity') {
         this.#core.rates.borrow(draft);
         return 'held';
+      }
+      if (verdict.why === 'budget') {
+        this.#core.budget.want(draft.budget?.nodes ?? [], draft.budget?.reserve ?? {});
+        onHeld(`budget ${verdict.node}`);
+        return onHeld === nobody ? 'held' : 'asked';
       }
       if (verdict.why === 'review') {
         this.review(draft, incoming, verdict, origin, fallbackId);
@@ -154,11 +165,19 @@ export class Admitter {
   }
 
   /** Try a waiting call again. False: it goes on waiting. `onHeld`: it must wait again, as was found out later. */
-  retry(w: Waiting, onHeld: () => void): boolean {
+  retry(w: Waiting, onHeld: OnHeld): boolean {
     if (this.#split?.mayRetry(w.incoming) === false) {
       return false;
     }
-    return this.admit(w.incoming, w.origin, w.key, true, onHeld) !== 'held';
+    let now = true;
+    let stays = false;
+    const held: OnHeld = (queue) => {
+      stays = now && queue !== undefined && queue === w.queue;
+      return stays ? undefined : onHeld(queue);
+    };
+    const said = this.admit(w.incoming, w.origin, w.key, true, held);
+    now = false;
+    return said !== 'held' && !stays;
   }
 
   /** What the chain says of a call, without any effect. */

@@ -22,7 +22,7 @@ import { readRegister, replyOutcome } from './settle.js';
 import { laneOf } from './lane.js';
 import { shedError } from './shed.js';
 import type { Turns } from './turns.js';
-import type { WaitingRoom } from './waiting.js';
+import { inQueue, type WaitingRoom } from './waiting.js';
 
 const QUEUE = 'gateway';
 
@@ -78,8 +78,10 @@ function takeAsk({ core, open, admitter, waiting, turns }: Serving, msg: Msg): v
   const priority = laneOf(core, from, headers);
   const run = (incoming: Incoming, over: () => void) => {
     const origin: Origin = { kind: 'ask', reply, durable: over, undone: over };
-    const wait = () =>
-      waiting.add({ key: `${from}.${id}`, incoming, origin, capability, priority, sinceMs: Date.now() });
+    const wait = (queue?: string) => {
+      const key = `${from}.${id}`;
+      waiting.add(inQueue({ key, incoming, origin, capability, priority, sinceMs: Date.now() }, queue));
+    };
     const admission = admitter.admit(incoming, origin, id, false, wait);
     if (admission === 'held') {
       wait();

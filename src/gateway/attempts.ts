@@ -8,6 +8,8 @@ import { backoffMs } from '../domain/backoff.js';
 import type { Entry } from '../domain/registry.js';
 import { takerOf } from '../domain/takes.js';
 import type { Instance } from '../domain/roster.js';
+import type { Chosen } from '../domain/routing/chosen.js';
+import { readWish } from '../domain/routing/wish.js';
 import { encodeHeaders, header } from '../wire/headers.js';
 import { meshError } from '../wire/errors.js';
 import { subject } from '../wire/generated/subjects.js';
@@ -15,6 +17,7 @@ import type { DecisionRecord } from '../wire/generated/messages.js';
 import { limits } from '../wire/limits.js';
 import type { Token } from '../wire/names.js';
 import { rawHeaders } from '../fabric/raw.js';
+import { bookAgain, letGo } from './budget/booking.js';
 import type { Core } from './core.js';
 import { deadOf, writeDead } from './dead.js';
 import type { Decider } from './decide.js';
@@ -65,6 +68,7 @@ export class Attempts {
       holder.restUntilMs = Date.now() + limits.busyRestMs;
     }
     call.record.dispatches = Math.max(0, (call.record.dispatches ?? 1) - 1);
+    call.undispatched = true;
     call.state = 'waiting';
     const { attempt, deadline } = call.record;
     const wait =
@@ -191,16 +195,25 @@ export class Attempts {
     }
     const entry = this.#core.registry.find(call.record.capability, call.record.major);
     const last = this.#core.roster.get(call.record.agent, call.record.instance ?? '');
-    const instance = entry === undefined ? undefined : this.#choose(entry, call.record, now, last);
+    const chosen = entry === undefined ? undefined : this.#choose(entry, call.record, now, last);
     if (
-      instance === undefined ||
+      chosen === undefined ||
       isBlind(this.#core) ||
       (entry?.idempotent !== true && (call.record.dispatches ?? 0) > 0)
     ) {
       return this.#open.wheel.set(call, Math.min(now + limits.backoffMs, call.record.deadline));
     }
-    this.#decider.again(call, this.#nextRecord(call, instance), instance, (other) => {
+    const next = this.#nextRecord(call, chosen);
+    const booked = bookAgain(this.#core, call, next, chosen.instance);
+    if (booked === 'never') {
+      return this.#unpaid(call);
+    }
+    if (booked === 'draw') {
+      return this.#open.wheel.set(call, Math.min(now + limits.backoffMs, call.record.deadline));
+    }
+    this.#decider.again(call, next, chosen.instance, booked, (other) => {
       if (other) {
+        letGo(this.#core, call);
         this.#open.remove(call); // another gateway owns it now
       } else {
         call.state = 'waiting';
@@ -209,12 +222,20 @@ export class Attempts {
     });
   }
 
+  /** Nobody pays for a further attempt: of those before it one may have run, or none has. */
+  #unpaid(call: OpenCall): void {
+    const [node = ''] = call.record.budget?.nodes ?? [];
+    const error = meshError('budget_spent', { capability: call.record.capability, node });
+    const ran = (call.record.dispatches ?? 0) > 0;
+    this.#settler.fail(call, ran ? 'unknown' : 'refused', error.toBody());
+  }
+
   #choose(
     entry: Entry,
-    { type, bodyRef, agent, approval, reviews, review }: DecisionRecord,
+    { type, bodyRef, agent, approval, reviews, review, routed, labels }: DecisionRecord,
     now: number,
     last?: Instance,
-  ): Instance | undefined {
+  ): Chosen | undefined {
     const takes = takerOf(entry, { type: type ?? 'json', byRef: bodyRef !== undefined });
     if (approval !== undefined && this.#core.registry.agent(agent as Token)?.digest !== approval.card) {
       return undefined; // it is not the agent any more that was approved
@@ -224,13 +245,15 @@ export class Attempts {
     const named = approval ?? reviews ?? review;
     const judged = named !== undefined || this.#core.policy.rules?.of(entry.name).asksAgent === true;
     const suits = judged ? (one: Instance) => one.agent === agent && (takes?.(one) ?? true) : takes;
-    return this.#core.router.choose(entry, now, last, suits);
+    const wish = readWish(routed?.asked, routed?.difficulty);
+    return this.#core.router.route(entry, now, { avoid: last, suits, wish, labels });
   }
 
-  #nextRecord(call: OpenCall, instance: Instance): DecisionRecord {
-    const { record } = call;
+  #nextRecord(call: OpenCall, { instance, routed }: Chosen): DecisionRecord {
+    const { routed: _before, ...record } = call.record;
     return {
       ...record,
+      ...(routed === undefined ? {} : { routed }),
       gateway: this.#core.name,
       nonce: nonce(),
       kid: this.#core.ring.current,

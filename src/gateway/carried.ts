@@ -13,6 +13,8 @@ const CARRIED = [
   header.context,
   header.labels,
   header.priority,
+  header.route,
+  header.difficulty,
   header.intent,
   header.bodyRef,
   header.contentType,

@@ -13,8 +13,10 @@ import type { Trees } from '../domain/care/trees.js';
 import type { RevokedNames } from '../domain/revoked.js';
 import type { Registry } from '../domain/registry.js';
 import type { Roster } from '../domain/roster.js';
-import type { Router } from '../domain/routing.js';
+import type { Router } from '../domain/routing/router.js';
+import type { Stats } from '../domain/stats.js';
 import type { Slots } from './bodies/slots.js';
+import type { Purses } from './budget/purses.js';
 import type { Rates } from './rates/rates.js';
 import type { Log } from '../wire/log.js';
 import type { Token } from '../wire/names.js';
@@ -51,6 +53,8 @@ export interface Core {
   readonly registry: Registry;
   readonly roster: Roster;
   readonly router: Router;
+  /** What was learned of agents, here and by the other gateways. */
+  readonly stats: Stats;
   /** What is counted of the limits of the policy. */
   readonly rates: Rates;
   /** Bounds the reading of large bodies. */
@@ -61,6 +65,10 @@ export interface Core {
   readonly trees: Trees;
   /** Told how attempts ended; without any nothing is noted. */
   readonly observers: Set<Observer>;
+  /** What it has to spend. */
+  readonly budget: Purses;
+  /** The server answered what was asked at this moment (monotonic ms): before that, nobody took this gateway for dead. */
+  confirmedMs: number;
   /** How full the streams that decide on that are, in percent. */
   fill: Readonly<Record<string, number>>;
   /** Set when a stream is nearly full: new calls are refused with this, those of low priority first. */

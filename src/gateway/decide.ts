@@ -15,6 +15,8 @@ import { header, headerBlock, headerLine } from '../wire/headers.js';
 import { limits } from '../wire/limits.js';
 import { isCapability, type Capability, type Token } from '../wire/names.js';
 import { fallen } from './fallen.js';
+import type { Booked } from './budget/booked.js';
+import { book, bookedAt, isBooked, settleBooked, unbook } from './budget/booking.js';
 import type { Cancels } from './cancels.js';
 import type { Core } from './core.js';
 import { dispatch } from './dispatch.js';
@@ -30,8 +32,8 @@ const UNREADABLE = 'unreadable' as Capability;
 
 /** `late`: so long after the publish that the duplicate window may have passed meanwhile. */
 type OnStored = (seq: number, late: boolean) => void;
-/** `other`: a different decision of the same attempt stands already, under that sequence. */
-type OnLost = (why: string, other?: number) => void;
+/** `other`: a different decision of the same attempt stands already, under that sequence. `unsure`: ours may. */
+type OnLost = (why: string, other?: number, unsure?: boolean) => void;
 
 /** Makes decisions durable. */
 export class Decider {
@@ -53,13 +55,18 @@ export class Decider {
   /** An admitted call: decide, then dispatch. */
   allow(admitted: AdmittedCall, origin: Origin): void {
     const { instance } = admitted;
+    const record = allowRecord(this.#core, admitted, origin.reply);
+    const booked = book(this.#core, admitted, record);
+    if (booked === false) {
+      return origin.held === undefined ? origin.undone() : origin.held(); // no purse any more, in the middle of a tick
+    }
     instance.inFlight++;
     if (admitted.digest !== undefined) {
       this.#core.trees.asked(admitted.root, admitted.digest);
     }
-    const record = allowRecord(this.#core, admitted, origin.reply);
     const call = newOpenCall(record, 0, admitted.body, instance);
     call.credit = 0;
+    call.undispatched = true;
     call.counted = this.#core.rates.take(admitted);
     this.#write(record, admitted.body, {
       stored: (seq, late) => {
@@ -67,14 +74,16 @@ export class Decider {
         call.enteredMs = admitted.enteredMs;
         call.decidedMs = performance.now();
         this.#open.add(call);
+        bookedAt(this.#core, call, booked, seq);
         origin.durable();
         if (!late && this.#cancels.wasCancelled(call.key)) {
           return this.#cancelled(call); // asked for while the decision was made durable
         }
         this.start(call, instance, late);
       },
-      lost: (why, other) => {
+      lost: (why, other, unsure) => {
         instance.inFlight--;
+        unbook(this.#core, undefined, booked, unsure !== true);
         giveBack(call);
         this.#lost(origin, record, why, other);
       },
@@ -87,7 +96,7 @@ export class Decider {
     this.#settler.fail(call, 'cancelled', meshError('cancelled').toBody());
   }
 
-  /** Its agent was put out before this dispatch, which is none: somebody else is looked for. */
+  /** This dispatch is none (its agent was put out, or the money is not there): it is decided anew. */
   #elsewhere(call: OpenCall, now: number): void {
     release(call);
     call.record.dispatches = Math.max(0, (call.record.dispatches ?? 1) - 1);
@@ -122,15 +131,22 @@ export class Decider {
   }
 
   /** A further attempt of an open call. `stored` is told before the dispatch; `lost` when somebody else went on. */
-  again(call: OpenCall, record: DecisionRecord, instance: Instance, lost: (other: boolean) => void): void {
+  again(
+    call: OpenCall,
+    record: DecisionRecord,
+    instance: Instance,
+    booked: Booked | undefined,
+    lost: (other: boolean) => void,
+  ): void {
     call.state = 'deciding';
     instance.inFlight++;
     call.holder = instance;
     this.#write(record, call.body, {
       stored: (seq, late) => {
+        bookedAt(this.#core, call, booked, seq);
         if (call.state === 'settling') {
-          release(call);
-          return; // an earlier attempt answered meanwhile
+          release(call); // an earlier attempt answered meanwhile
+          return this.#open.byKey(call.key) === call ? undefined : settleBooked(this.#core, call, undefined);
         }
         if (record.agent !== call.record.agent) {
           giveBack(call);
@@ -140,8 +156,9 @@ export class Decider {
         call.credit = 0; // each attempt counts its parts anew
         this.start(call, instance, late);
       },
-      lost: (_, other) => {
+      lost: (_, other, unsure) => {
         release(call);
+        unbook(this.#core, call, booked, unsure !== true);
         if (call.state === 'deciding') {
           lost(other !== undefined);
         }
@@ -177,6 +194,9 @@ export class Decider {
       call.unproven = true;
       return this.#open.wheel.set(call, now);
     }
+    if (!isBooked(this.#core, call)) {
+      return this.#elsewhere(call, now); // its purse was given up meanwhile: it is decided anew, from another one
+    }
     dispatch(this.#core, call, instance);
     const attempt =
       call.record.idempotent === true ? now + (call.record.attemptMs ?? limits.attemptMs) : Infinity;
@@ -188,6 +208,12 @@ export class Decider {
     this.#lastSeq = Math.max(this.#lastSeq, knownSeq);
     const [oldest] = this.#inAir.values();
     return Math.min(this.#open.lowest() ?? Infinity, (oldest ?? this.#lastSeq) + 1);
+  }
+
+  /** No decision on its way has a sequence at or below this. */
+  get floor(): number {
+    const [oldest] = this.#inAir.values();
+    return oldest ?? this.#lastSeq;
   }
 
   /** Decisions that are being made durable now. */
@@ -223,11 +249,11 @@ export class Decider {
             );
           }
           done();
-          return on.lost(ack.text);
+          return on.lost(ack.text, undefined, true);
         case 'occupied':
         case 'refused':
           done();
-          return on.lost(ack.text);
+          return on.lost(ack.text, undefined, tries > 0);
       }
     };
     this.#core.pub.publish(to, body, headers, onAck);

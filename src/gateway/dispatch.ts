@@ -29,6 +29,7 @@ export function dispatch(core: Core, call: OpenCall, instance: Instance): void {
   const sealed = sealTicket(core.ring, r, call.seq);
   call.macs.set(call.seq, answerOf(r.agent, sealed.resultMac));
   call.state = 'dispatched';
+  call.undispatched = false;
   call.dispatchedMs = performance.now();
   const to = subject.task({
     agent: instance.agent,

@@ -5,6 +5,7 @@ import type { Gauge } from '../domain/rate/account.js';
 import type { Instance } from '../domain/roster.js';
 import type { MeshError } from '../wire/errors.js';
 import type { DecisionRecord } from '../wire/generated/messages.js';
+import type { Booked } from './budget/booked.js';
 import { Wheel, type Timed } from './wheel.js';
 
 /** How one attempt ended, for the record in DEAD. */
@@ -53,6 +54,12 @@ export interface OpenCall extends Timed {
   dispatchedMs: number;
   /** Sequence of the last attempt whose end was told to observers. */
   observedSeq: number;
+  /** What decisions of this gateway have reserved for it and is not settled, oldest first. */
+  readonly booked: Booked[];
+  /** The task of its newest decision surely never ran: it was not sent, or the instance said so. */
+  undispatched: boolean;
+  /** The decision that was answered. */
+  answeredSeq: number | undefined;
   /** What it counts for until its outcome is final. */
   counted: readonly Gauge[] | undefined;
   /** Dispatches that ended with the death of their gateway, not of their agent. */
@@ -81,6 +88,9 @@ export function newOpenCall(
     history: [],
     unproven: false,
     credit: undefined,
+    booked: [],
+    undispatched: false,
+    answeredSeq: undefined,
     innocent: 0,
     counted: undefined,
     enteredMs: 0,

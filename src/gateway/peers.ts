@@ -90,11 +90,13 @@ export class Peers {
   /** Look how full the streams are; returns the last sequence of DECISIONS, or 0 when it could not be read. */
   async #checkStreams(): Promise<number> {
     const core = this.#core;
+    const askedMs = performance.now();
     try {
       const [decisions, outcomes] = await Promise.all([
         streamState(core.nc, 'DECISIONS'),
         streamState(core.nc, 'OUTCOMES'),
       ]);
+      core.confirmedMs = askedMs;
       core.fill = { DECISIONS: decisions.percent, OUTCOMES: outcomes.percent };
       const fuller = decisions.percent > outcomes.percent ? 'DECISIONS' : 'OUTCOMES';
       const percent = Math.max(decisions.percent, outcomes.percent);

@@ -2,6 +2,7 @@
  * The records a gateway writes, and reading them back.
  */
 import { randomBytes } from 'node:crypto';
+import type { Used } from '../wire/usage.js';
 import type { AdmittedCall } from '../chain/verdict.js';
 import type { CarriedGrant } from '../domain/grants/book.js';
 import type { Draft } from '../chain/draft.js';
@@ -88,6 +89,9 @@ function withWireFields(record: DecisionRecord, d: Draft): DecisionRecord {
   }
   if (d.type !== 'json') {
     record.type = d.type;
+  }
+  if (d.routed !== undefined) {
+    record.routed = d.routed;
   }
   if (d.parts !== undefined) {
     record.parts = d.parts;
@@ -202,10 +206,7 @@ export function refuseRecord(
 export function outcomeRecord(
   call: OpenCall,
   status: OutcomeRecord['status'],
-  more: Pick<
-    OutcomeRecord,
-    'code' | 'type' | 'bodyRef' | 'parts' | 'reported' | 'reviews' | 'retryAfterMs'
-  > = {},
+  more: Pick<OutcomeRecord, 'code' | 'type' | 'bodyRef' | 'parts' | 'reviews' | 'retryAfterMs'> & Used = {},
 ): OutcomeRecord {
   const r = call.record;
   const record: OutcomeRecord = {

@@ -13,6 +13,7 @@ import type { ErrorBody, OutcomeRecord } from '../wire/generated/messages.js';
 import { header, type HeaderBlock } from '../wire/headers.js';
 import { decodeJson } from '../wire/json.js';
 import { limits } from '../wire/limits.js';
+import { saidError } from '../wire/said.js';
 import type { Attempts } from './attempts.js';
 import { judgeResult, judgeResultByRef, type JudgedResult } from './bodies/result.js';
 import type { Core } from './core.js';
@@ -22,6 +23,7 @@ import { readDecision } from './records.js';
 import type { BeforeOutcome } from './reviews/before-outcome.js';
 import { readRegister, type Settler } from './settle.js';
 import type { Taken } from './taken.js';
+import { usedOf } from './usage.js';
 
 const EMPTY = new Uint8Array(0);
 /** Names and values of an answer stand in what is wrong with it. */
@@ -91,19 +93,21 @@ export class Results {
       const current = seq === call.seq && call.state === 'dispatched';
       return current ? this.#attempts.busy(call, status === 'unserved') : undefined;
     }
+    call.answeredSeq = seq;
     const code = headers.get(header.serviceErrorCode);
     const completed = (status === undefined || status === 'completed') && code === undefined;
     if (completed && headers.get(header.bodyRef) !== undefined) {
       return void this.#completeByRef(call, headers);
     }
     release(call);
+    const used = usedOf(this.#core, call.record.agent, headers);
     if (!completed && call.revoked !== undefined) {
-      this.#settler.fail(call, 'cancelled', call.revoked.toBody());
+      this.#settler.fail(call, 'cancelled', call.revoked.toBody(), used);
     } else if (status === 'cancelled' && call.cancelled) {
-      this.#settler.fail(call, 'cancelled', meshError('cancelled').toBody());
+      this.#settler.fail(call, 'cancelled', meshError('cancelled').toBody(), used);
     } else if (!completed) {
       const text = headers.get(header.serviceError) ?? code;
-      this.#settler.fail(call, 'failed', this.#failure(call, body, text).toBody());
+      this.#settler.fail(call, 'failed', this.#failure(call, body, text).toBody(), used);
     } else {
       this.#complete(call, headers, body);
     }
@@ -131,17 +135,19 @@ export class Results {
 
   #end(call: OpenCall, headers: HeaderBlock, body: Uint8Array, { errors, kind }: JudgedResult): void {
     const { agent, capability } = call.record;
-    const more = { ...kind, ...partsOf(headers) };
+    const used = usedOf(this.#core, agent, headers);
+    const more = { ...kind, ...partsOf(headers), ...used };
     if (errors === undefined && call.record.asks !== undefined) {
-      this.#review(call, { body, reported: usageOf(headers), more });
+      this.#review(call, { body, used, more });
     } else if (errors === undefined) {
-      this.#settler.complete(call, body, usageOf(headers), more);
+      this.#settler.complete(call, body, more);
     } else {
       const told = call.record.asks === undefined ? errors : [WITHHELD];
       this.#settler.fail(
         call,
         'failed',
         meshError('output_invalid', { agent, capability, errors: told }).toBody(),
+        used,
       );
     }
   }
@@ -158,6 +164,10 @@ export class Results {
       if (ref !== undefined && (said?.code === 'body_missing' || said?.code === 'body_changed')) {
         const facts = { body: ref.body, owner: ref.owner, why: 'its agent did not find all of it' };
         return meshError(said.code, facts);
+      }
+      const named = said === null ? undefined : saidError(call.record.agent, said);
+      if (named !== undefined) {
+        return named;
       }
       if (typeof said?.message === 'string') {
         why = said.message;
@@ -215,18 +225,4 @@ export class Results {
 function partsOf(headers: HeaderBlock): Pick<OutcomeRecord, 'parts'> {
   const parts = Number(headers.get(header.parts) ?? 0);
   return Number.isSafeInteger(parts) && parts > 0 ? { parts } : {};
-}
-
-function usageOf(headers: HeaderBlock): Record<string, number> | undefined {
-  const text = headers.get(header.usage);
-  if (text === undefined || text.length > 1024) {
-    return undefined;
-  }
-  try {
-    const value = JSON.parse(text) as Record<string, unknown>;
-    const entries = Object.entries(value).filter(([, v]) => Number.isSafeInteger(v) && (v as number) >= 0);
-    return Object.fromEntries(entries.slice(0, 16)) as Record<string, number>;
-  } catch {
-    return undefined;
-  }
 }

@@ -12,7 +12,8 @@ import { Trees } from '../domain/care/trees.js';
 import { Registry } from '../domain/registry.js';
 import { RevokedNames } from '../domain/revoked.js';
 import { Roster } from '../domain/roster.js';
-import { Router } from '../domain/routing.js';
+import { Router } from '../domain/routing/router.js';
+import { Stats } from '../domain/stats.js';
 import { taskToken } from '../domain/ticket.js';
 import type { Sightly } from '../sight/page.js';
 import { openTracing, type Tracing } from '../sight/tracing.js';
@@ -35,6 +36,7 @@ import { serveIntroductions } from './introduce.js';
 import { OpenSet } from './open.js';
 import { park } from './park.js';
 import { serveParts } from './parts.js';
+import { followStats } from './learn.js';
 import { firstPolicy, followPolicy } from './policy.js';
 import { Peers } from './peers.js';
 import { watchPresence } from './presence.js';
@@ -42,6 +44,7 @@ import { serveCancels, serveRecalls } from './recall.js';
 import { serveReplays } from './replay.js';
 import { Rates } from './rates/rates.js';
 import { Results } from './results.js';
+import { Purses } from './budget/purses.js';
 import { BeforeDispatch } from './reviews/before-dispatch.js';
 import { BeforeOutcome } from './reviews/before-outcome.js';
 import { Reviewer } from './reviews/reviewer.js';
@@ -55,7 +58,7 @@ import { Taken } from './taken.js';
 import { Taker } from './take.js';
 import { serveWakes } from './wake.js';
 import { Turns } from './turns.js';
-import { pacedQueue, WaitingRoom } from './waiting.js';
+import { inQueue, pacedQueue, usualQueue, WaitingRoom } from './waiting.js';
 import { refuseWeakness } from './weakness.js';
 
 /** How to run a gateway. `seed` is the nkey of a user with the role gateway. */
@@ -104,9 +107,9 @@ export async function runGateway(options: GatewayOptions): Promise<RunningGatewa
   const attempts = new Attempts(core, open, decider, settler);
   const admitter = new Admitter(core, decider, cancels, split);
   const waiting = new WaitingRoom(
-    (w) => admitter.retry(w, () => waiting.add(w)),
+    (w) => admitter.retry(w, (queue) => waiting.add(inQueue(w, queue))),
     (w) => park(core, w),
-    (w) => (core.rates.isPaced(w.incoming) ? pacedQueue(w) : (w.queue ?? w.capability)),
+    (w) => (core.rates.isPaced(w.incoming) ? pacedQueue(w) : usualQueue(w)),
   );
   const reviewer = new Reviewer(core, admitter, waiting);
   const asking = new BeforeDispatch(core, admitter, waiting, reviewer);
@@ -120,6 +123,7 @@ export async function runGateway(options: GatewayOptions): Promise<RunningGatewa
 
   const stopPolicy = await followPolicy(core);
   const stopShadow = await followShadow(core);
+  const stopStats = followStats(core);
   const stopPresence = await watchPresence(core, {
     gone: (instances) => attempts.gone(instances),
     free: () => waiting.poke(),
@@ -127,6 +131,10 @@ export async function runGateway(options: GatewayOptions): Promise<RunningGatewa
   const stopAuthority = await followAuthority({ core, open, attempts, settler, waiting });
   await split?.start();
   open.wheel.start();
+  core.budget.start(
+    () => decider.floor,
+    () => waiting.poke(),
+  );
   waiting.start();
   const stopResults = hearResults(core, results);
   const stopReviews = reviewer.start();
@@ -166,6 +174,7 @@ export async function runGateway(options: GatewayOptions): Promise<RunningGatewa
       waiting.stop();
       taken.flush();
       await core.rates.stop();
+      await core.budget.stop();
       await peers.stop();
       stopResults();
       stopReviews();
@@ -173,6 +182,7 @@ export async function runGateway(options: GatewayOptions): Promise<RunningGatewa
       stopAuthority();
       stopPolicy();
       stopShadow();
+      stopStats();
       open.wheel.stop();
       core.pub.close();
       await tracing?.flush();
@@ -192,13 +202,15 @@ async function startCore(
   const name = `gw-${randomBytes(5).toString('hex')}` as Token;
   const registry = new Registry();
   const roster = new Roster((agent, instance) => taskToken(ring, agent, instance) as Token);
+  const stats = new Stats();
   const { sight = {} } = options;
   const onTrouble = (why: string) => options.log.warn({ why }, 'spans do not reach the collector');
   const tracing = openTracing({ service: 'capmesh-gateway', instance: name, onTrouble });
+  const pub = new LightPublisher(nc, freshInbox(nc));
   const core: Core = {
     name,
     nc,
-    pub: new LightPublisher(nc, freshInbox(nc)),
+    pub,
     ring,
     ingress: secrets.ingress,
     policy,
@@ -207,10 +219,16 @@ async function startCore(
     knowsRevokedMs: () => -Infinity,
     registry,
     roster,
-    router: new Router(registry, roster, (capability) => core.policy.routingOf(capability)),
+    router: new Router(registry, roster, (capability) => core.policy.routingOf(capability), {
+      stats,
+      seed: randomBytes(2).readUInt16LE(),
+    }),
+    stats,
     reads: new Slots(limits.bodyReads, limits.bodyReadsWaiting),
     log: options.log,
     sight: new Sight(sight, options.log, tracing),
+    budget: new Purses({ name, nc, pub, log: options.log, confirmedMs: () => core.confirmedMs }),
+    confirmedMs: -Infinity,
     observers: new Set(),
     trees: new Trees(),
     rates: new Rates(() => core.policy.traffic),

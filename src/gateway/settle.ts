@@ -10,7 +10,9 @@ import { contentTypes } from '../wire/content.js';
 import type { ErrorBody, OutcomeRecord } from '../wire/generated/messages.js';
 import { header, headerBlock, headerLine, headerText } from '../wire/headers.js';
 import { limits } from '../wire/limits.js';
+import type { Used } from '../wire/usage.js';
 import type { Token } from '../wire/names.js';
+import { charge, settleBooked } from './budget/booking.js';
 import type { Core } from './core.js';
 import { observeOutcome } from './observed.js';
 import { release, type OpenCall, type OpenSet } from './open.js';
@@ -33,19 +35,14 @@ export class Settler {
     this.#taken = taken;
   }
 
-  /** Settle with a result the agent gave; `more` says what it is unless JSON, where it lies if not here, its parts. */
+  /** Settle with a result the agent gave; `more` says what it is unless JSON, where it lies if not here, its parts, what it used. */
   complete(
     call: OpenCall,
     body: Uint8Array,
-    reported?: Record<string, number>,
-    more: Pick<OutcomeRecord, 'type' | 'bodyRef' | 'parts' | 'reviews'> = {},
+    more: Pick<OutcomeRecord, 'type' | 'bodyRef' | 'parts' | 'reviews'> & Used = {},
   ): void {
-    const record = outcomeRecord(call, 'completed', more);
-    if (reported !== undefined) {
-      record.reported = reported;
-    }
     noteEnd(this.#core, call.record, body, more.bodyRef);
-    this.#settle(call, record, body);
+    this.#settle(call, outcomeRecord(call, 'completed', more), body);
   }
 
   /** Settle with an error; `more` says what it used, and who said no. */
@@ -53,13 +50,13 @@ export class Settler {
     call: OpenCall,
     status: Exclude<OutcomeRecord['status'], 'completed'>,
     error: ErrorBody,
-    more: Pick<OutcomeRecord, 'reported' | 'reviews'> = {},
+    more: Pick<OutcomeRecord, 'reviews'> & Used = {},
   ): void {
     if (status === 'failed' || status === 'unknown') {
       noteEnd(this.#core, call.record);
     }
     const body = Buffer.from(JSON.stringify({ ...error, call: call.record.call }));
-    const wait = status === 'refused' ? waitOf(error) : {};
+    const wait = status === 'refused' || status === 'failed' ? waitOf(error) : {};
     this.#settle(call, outcomeRecord(call, status, { code: error.code, ...wait, ...more }), body);
   }
 
@@ -69,6 +66,7 @@ export class Settler {
     }
     call.state = 'settling';
     call.settlingMs = performance.now();
+    charge(this.#core, call, record);
     this.#open.wheel.cancel(call);
     release(call);
     this.#write(call, record, body);
@@ -93,7 +91,7 @@ export class Settler {
       case 'duplicate':
         this.#core.sight.settled(call, record, isKnown(this.#core, record));
         observeOutcome(this.#core, call, record);
-        return this.#finish(call, text, body);
+        return this.#finish(call, record, text, body);
       case 'occupied':
         void this.#readRegister(call, record, body);
         return;
@@ -109,7 +107,7 @@ export class Settler {
     try {
       const stored = await readRegister(this.#core, call.record.from, call.record.call);
       if (stored !== undefined) {
-        return this.#finish(call, stored.text, stored.body);
+        return this.#finish(call, stored.record, stored.text, stored.body);
       }
     } catch (err) {
       this.#core.log.warn({ ...idsOf(call.record), err: String(err) }, 'the register could not be read');
@@ -123,8 +121,9 @@ export class Settler {
     }
   }
 
-  #finish(call: OpenCall, outcomeText: string, body: Uint8Array): void {
+  #finish(call: OpenCall, { charged }: OutcomeRecord, outcomeText: string, body: Uint8Array): void {
     this.#open.remove(call);
+    settleBooked(this.#core, call, charged);
     this.#taken.add(call);
     if (call.record.reply !== undefined) {
       replyOutcome(this.#core, call.record.reply, outcomeText, body);

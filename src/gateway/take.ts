@@ -26,7 +26,7 @@ import { Suspects } from './suspects.js';
 import { laneOf } from './lane.js';
 import { shedError } from './shed.js';
 import type { Turns } from './turns.js';
-import type { WaitingRoom } from './waiting.js';
+import { inQueue, type WaitingRoom } from './waiting.js';
 
 /** Calls older than this are looked up before they are decided: the duplicate window may have passed. */
 const OLD_MS = limits.duplicateWindowMs - limits.clockSkewMs;
@@ -183,12 +183,13 @@ export class Taker {
 
   #judge(incoming: Incoming, origin: Origin, streamSeq: number, over: () => void = nothing): void {
     const fallbackId = `seq-${streamSeq}`;
-    const wait = () => {
+    const wait = (queue?: string) => {
       const id = incoming.headers.get(header.call) ?? fallbackId;
       const key = `${incoming.from}.${id}`;
       const { from, capability, headers } = incoming;
       const priority = laneOf(this.#core, from, headers);
-      this.#waiting.add({ key, incoming, origin, capability, priority, sinceMs: Date.now() });
+      const w = { key, incoming, origin, capability, priority, sinceMs: Date.now() };
+      this.#waiting.add(inQueue(w, queue));
     };
     const admission = this.#admitter.admit(incoming, origin, fallbackId, false, wait);
     if (admission === 'held') {

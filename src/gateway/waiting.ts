@@ -5,6 +5,7 @@
 import type { Incoming } from '../chain/draft.js';
 import { Lanes } from '../domain/rate/lanes.js';
 import { hasRoom } from '../domain/rate/room.js';
+import { header } from '../wire/headers.js';
 import { limits } from '../wire/limits.js';
 import type { Priority } from '../wire/priority.js';
 import type { Origin } from './origin.js';
@@ -45,7 +46,7 @@ export class WaitingRoom {
   #scheduled = false;
 
   /** `queueOf`: in which queue a call waits as things are; default: its own, or that of its capability. */
-  constructor(tryAgain: TryAgain, park: (w: Waiting) => void, queueOf: (w: Waiting) => string = usual) {
+  constructor(tryAgain: TryAgain, park: (w: Waiting) => void, queueOf: (w: Waiting) => string = usualQueue) {
     this.#queueOf = queueOf;
     this.#tryAgain = tryAgain;
     this.#park = park;
@@ -197,8 +198,20 @@ export class WaitingRoom {
   }
 }
 
-function usual({ queue, capability }: Waiting): string {
-  return queue ?? capability;
+/** The call waits in another queue from now on. */
+export function inQueue(w: Waiting, queue: string | undefined): Waiting {
+  return queue === undefined ? w : { ...w, queue, sinceMs: Date.now() };
+}
+
+/** In which queue a call waits for capacity: calls with different wishes wait for different agents. */
+export function usualQueue({ queue, capability, incoming: { headers } }: Waiting): string {
+  if (queue !== undefined) {
+    return queue;
+  }
+  const [route, difficulty] = [headers.get(header.route), headers.get(header.difficulty)];
+  return route === undefined && difficulty === undefined
+    ? capability
+    : `${capability}|${route ?? ''}|${difficulty ?? ''}`;
 }
 
 /** The queue of a caller whose calls are held for a rate: they wait for nothing that others need. */

@@ -7,8 +7,11 @@ import { careLimits } from './care-limits.js';
 import { budgetLimits } from './budget-limits.js';
 import { identityLimits } from './identity-limits.js';
 import { grantLimits } from './grant-limits.js';
+import { llmLimits } from './llm-limits.js';
 import { mcpLimits } from './mcp-limits.js';
+import { purseLimits } from './purse-limits.js';
 import { rateLimits } from './rate-limits.js';
+import { routeLimits } from './route-limits.js';
 import { ruleLimits } from './rule-limits.js';
 import { sightLimits } from './sight-limits.js';
 import { splitLimits } from './split-limits.js';
@@ -305,11 +308,14 @@ export const limitTable = {
     reason: 'Messages a view reads before it says that there is more.',
   },
   ...careLimits,
+  ...llmLimits,
   ...mcpLimits,
   ...grantLimits,
   ...splitLimits,
   ...bodyLimits,
+  ...purseLimits,
   ...budgetLimits,
+  ...routeLimits,
   ...ruleLimits,
   ...rateLimits,
   ...identityLimits,

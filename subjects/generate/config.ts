@@ -61,9 +61,12 @@ function innerRows(shape: Shape, path: string): string[][] {
   if (shape.is === 'keys') {
     return policyRows(shape.fields, `${path}.`);
   }
+  if (shape.is === 'either') {
+    return innerRows(shape.map, path);
+  }
   const inner = shape.is === 'names' || shape.is === 'list' ? shape.of : undefined;
   const step = shape.is === 'names' ? '.{name}' : '[]';
-  return inner?.is === 'keys' ? innerRows(inner, path + step) : [];
+  return inner?.is === 'keys' || inner?.is === 'either' ? innerRows(inner, path + step) : [];
 }
 
 function mustBe(shape: Shape): string {

@@ -17,6 +17,11 @@ const meaning: Readonly<Record<keyof typeof header, readonly [on: string, carrie
   major: ['call, ask', 'The major version of the capability that is asked for.'],
   child: ['child call, child ask', 'Ordinal among the children of the calling task.'],
   context: ['call, ask', 'An id that ties calls of one conversation together.'],
+  route: [
+    'call, ask',
+    'What the call wishes of its route: a word to choose by (`fastest`, `cheapest` …) and attributes (`gpu=true`), between commas.',
+  ],
+  difficulty: ['call, ask', '`easy`, `normal` or `hard`: whose proficiency it needs.'],
   labels: ['call, ask', '`key=value,key=value`: texts that travel down the tree of calls, in the ticket.'],
   priority: [
     'call, ask',
@@ -47,7 +52,11 @@ const meaning: Readonly<Record<keyof typeof header, readonly [on: string, carrie
     'result',
     '`completed` (the default), `failed`, `cancelled`; `busy` or `unserved`: it did not start; `working`: a sign of life.',
   ],
-  usage: ['result', 'What the agent says that the call used: JSON.'],
+  usage: [
+    'result',
+    'What the agent says that the call used: a JSON object of whole amounts by unit; where one is none, nothing of it counts.',
+  ],
+  usageBound: ['result', '`1`: what was used is not known, it was not more than `Mesh-Usage` says.'],
   record: [
     'decision, parked, dead',
     'The record of the mesh: [decision](#decision), [parked](#parked), [dead](#dead).',

@@ -447,25 +447,25 @@ describe('what a plan says', () => {
 
   it('charges what is known, and what was reserved for the rest', () => {
     const facts = { capability: 'a', costMicros: 0, reserve: { micros: 10, tokens: 5, computeMs: 100 } };
-    expect(plan.chargeOf(facts, undefined, undefined, true)).toEqual({
+    expect(plan.chargeOf(facts, undefined, undefined, 'measured')).toEqual({
       amounts: facts.reserve,
       by: 'reserved',
     });
-    expect(plan.chargeOf(facts, { micros: 3, tokens: 4 }, 1.2, false)).toEqual({
+    expect(plan.chargeOf(facts, { micros: 3, tokens: 4 }, 1.2, 'reported')).toEqual({
       amounts: { micros: 3, tokens: 4, computeMs: 2 },
       by: 'reported',
     });
-    expect(plan.chargeOf(facts, { micros: 30 }, 7, true).by).toBe('measured');
+    expect(plan.chargeOf(facts, { micros: 30 }, 7, 'measured').by).toBe('measured');
     for (const lie of [-1, 0.5, Number.NaN, 1e308]) {
-      expect(plan.chargeOf(facts, { micros: lie }, undefined, false)).toEqual({
+      expect(plan.chargeOf(facts, { micros: lie }, undefined, 'reported')).toEqual({
         amounts: facts.reserve,
         by: 'reserved',
       });
     }
     for (const worked of [-1, Number.NaN, 1e308]) {
-      expect(plan.chargeOf(facts, undefined, worked, false).amounts.computeMs).toBe(100);
+      expect(plan.chargeOf(facts, undefined, worked, 'reported').amounts.computeMs).toBe(100);
     }
-    expect(plan.chargeOf({ ...facts, costMicros: 8 }, undefined, 1, false).amounts.micros).toBe(8);
+    expect(plan.chargeOf({ ...facts, costMicros: 8 }, undefined, 1, 'reported').amounts.micros).toBe(8);
   });
 });
 

@@ -7,7 +7,7 @@ import { compilePolicy } from '../../src/domain/policy.js';
 import { Registry } from '../../src/domain/registry.js';
 import { RevokedNames } from '../../src/domain/revoked.js';
 import { Roster } from '../../src/domain/roster.js';
-import { Router } from '../../src/domain/routing.js';
+import { Router } from '../../src/domain/routing/router.js';
 import { sealTicket } from '../../src/domain/ticket.js';
 import { meshError } from '../../src/wire/errors.js';
 import type { DecisionRecord } from '../../src/wire/generated/messages.js';
@@ -88,7 +88,7 @@ describe('the chain', () => {
     }));
     expect(runChain(call('alice'), world(POLICY), logged).verdict).toBe('allow');
     expect(log.join(' → ')).toBe(
-      'decode → ticket → deadline → loop → granted → tree → resolve → schema → route → policy → rate',
+      'decode → ticket → deadline → loop → granted → tree → resolve → schema → route → policy → rate → budget',
     );
     log.length = 0;
     expect(runChain(call('stranger', { 'Mesh-Deadline': 'x' }), world(POLICY), logged).verdict).toBe('deny');

@@ -418,7 +418,7 @@ function policies(): [string, string, string][] {
     [
       'an unknown way',
       "version: 1\nrouting: { 'a.>': random }\n",
-      '2:19 routing.a.>: it must be least-loaded or round-robin, not "random"',
+      '2:19 routing.a.>: it must be least-loaded or round-robin or fastest or cheapest or best or nearest or preferred or weighted, or a map, not "random"',
     ],
     [
       'an alias',

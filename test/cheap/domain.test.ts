@@ -6,7 +6,7 @@ import { compilePolicy } from '../../src/domain/policy.js';
 import { nearNames } from '../../src/domain/near.js';
 import { Registry } from '../../src/domain/registry.js';
 import { Roster } from '../../src/domain/roster.js';
-import { Router } from '../../src/domain/routing.js';
+import { Router } from '../../src/domain/routing/router.js';
 import { checkSchema } from '../../src/domain/schema-safety.js';
 import { openTicket, sealTicket } from '../../src/domain/ticket.js';
 import { compile } from '../../src/domain/validator.js';
@@ -207,7 +207,7 @@ routing: { 'docs.>': round-robin }
     ]).toEqual([true, false, false, false]);
     expect([p.mayServe('bob', 'docs.a.b'), p.mayServe('alice', 'docs.a')]).toEqual([true, false]);
     expect(['alice', 'bob', 'nobody'].map((who) => p.mayRoot(who, 'a.b'))).toEqual([true, false, false]);
-    expect([p.routingOf('docs.x'), p.routingOf('fs.read')]).toEqual(['round-robin', 'least-loaded']);
+    expect([p.routingOf('docs.x').by, p.routingOf('fs.read').by]).toEqual(['round-robin', 'least-loaded']);
   });
 
   test.each([

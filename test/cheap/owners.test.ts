@@ -136,7 +136,7 @@ describe('merging', () => {
   test('routing: the pattern of the mesh owner counts first', () => {
     const team = 'version: 1\nrouting: { pay.transfer: round-robin, pay.x: round-robin }';
     const policy = compile(team, `${MAIN}routing: { pay.transfer: least-loaded }\n`);
-    expect(['pay.transfer', 'pay.x'].map((what) => policy.routingOf(what))).toEqual([
+    expect(['pay.transfer', 'pay.x'].map((what) => policy.routingOf(what).by)).toEqual([
       'least-loaded',
       'round-robin',
     ]);

@@ -9,7 +9,7 @@ import { Registry } from '../../src/domain/registry.js';
 import { questionOf, readAnswer, reviewDigest, reviewId, type Reviewed } from '../../src/domain/reviews.js';
 import { RevokedNames } from '../../src/domain/revoked.js';
 import { Roster } from '../../src/domain/roster.js';
-import { Router } from '../../src/domain/routing.js';
+import { Router } from '../../src/domain/routing/router.js';
 import { readCases, runCases } from '../../src/domain/rules/cases.js';
 import { explain } from '../../src/domain/rules/explain.js';
 import { limits } from '../../src/wire/limits.js';

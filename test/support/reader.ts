@@ -163,15 +163,20 @@ export function cleanEnv(more: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
 /**
  * Somebody in a new folder that holds nothing but the package. `leave` stops everything and removes the folder.
  * The npx there starts what is installed and asks nothing else; the tutorial and the package tests try the real one.
+ * `more`: variables that are set there.
  */
-export function sitDown(stays: ReaderOptions['stays']): {
+export function sitDown(
+  stays: ReaderOptions['stays'],
+  more: NodeJS.ProcessEnv = {},
+): {
   readonly reader: Reader;
   readonly folder: string;
   readonly leave: () => Promise<void>;
 } {
   const folder = mkdtempSync(join(tmpdir(), 'capmesh-page-'));
   install(folder);
-  const reader = new Reader({ folder, env: cleanEnv({ PATH: pathWithQuickNpx(folder) }), stays });
+  const env = cleanEnv({ ...more, PATH: pathWithQuickNpx(folder) });
+  const reader = new Reader({ folder, env, stays });
   const leave = async (): Promise<void> => {
     await reader.stop();
     rmSync(folder, { recursive: true, force: true });

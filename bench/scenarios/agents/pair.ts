@@ -23,16 +23,18 @@ interface Settings {
   readonly name: string;
   readonly serves: string;
   readonly asks: string;
+  /** What one turn costs. */
+  readonly micros: number;
 }
 
 /** Each turn waits for the next one: so many may wait. */
 const CONCURRENCY = 4_096;
 
 await play<Settings>(async ({ settings, say, open }) => {
-  const { name, serves, asks } = settings;
+  const { name, serves, asks, micros } = settings;
   const mesh = await open(name, CONCURRENCY);
   let stopped = false;
-  await mesh.serve(serves, async (turn: Turn, task) => {
+  await mesh.serve(serves, { costMicros: micros }, async (turn: Turn, task) => {
     const { run, tickets } = turn;
     if (stopped) {
       return 'stopped from outside';

@@ -11,7 +11,12 @@ export function pictureOf(report: Report): string | undefined {
   return draw?.(report);
 }
 
-const PICTURES: Partial<Record<Report['name'], (report: Report) => string>> = { a: swap, c: chain, d: loop };
+const PICTURES: Partial<Record<Report['name'], (report: Report) => string>> = {
+  a: swap,
+  b: price,
+  c: chain,
+  d: loop,
+};
 
 function swap(report: Report): string {
   const it = report.figures as unknown as {
@@ -40,6 +45,56 @@ function swap(report: Report): string {
 function sentence({ checks }: Report): string {
   const [steady, whole] = checks.map(({ value }) => value.toFixed(2));
   return `${steady} × in turn when it has settled, ${whole} × over the whole run`;
+}
+
+function price(report: Report): string {
+  interface Set {
+    readonly success: number;
+    readonly microsEach: number;
+    readonly strongShare: number;
+  }
+  const it = report.figures as unknown as Readonly<Record<'even' | 'routed', Set>> & {
+    readonly wrongLabels: number;
+  };
+  const { even, routed } = it;
+  const percent = (share: number): string => `${(share * 100).toFixed(1)} %`;
+  const bars = (of: (set: Set) => number, words: (set: Set) => string): Bar[] => [
+    { name: 'in turn', tone: 'bad', value: of(even), words: words(even) },
+    { name: 'by price and by what callers say', tone: 'good', value: of(routed), words: words(routed) },
+  ];
+  return barsSvg(
+    {
+      title: 'Cheap and weak beside dear and strong, at 1 : 10',
+      notes: [
+        `The same problems of mixed difficulty to both; of the labels ${percent(it.wrongLabels)} are wrong.`,
+      ],
+    },
+    [
+      {
+        what: 'cost of a problem',
+        bars: bars(
+          ({ microsEach }) => microsEach,
+          ({ microsEach }) => `${(microsEach / even.microsEach).toFixed(2)} ×`,
+        ),
+      },
+      {
+        what: 'right answers',
+        most: 1,
+        bars: bars(
+          ({ success }) => success,
+          ({ success }) => percent(success),
+        ),
+      },
+      {
+        what: 'given to strong ones',
+        most: 1,
+        bars: bars(
+          ({ strongShare }) => strongShare,
+          ({ strongShare }) => percent(strongShare),
+        ),
+      },
+    ],
+  );
 }
 
 function chain(report: Report): string {
@@ -76,7 +131,7 @@ function chain(report: Report): string {
 
 function loop(report: Report): string {
   type Run = { readonly rounds: number; readonly stoppedBy: string; readonly afterMs: number };
-  const it = report.figures as unknown as Readonly<Record<'tickets' | 'none' | 'baseline', Run>>;
+  const it = report.figures as unknown as Readonly<Record<'tickets' | 'none' | 'paid' | 'baseline', Run>>;
   const bar = (name: string, tone: Bar['tone'], { rounds, stoppedBy, afterMs }: Run): Bar => ({
     ...{ name, tone, value: Math.log10(1 + rounds) },
     words: `${rounds}, ${stoppedBy} after ${afterMs} ms`,
@@ -92,6 +147,7 @@ function loop(report: Report): string {
         bars: [
           bar('with tickets', 'good', it.tickets),
           bar('without tickets', 'good', it.none),
+          bar('with tickets, budget alone', 'good', it.paid),
           bar('without tickets, may begin trees', 'bad', it.baseline),
         ],
       },

@@ -3,6 +3,7 @@ import { bodyTypeOf, contentTypes, decodeValue } from '../../wire/content.js';
 import { meshError } from '../../wire/errors.js';
 import { header } from '../../wire/headers.js';
 import { asCapability, asToken } from '../../wire/names.js';
+import { readWish } from '../../domain/routing/wish.js';
 import { readParts } from '../../wire/parts.js';
 import { isPriority, priorityNames } from '../../wire/priority.js';
 import { birthOf, isCallId } from '../../wire/ulid.js';
@@ -96,6 +97,7 @@ function readHeaders(draft: Draft): void {
     });
   }
   draft.said = said;
+  draft.wish = readWish(draft.headers.get(header.route), draft.headers.get(header.difficulty));
   const labels = draft.headers.get(header.labels);
   draft.labels = labels === undefined ? undefined : labelsOf(labels);
 }

@@ -1,5 +1,10 @@
+import { hasAll } from '../../domain/routing/candidates.js';
+import { refuseWish } from '../../domain/routing/wish.js';
 import type { Instance } from '../../domain/roster.js';
+import { meshError } from '../../wire/errors.js';
 import { takerOf } from '../../domain/takes.js';
+import type { Entry } from '../../domain/registry.js';
+import type { Wish } from '../../domain/routing/wish.js';
 import { roomAt } from '../room-at.js';
 import type { Guard, Verdict } from '../verdict.js';
 
@@ -8,11 +13,13 @@ const CAPACITY: Verdict = { verdict: 'hold', why: 'capacity' };
 /**
  * Decides who does it: a live instance with free concurrency, of an agent that takes such a body. A call that was
  * approved, or that reviewing agents were asked about, goes to the agent that this is for, or waits. A review goes to
- * nobody who has a part in what is reviewed.
+ * nobody who has a part in what is reviewed. Which of them it is, the route of the policy says, and the wish of the call
+ * within it.
  *
+ * - Refuses with: route_denied, route_unmet.
  * - Holds for capacity when nobody is free.
  * - Needs: resolve.
- * - Proves: instance (a candidate; nothing is given to it yet).
+ * - Proves: instance (a candidate; nothing is given to it yet), and routed, which says why.
  */
 export const route: Guard = {
   name: 'route',
@@ -20,6 +27,10 @@ export const route: Guard = {
     const entry = draft.entry;
     if (entry !== undefined) {
       const takes = takerOf(entry, { type: draft.type, byRef: draft.ref !== undefined });
+      const { wish, labels } = draft;
+      if (wish !== undefined) {
+        refuseWish(world.policy.routingOf(entry.name), wish, entry.name);
+      }
       const only = draft.approved?.agent ?? draft.answers?.agent;
       const not = draft.review?.not;
       const suits =
@@ -31,8 +42,19 @@ export const route: Guard = {
               (takes?.(one) ?? true);
       const room = roomAt(draft, world);
       const fits = room === undefined ? suits : (one: Instance) => (suits?.(one) ?? true) && room(one);
-      draft.instance = world.router.choose(entry, draft.nowMs, undefined, fits);
+      const chosen = world.router.route(entry, draft.nowMs, { suits: fits, wish, labels });
+      draft.instance = chosen?.instance;
+      draft.routed = chosen?.routed;
+      if (chosen === undefined && wish !== undefined && !canBeMet(entry, wish)) {
+        const wanted = wish.where.map(([name, value]) => `${name}=${value}`).join(', ');
+        throw meshError('route_unmet', { capability: entry.name, wanted });
+      }
     }
     return draft.instance === undefined ? CAPACITY : undefined;
   },
 };
+
+/** Has anybody that offers it all attributes that the call asks for, alive or not? */
+function canBeMet({ offers }: Entry, { where }: Wish): boolean {
+  return where.length === 0 || [...offers.values()].some((offer) => hasAll(offer, where));
+}

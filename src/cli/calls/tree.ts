@@ -4,6 +4,7 @@
 import type { CallNode, CallPage, CallState } from '../../control/views/pages.js';
 import { paint, safe, table } from '../output.js';
 import { duration } from './ask.js';
+import { usedWords } from './used.js';
 
 const ROWS_MAX = 200;
 const TROUBLES_MAX = 10;
@@ -25,6 +26,7 @@ export function printCall(page: CallPage): string[] {
       ? [paint.yellow('This is not all: a view reads and says only so much.')]
       : []),
     ...page.calls.flatMap(words),
+    ...page.calls.flatMap(usedWords),
     ...page.calls.flatMap((node) => [...waits(node), ...attempts(node)]),
     ...troubles(page.calls),
   ];

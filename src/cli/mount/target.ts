@@ -4,6 +4,7 @@
 import type { McpCommand, McpEndpoint } from '../../adapters/mcp.js';
 import { meshError } from '../../wire/errors.js';
 import { settingParser } from '../settings.js';
+import { secretIn } from './secrets.js';
 
 /** What may be said of it. */
 export interface TargetOptions {
@@ -43,8 +44,8 @@ export function targetOf(words: readonly string[], options: TargetOptions): Targ
   }
   refuse(words.length > (isHttp(url) ? 0 : 1), 'it is either a command or a url');
   refuse(cwd !== undefined || env !== undefined, '--cwd and --env go with a command');
-  const headers = Object.entries(headerEnv ?? {}).map(([name, variable]) => [name, valueOf(variable)]);
-  const bearer = bearerEnv === undefined ? [] : [['Authorization', `Bearer ${valueOf(bearerEnv)}`]];
+  const headers = Object.entries(headerEnv ?? {}).map(([name, variable]) => [name, secretIn(variable)]);
+  const bearer = bearerEnv === undefined ? [] : [['Authorization', `Bearer ${secretIn(bearerEnv)}`]];
   const place = URL.canParse(endpoint) ? new URL(endpoint) : undefined;
   return {
     target: { endpoint, headers: Object.fromEntries([...headers, ...bearer]) as Record<string, string> },
@@ -66,15 +67,6 @@ function commandOf(words: readonly string[], { cwd, env }: TargetOptions): Omit<
     },
     description: clip(`MCP server: ${words.join(' ')}`),
   };
-}
-
-/** Secrets come from the environment: a command line can be read by everybody on the machine. */
-function valueOf(variable: string): string {
-  const value = process.env[variable];
-  if (value === undefined || value === '') {
-    throw meshError('config_missing', { what: `the variable ${variable}` });
-  }
-  return value;
 }
 
 function refuse(wrong: boolean, why: string): void {

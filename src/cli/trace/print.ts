@@ -4,6 +4,7 @@
 import { guards } from '../../chain/chain.js';
 import { duration } from '../calls/ask.js';
 import { paintState } from '../calls/tree.js';
+import { usedWords } from '../calls/used.js';
 import { clip, paint, safe, width } from '../output.js';
 import { agentOf, flat, HOPS, slowestOf, totalMs, type Hop, type Slowest, type Timed } from './hops.js';
 
@@ -49,6 +50,7 @@ export function printTrace(trees: readonly Timed[], columns: number): string[] {
     ...legend(columns),
     ...where(trees, total, columns),
     ...verdicts(all, columns),
+    ...all.flatMap(({ node }) => usedWords(node)).flatMap((line) => wrap(line.split(' '), ' ', columns)),
   ];
 }
 

@@ -3,7 +3,8 @@
  */
 import type { DecisionRecord, ErrorBody, OutcomeRecord } from '../../wire/generated/messages.js';
 import { traceOf } from '../../wire/trace.js';
-import type { AttemptRow, CallNode, OutcomeRow } from './pages.js';
+import type { AttemptRow } from './attempt.js';
+import type { CallNode, OutcomeRow } from './pages.js';
 import { bornAt, stateOf, type Decided } from './records.js';
 import type { WaitingCall } from './waiting.js';
 
@@ -84,7 +85,7 @@ function outcomeRow(
   error: ErrorBody | undefined,
   storedAt: number | undefined,
 ): OutcomeRow {
-  const { status, code, agent, instance, attempt, at, reported } = outcome;
+  const { status, code, agent, instance, attempt, at, reported, measured, bounded } = outcome;
   return {
     status,
     ...(code === undefined ? {} : { code }),
@@ -94,12 +95,14 @@ function outcomeRow(
     at,
     ...(storedAt === undefined ? {} : { storedAt }),
     ...(reported === undefined ? {} : { reported }),
+    ...(measured === undefined ? {} : { measured }),
+    ...(bounded === undefined ? {} : { bounded }),
     ...(error === undefined ? {} : { error }),
   };
 }
 
 function attemptRow({ seq, record, storedAt }: Decided): AttemptRow {
-  const { attempt, gateway, agent, instance, at } = record;
+  const { attempt, gateway, agent, instance, at, routed } = record;
   return {
     attempt,
     seq,
@@ -108,6 +111,7 @@ function attemptRow({ seq, record, storedAt }: Decided): AttemptRow {
     ...(instance === undefined ? {} : { instance }),
     at,
     ...(storedAt === undefined ? {} : { storedAt }),
+    ...(routed === undefined ? {} : { routed }),
   };
 }
 

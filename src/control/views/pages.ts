@@ -3,6 +3,8 @@
  */
 import type { Review } from '../../domain/reviews.js';
 import type { Card, DeadRecord, ErrorBody, OutcomeRecord, Peer } from '../../wire/generated/messages.js';
+import type { AttemptRow } from './attempt.js';
+import type { Used } from '../../wire/usage.js';
 
 /**
  * Where a call can stand: the status of its outcome, or
@@ -98,19 +100,6 @@ export interface CallsPage extends Page {
   readonly calls: readonly CallRow[];
 }
 
-/** One decision of a call. */
-export interface AttemptRow {
-  readonly attempt: number;
-  readonly seq: number;
-  readonly gateway: string;
-  readonly agent: string;
-  readonly instance?: string;
-  /** When it was decided, by the gateway's clock. */
-  readonly at: number;
-  /** When the decision was durable, by the server's clock. */
-  readonly storedAt?: number;
-}
-
 /** One call of a tree in full. */
 export interface CallNode {
   readonly from: string;
@@ -153,7 +142,7 @@ export interface CallNode {
 }
 
 /** The outcome of a call, without the body of a result. */
-export interface OutcomeRow {
+export interface OutcomeRow extends Used {
   readonly status: OutcomeRecord['status'];
   readonly code?: string;
   readonly agent?: string;
@@ -162,7 +151,6 @@ export interface OutcomeRow {
   readonly at: number;
   /** When it was durable, by the server's clock. */
   readonly storedAt?: number;
-  readonly reported?: Readonly<Record<string, number>>;
   /** As it is stored. */
   readonly error?: ErrorBody;
 }

@@ -10,9 +10,10 @@ import type {
   BudgetFacts,
   BudgetNode,
   BudgetPlan,
-  Charged,
   ChargeFacts,
+  Charged,
   Envelope,
+  KnownBy,
   SetLimits,
   Thresholds,
 } from './plan.js';
@@ -123,9 +124,9 @@ export class BudgetBook implements BudgetPlan {
     facts: ChargeFacts,
     usage: Readonly<Record<string, number>> | undefined,
     workMs: number | undefined,
-    measured: boolean,
+    known: KnownBy,
   ): Charged {
-    return chargeOf(facts, usage, workMs, measured);
+    return chargeOf(facts, usage, workMs, known);
   }
 
   limitOf(standing: string): Amounts | undefined {

@@ -3,7 +3,7 @@
  * something was said that is no amount.
  */
 import { isAmount, UNITS, type Amounts, type Unit } from './amounts.js';
-import type { Charged, ChargeFacts } from './plan.js';
+import type { Charged, ChargeFacts, KnownBy } from './plan.js';
 
 type Usage = Readonly<Record<string, number>>;
 
@@ -15,14 +15,14 @@ export function chargeOf(
   { costMicros, reserve }: ChargeFacts,
   usage: Usage | undefined,
   workMs: number | undefined,
-  measured: boolean,
+  known: KnownBy,
 ): Charged {
   const said = (unit: Unit): number | undefined => {
     const amount = usage !== undefined && Object.hasOwn(usage, unit) ? usage[unit] : undefined;
     return isAmount(amount) ? amount : undefined;
   };
   const told: Amounts = { micros: said('micros'), tokens: said('tokens') } as Amounts;
-  const known = told.micros !== undefined || told.tokens !== undefined;
+  const isTold = told.micros !== undefined || told.tokens !== undefined;
   const worked = workMs === undefined ? undefined : Math.ceil(workMs);
   const amounts: Record<Unit, number | undefined> = {
     micros: told.micros ?? (costMicros > 0 ? costMicros : reserve.micros),
@@ -32,6 +32,6 @@ export function chargeOf(
   const entries = UNITS.flatMap((unit) => (amounts[unit] === undefined ? [] : [[unit, amounts[unit]]]));
   return {
     amounts: Object.fromEntries(entries) as Amounts,
-    by: !known ? 'reserved' : measured ? 'measured' : 'reported',
+    by: isTold ? known : 'reserved',
   };
 }

@@ -38,10 +38,13 @@ export interface Envelope {
   readonly endsMs: number;
 }
 
-/** What a call was charged, and who said so: the mesh itself measured it, the agent reported it, or nobody knows. */
+/** How usage is known: a meter measured it, a meter says that it was not more, or an agent says so. */
+export type KnownBy = 'measured' | 'bounded' | 'reported';
+
+/** What a call was charged, and how that is known; `reserved`: nobody knows, and it is what was reserved. */
 export interface Charged {
   readonly amounts: Amounts;
-  readonly by: 'measured' | 'reported' | 'reserved';
+  readonly by: KnownBy | 'reserved';
 }
 
 /** What the plan needs to know of a call. */
@@ -81,13 +84,13 @@ export interface BudgetPlan {
   envelopeOf(facts: BudgetFacts, reserve: Amounts, set?: SetLimits): Envelope | undefined;
   /**
    * What it is charged for: `usage` is what the agent's result says it used, `workMs` what the gateway measured
-   * (undefined: nothing is known of it). `measured`: the agent is one whose usage the mesh measures.
+   * (undefined: nothing is known of it).
    */
   chargeOf(
     facts: ChargeFacts,
     usage: Readonly<Record<string, number>> | undefined,
     workMs: number | undefined,
-    measured: boolean,
+    known: KnownBy,
   ): Charged;
   /** Does any budget of the policy make this node? Then a limit can be set for it. */
   limitOf(standing: string): Amounts | undefined;

@@ -43,6 +43,8 @@ function schemaOf(shape: Shape): object {
         required: Object.keys(shape.fields).filter((key) => shape.fields[key]?.needed === true),
         additionalProperties: false,
       };
+    case 'either':
+      return { anyOf: [schemaOf(shape.word), schemaOf(shape.map)] };
   }
 }
 

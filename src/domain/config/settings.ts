@@ -6,7 +6,17 @@
 import { limitTable } from '../../wire/limits.js';
 import { STAGES, type Stage } from '../../wire/stages.js';
 import { acceptable } from '../weakness/acceptable.js';
-import type { Choice, Flag, List, OneShape, Part, Text, ValueOf, Whole } from './shape.js';
+import { mountSettings } from './mount-settings.js';
+import {
+  whole,
+  type Choice,
+  type Flag,
+  type List,
+  type OneShape,
+  type Part,
+  type Text,
+  type ValueOf,
+} from './shape.js';
 
 /** One setting. */
 export interface Setting {
@@ -213,18 +223,7 @@ export const settings = {
     what: 'with --each: calls at a time',
     otherwise: 64,
   },
-  'mount.concurrency': {
-    shape: whole(1, 65_535),
-    flag: '--concurrency <n>',
-    what: 'tasks at once of a mounted server',
-    otherwise: limitTable.concurrencyDefault.value,
-  },
-  'mount.restarts': {
-    shape: whole(0, 1_000_000),
-    flag: '--restarts <n>',
-    what: 'ends in a row before a mount gives up',
-    otherwise: '5, over HTTP 30',
-  },
+  ...mountSettings,
   'serve.names': {
     shape: { is: 'choice', of: ['plain', 'dots'] } as Choice<'plain' | 'dots'>,
     flag: '--names <style>',
@@ -286,7 +285,3 @@ export const limitSource = { flag: '--set-limit <name=value>', env: 'MESH_LIMITS
 
 /** Variables that are read elsewhere: no setting, and no mistake. */
 export const otherVariables: readonly string[] = ['MESH_CONFIG', 'MESH_URL', 'MESH_CREDS'];
-
-function whole(min: number, max: number, unit?: 'ms'): Whole {
-  return unit === undefined ? { is: 'whole', min, max } : { is: 'whole', min, max, unit };
-}

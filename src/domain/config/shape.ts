@@ -13,6 +13,11 @@ export interface Whole {
   readonly unit?: 'ms' | undefined;
 }
 
+/** A whole number within these bounds. */
+export function whole(min: number, max: number, unit?: 'ms'): Whole {
+  return unit === undefined ? { is: 'whole', min, max } : { is: 'whole', min, max, unit };
+}
+
 /** A number within bounds, with its fractions. */
 export interface Part {
   readonly is: 'part';
@@ -62,6 +67,13 @@ export interface Keys<F extends Fields = Fields> {
   readonly fields: F;
 }
 
+/** A word, or a map with known keys that says more. */
+export interface Either<W extends Choice = Choice, K extends Keys = Keys> {
+  readonly is: 'either';
+  readonly word: W;
+  readonly map: K;
+}
+
 /** A known key: what it holds, what it is for, and whether it must be there. */
 export interface Field<S extends Shape = Shape> {
   readonly shape: S;
@@ -86,7 +98,12 @@ export type Shape =
   | Flag
   | { readonly is: 'list'; readonly of: Shape }
   | { readonly is: 'names'; readonly key: Text; readonly of: Shape }
-  | { readonly is: 'keys'; readonly fields: Fields };
+  | { readonly is: 'keys'; readonly fields: Fields }
+  | {
+      readonly is: 'either';
+      readonly word: Choice;
+      readonly map: { readonly is: 'keys'; readonly fields: Fields };
+    };
 
 /** The value that a shape describes. */
 export type ValueOf<S> = S extends Whole | Part
@@ -103,7 +120,9 @@ export type ValueOf<S> = S extends Whole | Part
             ? Readonly<Record<string, ValueOf<I>>>
             : S extends Keys<infer F>
               ? { readonly [K in keyof F]?: ValueOf<F[K]['shape']> }
-              : never;
+              : S extends Either<infer W, infer K>
+                ? ValueOf<W> | ValueOf<K>
+                : never;
 
 /** A scalar as the readers give it. */
 export type Scalar = string | number | boolean | null;
@@ -185,6 +204,8 @@ export function expectedOf(shape: Shape): string {
     case 'names':
     case 'keys':
       return 'a map';
+    case 'either':
+      return `${expectedOf(shape.word)}, or a map`;
   }
 }
 

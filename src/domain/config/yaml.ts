@@ -5,7 +5,15 @@
 import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument, type Node, type Pair } from 'yaml';
 import { meshError, type MeshError } from '../../wire/errors.js';
 import { nearNames } from '../near.js';
-import { expectedOf, judge, type Fields, type Keys, type Scalar, type Shape } from './shape.js';
+import {
+  expectedOf,
+  judge,
+  type Fields,
+  type Keys,
+  type OneShape,
+  type Scalar,
+  type Shape,
+} from './shape.js';
 
 /** Where something stands; both count from 1. */
 export interface Place {
@@ -135,12 +143,21 @@ class Walk {
     if (shape.is === 'list') {
       return this.#list(node, holder, shape.of, path);
     }
+    if (shape.is === 'either') {
+      return isMap(node)
+        ? this.keys(node, shape.map.fields, path)
+        : this.#scalar(node, holder, shape.word, shape, path);
+    }
+    return this.#scalar(node, holder, shape, shape, path);
+  }
+
+  #scalar(node: unknown, holder: unknown, shape: OneShape, wanted: Shape, path: string): unknown {
     const scalar = node === null ? null : isScalar(node) ? scalarOf(node.value) : undefined;
     const judged = scalar === undefined ? undefined : judge(shape, scalar);
     if (judged !== undefined && 'value' in judged) {
       return judged.value;
     }
-    this.#wrong(node, holder, shape, path);
+    this.#wrong(node, holder, wanted, path);
     return undefined;
   }
 
@@ -223,6 +240,9 @@ function kindOf(node: unknown): string {
 
 /** Every path that a shape knows by name. */
 function pathsOf(shape: Shape, path: string): string[] {
+  if (shape.is === 'either') {
+    return pathsOf(shape.map, path);
+  }
   return shape.is === 'keys'
     ? Object.entries(shape.fields).flatMap(([key, field]) => {
         const inner = path === '' ? key : `${path}.${key}`;

@@ -5,6 +5,7 @@
  */
 import { dirname, join } from 'node:path';
 import { policyShape, teamShape } from '../config/policy-shape.js';
+import { routingTroubles } from '../config/routing-shape.js';
 import { readYaml, type Place, type Problem, type ReadYaml } from '../config/yaml.js';
 import type { PolicyData, RoleData } from '../policy-data.js';
 import { compileRules } from '../rules/compile.js';
@@ -63,7 +64,8 @@ export function readOwners(main: ReadYaml<MainFile>, file: string, texts: OwnedF
 
 /** What the mesh owner says itself, as data. */
 export function dataOf(main: MainFile): PolicyData {
-  const { roles, members, routing, issuers, loops, budgets, prices, priorities, rates, rules = [] } = main;
+  const { roles, members, routing, issuers, loops, budgets, prices } = main;
+  const { priorities, rates, meters, rules = [] } = main;
   return {
     ...(roles === undefined ? {} : { roles }),
     ...(members === undefined ? {} : { members }),
@@ -73,6 +75,7 @@ export function dataOf(main: MainFile): PolicyData {
     ...(budgets === undefined ? {} : { budgets }),
     ...(prices === undefined ? {} : { prices }),
     ...(priorities === undefined ? {} : { priorities }),
+    ...(meters === undefined ? {} : { meters }),
     ...(rates === undefined ? {} : { rates }),
     // A rule without name or effect is a problem; where there is none, all have both.
     rules: rules as readonly RuleSource[],
@@ -109,6 +112,7 @@ function readTeam(team: Team, read: ReadYaml<TeamFile>, file: string): ReadTeam 
   read.problems.forEach((one) => say(one.where, one.why, one));
   const report = (where: string, why: string): void => say(where, why, placeIn(read, where));
   refuseBeyond(team, report);
+  routingTroubles(team.file.routing ?? {}).forEach(([where, why]) => report(where, why));
   const roles = new Set([...Object.keys(main.roles ?? {}), ...Object.keys(team.file.roles ?? {})]);
   const sources = (team.file.rules ?? []).map((rule): Partial<RuleSource> => ({
     ...rule,

@@ -4,6 +4,7 @@
  */
 import { noOf } from '../../chain/reviews.js';
 import { gather, type Reviewer } from './reviewer.js';
+import type { Used } from '../../wire/usage.js';
 import { parseBodyRef } from '../../domain/body-ref.js';
 import { reviewDigest, type Review, type Reviewed } from '../../domain/reviews.js';
 import { readBody, type BodyType } from '../../wire/content.js';
@@ -19,7 +20,7 @@ import type { Settler } from '../settle.js';
 /** A valid answer of an agent. */
 export interface Answer {
   readonly body: Uint8Array;
-  readonly reported: Record<string, number> | undefined;
+  readonly used: Used;
   /** What stands in the outcome beside it. */
   readonly more: Pick<OutcomeRecord, 'type' | 'bodyRef' | 'parts'>;
 }
@@ -57,7 +58,7 @@ export class BeforeOutcome {
       .then((reviews) => this.#settle(call, answer, reviews));
   }
 
-  #settle(call: OpenCall, { body, reported, more }: Answer, reviews: Review[]): void {
+  #settle(call: OpenCall, { body, used, more }: Answer, reviews: Review[]): void {
     const { asks = [], capability, agent } = call.record;
     if (this.#core.nc.isClosed()) {
       return; // whoever adopts it asks again
@@ -66,12 +67,11 @@ export class BeforeOutcome {
     const said = (rule: string): Review | undefined => reviews.find((one) => one.rule === rule);
     const no = asks.find(({ rule }) => said(rule)?.allow === false) ?? asks.find(({ rule }) => !said(rule));
     if (no === undefined) {
-      return this.#settler.complete(call, body, reported, { ...more, reviews });
+      return this.#settler.complete(call, body, { ...more, reviews });
     }
     const why = noOf(capability, no, said(no.rule)).sentence;
     const error = meshError('output_withheld', { agent, rule: no.rule, why });
-    const usage = reported === undefined ? {} : { reported };
-    this.#settler.fail(call, 'failed', error.toBody(), { ...usage, reviews });
+    this.#settler.fail(call, 'failed', error.toBody(), { ...used, reviews });
   }
 }
 

@@ -16,7 +16,7 @@ import { GrantBook } from '../../domain/grants/book.js';
 import { RevokedNames } from '../../domain/revoked.js';
 import { Registry } from '../../domain/registry.js';
 import { Roster } from '../../domain/roster.js';
-import { Router } from '../../domain/routing.js';
+import { Router } from '../../domain/routing/router.js';
 import { Histogram } from '../../sight/histogram.js';
 import { Meter } from '../../sight/meter.js';
 import type { Sightly } from '../../sight/page.js';

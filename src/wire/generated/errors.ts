@@ -382,6 +382,18 @@ export const errorTable = {
     message: 'the rule {rule} refuses {capability}{reason}',
     help: 'Ask the owner of mesh.policy.yaml. The decision names the rule.',
   },
+  route_denied: {
+    class: 'authority',
+    retry: 'never',
+    message: 'calls of {capability} may not ask for {asked}; they may ask for: {allowed}',
+    help: 'Leave it out, or ask the owner of mesh.policy.yaml for it under routing: calls.',
+  },
+  route_unmet: {
+    class: 'capacity',
+    retry: 'later',
+    message: 'no agent that offers {capability} has {wanted}',
+    help: 'Look at the attributes with mesh agents show, and ask for what somebody has.',
+  },
   policy_unmet: {
     class: 'authority',
     retry: 'never',
@@ -466,6 +478,25 @@ export const errorTable = {
     message: 'there may be {max} {what} (the limit {limit})',
     help: 'Make fewer calls in one task or tree; the mesh owner sets rates in mesh.policy.yaml.',
   },
+  budget_exceeded: {
+    class: 'capacity',
+    retry: 'later',
+    message: 'the budget {node} has {have} left and this call reserves {need}; its window ends at {until}',
+    help: 'Wait for the next window, ask for less, or have the mesh owner raise the limit.',
+  },
+  budget_closed: {
+    class: 'capacity',
+    retry: 'later',
+    message: 'the budget {node} is closed until {until}: an agent used more than it had reserved',
+    help: 'The mesh owner looks at what was used, and sets a limit to open it again.',
+  },
+  budget_spent: {
+    class: 'capacity',
+    retry: 'check',
+    message:
+      'nobody pays for a further attempt of {capability}: the budgets it is charged to ({node} and others) are spent',
+    help: 'Look whether an earlier attempt had its effect; then wait for the next window or have the limit raised.',
+  },
   queue_full: {
     class: 'capacity',
     retry: 'later',
@@ -526,6 +557,30 @@ export const errorTable = {
     retry: 'never',
     message: 'the agent {agent} failed: {why}',
     help: 'See the log of the agent; the call ran and said that it failed.',
+  },
+  provider_busy: {
+    class: 'agent',
+    retry: 'later',
+    message: 'the provider behind {agent} takes no request now: {why}',
+    help: 'Wait for retry_after_ms of the details, if it is there, then call again; or call another capability.',
+  },
+  provider_failed: {
+    class: 'agent',
+    retry: 'later',
+    message: 'the provider behind {agent} failed: {why}',
+    help: 'Call again later. What it may have used for this call is charged as an upper bound.',
+  },
+  provider_broke_off: {
+    class: 'agent',
+    retry: 'check',
+    message: 'the provider behind {agent} did not answer to the end: {why}',
+    help: 'It may have worked and cost something, which is charged. Call again if you still need the answer.',
+  },
+  provider_refused: {
+    class: 'agent',
+    retry: 'never',
+    message: 'the provider behind {agent} refused the request: {why}',
+    help: 'Change the request. Where the reason is a key or a quota, ask whoever mounted the provider.',
   },
   output_invalid: {
     class: 'agent',

@@ -478,6 +478,142 @@ export interface DecisionRecord {
    */
   policy?: string;
   /**
+   * What is reserved for it. Missing when the policy names no budgets, or nothing is allowed.
+   */
+  budget?: {
+    /**
+     * The purse of the gateway that it was reserved in.
+     */
+    purse: string;
+    /**
+     * Keys of the nodes it is reserved in.
+     *
+     * @maxItems 64
+     */
+    nodes: string[];
+    /**
+     * How much, in each of them.
+     */
+    reserve: {
+      /**
+       * Millionths of a US dollar.
+       */
+      micros?: number;
+      /**
+       * Tokens.
+       */
+      tokens?: number;
+      /**
+       * Milliseconds of work.
+       */
+      computeMs?: number;
+    };
+    /**
+     * Reserved by earlier decisions of this call that still count, because they may have run.
+     */
+    before?: {
+      /**
+       * Millionths of a US dollar.
+       */
+      micros?: number;
+      /**
+       * Tokens.
+       */
+      tokens?: number;
+      /**
+       * Milliseconds of work.
+       */
+      computeMs?: number;
+    };
+    /**
+     * Sequences of those decisions.
+     *
+     * @maxItems 64
+     */
+    earlier?: number[];
+    /**
+     * What its caller allows for it and everything below it.
+     */
+    allowed?: {
+      /**
+       * Millionths of a US dollar.
+       */
+      micros?: number;
+      /**
+       * Tokens.
+       */
+      tokens?: number;
+      /**
+       * Milliseconds of work.
+       */
+      computeMs?: number;
+    };
+    /**
+     * The envelopes above it, outermost first.
+     *
+     * @maxItems 17
+     *
+     * Items: An envelope.
+     */
+    envelopes?: {
+      /**
+       * Its node.
+       */
+      key: string;
+      /**
+       * What the calls below may spend together.
+       */
+      limit: {
+        /**
+         * Millionths of a US dollar.
+         */
+        micros?: number;
+        /**
+         * Tokens.
+         */
+        tokens?: number;
+        /**
+         * Milliseconds of work.
+         */
+        computeMs?: number;
+      };
+      /**
+       * Until when, in epoch ms.
+       */
+      endsMs: number;
+    }[];
+    /**
+     * The envelope that it opens for the calls below it.
+     */
+    own?: {
+      /**
+       * Its node.
+       */
+      key: string;
+      /**
+       * What the calls below may spend together.
+       */
+      limit: {
+        /**
+         * Millionths of a US dollar.
+         */
+        micros?: number;
+        /**
+         * Tokens.
+         */
+        tokens?: number;
+        /**
+         * Milliseconds of work.
+         */
+        computeMs?: number;
+      };
+      /**
+       * Until when, in epoch ms.
+       */
+      endsMs: number;
+    };
+  };
+  /**
    * Whether a second dispatch is harmless.
    */
   idempotent?: boolean;
@@ -519,6 +655,56 @@ export interface DecisionRecord {
    * Partial outputs the caller takes at once, and whether it answers questions (header Mesh-Parts).
    */
   parts?: string;
+  /**
+   * Why this agent, where more than the load was looked at. Candidates are lines of: agent, score (lower is better), share of success, ms of work, micro-USD; - for what is not known.
+   */
+  routed?: {
+    /**
+     * What was chosen by.
+     */
+    by:
+      'least-loaded' | 'round-robin' | 'fastest' | 'cheapest' | 'best' | 'nearest' | 'preferred' | 'weighted';
+    /**
+     * first: of the best band; full: those of better bands could take nothing; probe: to see how it does now.
+     */
+    why: 'first' | 'full' | 'probe';
+    /**
+     * How many candidates there were.
+     */
+    of: number;
+    /**
+     * The chosen one, as a line.
+     */
+    chosen: string;
+    /**
+     * Others, as lines: the cheapest, the safest, the fastest, and the best by score.
+     *
+     * @maxItems 8
+     */
+    others: string[];
+    /**
+     * Which of the others could take nothing then, counted from 0.
+     *
+     * @maxItems 8
+     */
+    away?: number[];
+    /**
+     * The floor of success that the chosen one is above.
+     */
+    floor?: number;
+    /**
+     * Header Mesh-Route of the call.
+     */
+    asked?: string;
+    /**
+     * Header Mesh-Difficulty of the call.
+     */
+    difficulty?: 'easy' | 'normal' | 'hard';
+    /**
+     * Where the caller is, for nearest.
+     */
+    place?: string;
+  };
   /**
    * The error as the caller gets it.
    */
@@ -1157,6 +1343,38 @@ export interface OutcomeRecord {
    */
   digest?: string;
   /**
+   * What it was charged.
+   */
+  charged?: {
+    /**
+     * How much, all decisions of the call together.
+     */
+    amounts: {
+      /**
+       * Millionths of a US dollar.
+       */
+      micros?: number;
+      /**
+       * Tokens.
+       */
+      tokens?: number;
+      /**
+       * Milliseconds of work.
+       */
+      computeMs?: number;
+    };
+    /**
+     * How that is known: a meter measured it, a meter says that it was not more, the agent reported it, or nobody knows and it is what was reserved.
+     */
+    by: 'measured' | 'bounded' | 'reported' | 'reserved';
+    /**
+     * The decisions it is for, oldest first.
+     *
+     * @maxItems 64
+     */
+    seqs: number[];
+  };
+  /**
    * from.call of the root.
    */
   root?: string;
@@ -1165,9 +1383,21 @@ export interface OutcomeRecord {
    */
   nonce?: string;
   /**
-   * Usage as the agent reported it.
+   * Usage as the agent reported it: its word, which nobody measured.
    */
   reported?: {
+    [k: string]: number;
+  };
+  /**
+   * Usage as a meter measured it (policy key meters); then nothing is reported.
+   */
+  measured?: {
+    [k: string]: number;
+  };
+  /**
+   * What a meter says when it could not measure: the usage was not more than this.
+   */
+  bounded?: {
     [k: string]: number;
   };
   /**
@@ -1496,6 +1726,55 @@ export interface Replay {
 }
 
 /**
+ * What a gateway saw of agents since it told last. Only gateways believe it, and only of each other.
+ */
+export interface Seen {
+  /**
+   * One entry for each capability; its lists belong together.
+   *
+   * @maxItems 2000
+   *
+   * Items: Agents of one capability.
+   */
+  seen: {
+    /**
+     * The capability.
+     */
+    capability: string;
+    /**
+     * The agents.
+     *
+     * @maxItems 2000
+     */
+    agents: string[];
+    /**
+     * Attempts that ended.
+     *
+     * @maxItems 2000
+     */
+    n: number[];
+    /**
+     * Those that were completed.
+     *
+     * @maxItems 2000
+     */
+    ok: number[];
+    /**
+     * Mean time of work of those in ms; -1 when it is not known.
+     *
+     * @maxItems 2000
+     */
+    ms: number[];
+    /**
+     * Mean cost in micro-USD; -1 when it is not known.
+     *
+     * @maxItems 2000
+     */
+    micros: number[];
+  }[];
+}
+
+/**
  * What gateways say to each other about shares of limits.
  */
 export interface Share {
@@ -1698,6 +1977,40 @@ export interface Ticket {
   labels?: {
     [k: string]: string;
   };
+  /**
+   * Budgets that everything below this task is charged to, outermost first: which ones, and their limits; never what is left.
+   *
+   * @maxItems 17
+   *
+   * Items: An envelope.
+   */
+  envelopes?: {
+    /**
+     * Its node.
+     */
+    key: string;
+    /**
+     * What the calls below may spend together.
+     */
+    limit: {
+      /**
+       * Millionths of a US dollar.
+       */
+      micros?: number;
+      /**
+       * Tokens.
+       */
+      tokens?: number;
+      /**
+       * Milliseconds of work.
+       */
+      computeMs?: number;
+    };
+    /**
+     * Until when, in epoch ms.
+     */
+    endsMs: number;
+  }[];
   /**
    * Grants of those in the chain, in its order: each extends what its entry may have done.
    *

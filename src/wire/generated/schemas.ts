@@ -637,6 +637,208 @@ export const schemas = {
         maxLength: 64,
         description: 'Digest of the policy that decided.',
       },
+      budget: {
+        type: 'object',
+        description:
+          'What is reserved for it. Missing when the policy names no budgets, or nothing is allowed.',
+        properties: {
+          purse: {
+            type: 'string',
+            maxLength: 96,
+            description: 'The purse of the gateway that it was reserved in.',
+          },
+          nodes: {
+            type: 'array',
+            items: {
+              type: 'string',
+              maxLength: 256,
+            },
+            maxItems: 64,
+            description: 'Keys of the nodes it is reserved in.',
+          },
+          reserve: {
+            type: 'object',
+            description: 'How much, in each of them.',
+            properties: {
+              micros: {
+                type: 'integer',
+                minimum: 0,
+                maximum: 9007199254740991,
+                description: 'Millionths of a US dollar.',
+              },
+              tokens: {
+                type: 'integer',
+                minimum: 0,
+                maximum: 9007199254740991,
+                description: 'Tokens.',
+              },
+              computeMs: {
+                type: 'integer',
+                minimum: 0,
+                maximum: 9007199254740991,
+                description: 'Milliseconds of work.',
+              },
+            },
+            additionalProperties: false,
+          },
+          before: {
+            type: 'object',
+            description:
+              'Reserved by earlier decisions of this call that still count, because they may have run.',
+            properties: {
+              micros: {
+                type: 'integer',
+                minimum: 0,
+                maximum: 9007199254740991,
+                description: 'Millionths of a US dollar.',
+              },
+              tokens: {
+                type: 'integer',
+                minimum: 0,
+                maximum: 9007199254740991,
+                description: 'Tokens.',
+              },
+              computeMs: {
+                type: 'integer',
+                minimum: 0,
+                maximum: 9007199254740991,
+                description: 'Milliseconds of work.',
+              },
+            },
+            additionalProperties: false,
+          },
+          earlier: {
+            type: 'array',
+            items: {
+              type: 'integer',
+              minimum: 0,
+              maximum: 9007199254740991,
+            },
+            maxItems: 64,
+            description: 'Sequences of those decisions.',
+          },
+          allowed: {
+            type: 'object',
+            description: 'What its caller allows for it and everything below it.',
+            properties: {
+              micros: {
+                type: 'integer',
+                minimum: 0,
+                maximum: 9007199254740991,
+                description: 'Millionths of a US dollar.',
+              },
+              tokens: {
+                type: 'integer',
+                minimum: 0,
+                maximum: 9007199254740991,
+                description: 'Tokens.',
+              },
+              computeMs: {
+                type: 'integer',
+                minimum: 0,
+                maximum: 9007199254740991,
+                description: 'Milliseconds of work.',
+              },
+            },
+            additionalProperties: false,
+          },
+          envelopes: {
+            type: 'array',
+            items: {
+              type: 'object',
+              description: 'An envelope.',
+              properties: {
+                key: {
+                  type: 'string',
+                  maxLength: 256,
+                  description: 'Its node.',
+                },
+                limit: {
+                  type: 'object',
+                  description: 'What the calls below may spend together.',
+                  properties: {
+                    micros: {
+                      type: 'integer',
+                      minimum: 0,
+                      maximum: 9007199254740991,
+                      description: 'Millionths of a US dollar.',
+                    },
+                    tokens: {
+                      type: 'integer',
+                      minimum: 0,
+                      maximum: 9007199254740991,
+                      description: 'Tokens.',
+                    },
+                    computeMs: {
+                      type: 'integer',
+                      minimum: 0,
+                      maximum: 9007199254740991,
+                      description: 'Milliseconds of work.',
+                    },
+                  },
+                  additionalProperties: false,
+                },
+                endsMs: {
+                  type: 'integer',
+                  minimum: 0,
+                  maximum: 9007199254740991,
+                  description: 'Until when, in epoch ms.',
+                },
+              },
+              required: ['key', 'limit', 'endsMs'],
+              additionalProperties: false,
+            },
+            maxItems: 17,
+            description: 'The envelopes above it, outermost first.',
+          },
+          own: {
+            type: 'object',
+            description: 'The envelope that it opens for the calls below it.',
+            properties: {
+              key: {
+                type: 'string',
+                maxLength: 256,
+                description: 'Its node.',
+              },
+              limit: {
+                type: 'object',
+                description: 'What the calls below may spend together.',
+                properties: {
+                  micros: {
+                    type: 'integer',
+                    minimum: 0,
+                    maximum: 9007199254740991,
+                    description: 'Millionths of a US dollar.',
+                  },
+                  tokens: {
+                    type: 'integer',
+                    minimum: 0,
+                    maximum: 9007199254740991,
+                    description: 'Tokens.',
+                  },
+                  computeMs: {
+                    type: 'integer',
+                    minimum: 0,
+                    maximum: 9007199254740991,
+                    description: 'Milliseconds of work.',
+                  },
+                },
+                additionalProperties: false,
+              },
+              endsMs: {
+                type: 'integer',
+                minimum: 0,
+                maximum: 9007199254740991,
+                description: 'Until when, in epoch ms.',
+              },
+            },
+            required: ['key', 'limit', 'endsMs'],
+            additionalProperties: false,
+          },
+        },
+        required: ['purse', 'nodes', 'reserve'],
+        additionalProperties: false,
+      },
       idempotent: {
         type: 'boolean',
         description: 'Whether a second dispatch is harmless.',
@@ -691,6 +893,83 @@ export const schemas = {
         maxLength: 32,
         description:
           'Partial outputs the caller takes at once, and whether it answers questions (header Mesh-Parts).',
+      },
+      routed: {
+        type: 'object',
+        description:
+          'Why this agent, where more than the load was looked at. Candidates are lines of: agent, score (lower is better), share of success, ms of work, micro-USD; - for what is not known.',
+        properties: {
+          by: {
+            enum: [
+              'least-loaded',
+              'round-robin',
+              'fastest',
+              'cheapest',
+              'best',
+              'nearest',
+              'preferred',
+              'weighted',
+            ],
+            description: 'What was chosen by.',
+          },
+          why: {
+            enum: ['first', 'full', 'probe'],
+            description:
+              'first: of the best band; full: those of better bands could take nothing; probe: to see how it does now.',
+          },
+          of: {
+            type: 'integer',
+            minimum: 1,
+            maximum: 65535,
+            description: 'How many candidates there were.',
+          },
+          chosen: {
+            type: 'string',
+            maxLength: 160,
+            description: 'The chosen one, as a line.',
+          },
+          others: {
+            type: 'array',
+            items: {
+              type: 'string',
+              maxLength: 160,
+            },
+            maxItems: 8,
+            description: 'Others, as lines: the cheapest, the safest, the fastest, and the best by score.',
+          },
+          away: {
+            type: 'array',
+            items: {
+              type: 'integer',
+              minimum: 0,
+              maximum: 7,
+            },
+            maxItems: 8,
+            description: 'Which of the others could take nothing then, counted from 0.',
+          },
+          floor: {
+            type: 'number',
+            minimum: 0,
+            maximum: 1,
+            description: 'The floor of success that the chosen one is above.',
+          },
+          asked: {
+            type: 'string',
+            maxLength: 256,
+            description: 'Header Mesh-Route of the call.',
+          },
+          difficulty: {
+            enum: ['easy', 'normal', 'hard'],
+            description: 'Header Mesh-Difficulty of the call.',
+          },
+          place: {
+            type: 'string',
+            maxLength: 200,
+            description: 'Where the caller is, for nearest.',
+          },
+        },
+        required: ['by', 'why', 'of', 'chosen', 'others'],
+        additionalProperties: false,
       },
       error: {
         type: 'object',
@@ -1561,6 +1840,54 @@ export const schemas = {
         maxLength: 64,
         description: 'Digest of capability and body.',
       },
+      charged: {
+        type: 'object',
+        description: 'What it was charged.',
+        properties: {
+          amounts: {
+            type: 'object',
+            description: 'How much, all decisions of the call together.',
+            properties: {
+              micros: {
+                type: 'integer',
+                minimum: 0,
+                maximum: 9007199254740991,
+                description: 'Millionths of a US dollar.',
+              },
+              tokens: {
+                type: 'integer',
+                minimum: 0,
+                maximum: 9007199254740991,
+                description: 'Tokens.',
+              },
+              computeMs: {
+                type: 'integer',
+                minimum: 0,
+                maximum: 9007199254740991,
+                description: 'Milliseconds of work.',
+              },
+            },
+            additionalProperties: false,
+          },
+          by: {
+            enum: ['measured', 'bounded', 'reported', 'reserved'],
+            description:
+              'How that is known: a meter measured it, a meter says that it was not more, the agent reported it, or nobody knows and it is what was reserved.',
+          },
+          seqs: {
+            type: 'array',
+            items: {
+              type: 'integer',
+              minimum: 0,
+              maximum: 9007199254740991,
+            },
+            maxItems: 64,
+            description: 'The decisions it is for, oldest first.',
+          },
+        },
+        required: ['amounts', 'by', 'seqs'],
+        additionalProperties: false,
+      },
       root: {
         type: 'string',
         maxLength: 160,
@@ -1573,7 +1900,23 @@ export const schemas = {
       },
       reported: {
         type: 'object',
-        description: 'Usage as the agent reported it.',
+        description: 'Usage as the agent reported it: its word, which nobody measured.',
+        additionalProperties: {
+          type: 'integer',
+        },
+        maxProperties: 16,
+      },
+      measured: {
+        type: 'object',
+        description: 'Usage as a meter measured it (policy key meters); then nothing is reported.',
+        additionalProperties: {
+          type: 'integer',
+        },
+        maxProperties: 16,
+      },
+      bounded: {
+        type: 'object',
+        description: 'What a meter says when it could not measure: the usage was not more than this.',
         additionalProperties: {
           type: 'integer',
         },
@@ -2024,6 +2367,81 @@ export const schemas = {
     required: ['seq', 'of', 'call', 'by'],
     additionalProperties: false,
   },
+  seen: {
+    $schema: 'https://json-schema.org/draft/2020-12/schema',
+    $id: 'mesh.v1.seen',
+    title: 'Seen',
+    description:
+      'What a gateway saw of agents since it told last. Only gateways believe it, and only of each other.',
+    type: 'object',
+    properties: {
+      seen: {
+        type: 'array',
+        maxItems: 2000,
+        description: 'One entry for each capability; its lists belong together.',
+        items: {
+          type: 'object',
+          description: 'Agents of one capability.',
+          properties: {
+            capability: {
+              type: 'string',
+              maxLength: 519,
+              description: 'The capability.',
+            },
+            agents: {
+              type: 'array',
+              maxItems: 2000,
+              items: {
+                type: 'string',
+                maxLength: 64,
+              },
+              description: 'The agents.',
+            },
+            n: {
+              type: 'array',
+              maxItems: 2000,
+              items: {
+                type: 'integer',
+                minimum: 1,
+              },
+              description: 'Attempts that ended.',
+            },
+            ok: {
+              type: 'array',
+              maxItems: 2000,
+              items: {
+                type: 'integer',
+                minimum: 0,
+              },
+              description: 'Those that were completed.',
+            },
+            ms: {
+              type: 'array',
+              maxItems: 2000,
+              items: {
+                type: 'number',
+                minimum: -1,
+              },
+              description: 'Mean time of work of those in ms; -1 when it is not known.',
+            },
+            micros: {
+              type: 'array',
+              maxItems: 2000,
+              items: {
+                type: 'integer',
+                minimum: -1,
+              },
+              description: 'Mean cost in micro-USD; -1 when it is not known.',
+            },
+          },
+          required: ['capability', 'agents', 'n', 'ok', 'ms', 'micros'],
+          additionalProperties: false,
+        },
+      },
+    },
+    required: ['seen'],
+    additionalProperties: false,
+  },
   share: {
     $schema: 'https://json-schema.org/draft/2020-12/schema',
     $id: 'mesh.v1.share',
@@ -2291,6 +2709,56 @@ export const schemas = {
         },
         maxProperties: 16,
         description: 'Labels that travel down the tree of calls.',
+      },
+      envelopes: {
+        type: 'array',
+        items: {
+          type: 'object',
+          description: 'An envelope.',
+          properties: {
+            key: {
+              type: 'string',
+              maxLength: 256,
+              description: 'Its node.',
+            },
+            limit: {
+              type: 'object',
+              description: 'What the calls below may spend together.',
+              properties: {
+                micros: {
+                  type: 'integer',
+                  minimum: 0,
+                  maximum: 9007199254740991,
+                  description: 'Millionths of a US dollar.',
+                },
+                tokens: {
+                  type: 'integer',
+                  minimum: 0,
+                  maximum: 9007199254740991,
+                  description: 'Tokens.',
+                },
+                computeMs: {
+                  type: 'integer',
+                  minimum: 0,
+                  maximum: 9007199254740991,
+                  description: 'Milliseconds of work.',
+                },
+              },
+              additionalProperties: false,
+            },
+            endsMs: {
+              type: 'integer',
+              minimum: 0,
+              maximum: 9007199254740991,
+              description: 'Until when, in epoch ms.',
+            },
+          },
+          required: ['key', 'limit', 'endsMs'],
+          additionalProperties: false,
+        },
+        maxItems: 17,
+        description:
+          'Budgets that everything below this task is charged to, outermost first: which ones, and their limits; never what is left.',
       },
       grants: {
         type: 'array',

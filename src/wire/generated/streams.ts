@@ -138,6 +138,11 @@ export const buckets = {
     markerTtlMs: 60000,
     why: 'The policy in force: written by control, watched by gateways.',
   },
+  mesh_budget: {
+    maxBytes: 268435456,
+    markerTtlMs: 60000,
+    why: 'The ledger: what is spent of each budget in each window and what is allotted to which gateway (node.{key}), and what each gateway has settled of that (purse.{id}).',
+  },
   mesh_grants: {
     maxBytes: 67108864,
     markerTtlMs: 60000,

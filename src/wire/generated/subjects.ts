@@ -277,6 +277,14 @@ export const subject = {
   },
 
   /**
+   * `mesh.v1.seen.{gateway}`
+   * What this gateway saw of agents since it told last: how attempts ended, how long they took, what they cost.
+   */
+  seen({ gateway }: { gateway: Token }): string {
+    return `mesh.v1.seen.${gateway}`;
+  },
+
+  /**
    * `mesh.v1.tree.{gateway}`
    * What this gateway counted of trees of calls that repeat themselves; others add it to what they count.
    */
@@ -377,6 +385,7 @@ export const pattern = {
   introduce: 'mesh.v1.introduce.*',
   body: 'mesh.v1.body.*.*.*.*',
   peer: 'mesh.v1.peer.*',
+  seen: 'mesh.v1.seen.*',
   tree: 'mesh.v1.tree.*',
   share: 'mesh.v1.share.*',
   adopt: 'mesh.v1.adopt',
@@ -704,6 +713,15 @@ export const parse = {
    */
   peer(subject: string): { gateway: string } | undefined {
     const t = split(subject, 'mesh.v1.peer.', 1, false);
+    return t === undefined ? undefined : { gateway: t[0] as string };
+  },
+
+  /**
+   * `mesh.v1.seen.{gateway}`
+   * What this gateway saw of agents since it told last: how attempts ended, how long they took, what they cost.
+   */
+  seen(subject: string): { gateway: string } | undefined {
+    const t = split(subject, 'mesh.v1.seen.', 1, false);
     return t === undefined ? undefined : { gateway: t[0] as string };
   },
 

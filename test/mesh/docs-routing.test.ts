@@ -1,0 +1,75 @@
+/**
+ * docs/routing.md is true: its policy is pushed and its commands are run, in its order.
+ */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Mesh } from '../../src/agent/index.js';
+import { credentialsFile } from '../../src/fabric/users.js';
+import { readPage } from '../support/markdown.js';
+import { startTestMesh, until, type TestMesh } from '../support/mesh.js';
+import { install, pathWithQuickNpx } from '../support/reader.js';
+import { Terminal } from '../support/terminal.js';
+import { codeOf } from '../support/views.js';
+
+const { fences } = readPage('docs/routing.md');
+const STEP_MS = 30_000;
+
+let mesh: TestMesh;
+let folder: string;
+let me: Mesh;
+
+beforeAll(async () => {
+  mesh = await startTestMesh({ users: { me: 'caller', quill: 'agent', sage: 'agent' } });
+  folder = join(mesh.dir, 'reader');
+  install(folder);
+  const text = fences.find((one) => one.text.startsWith('# routing.yaml\n'))?.text ?? '';
+  writeFileSync(join(folder, 'routing.yaml'), text);
+  const [quill, sage] = [await mesh.connect('quill'), await mesh.connect('sage')];
+  await quill.serve('text.summary', { proficiency: 'novice', costMicros: 10 }, () => 'short');
+  const attributes = { quality: 'print' };
+  await sage.serve('text.summary', { proficiency: 'expert', costMicros: 100, attributes }, () => 'good');
+  me = await mesh.connect('me');
+});
+afterAll(() => mesh.stop());
+
+/** Run the fence with these words, as the page has it; what it printed, and the exit code of its last command. */
+async function run(words: string, as: string): Promise<string> {
+  const script = fences.find((one) => one.language === 'sh' && one.text.includes(words))?.text ?? '';
+  const env = {
+    ...process.env,
+    PATH: pathWithQuickNpx(folder),
+    NO_COLOR: '1',
+    MESH_URL: mesh.url,
+    NATS_URL: mesh.url,
+    MESH_DATA: mesh.dir,
+    ...(as === '' ? {} : { MESH_CREDS: credentialsFile(mesh.dir, as) }),
+  };
+  const said = new Terminal(`set +e\n${script}\necho "exit $?"`, { cwd: folder, env });
+  return (await said.ends(STEP_MS))
+    .split('\n')
+    .filter((line) => !line.startsWith('npm warn'))
+    .join('\n')
+    .trim();
+}
+
+test('the policy is fine, and in force', async () => {
+  const said = await run('policy push', 'operator');
+  expect(said).toContain('Nothing to correct.');
+  expect(said).toMatch(/In force: \S{16}/);
+  await until(async () => (await codeOf(me.call('text.summary', {}, { route: 'best' }))) === 'route_denied');
+});
+
+test('a call says what it wishes', async () => {
+  const said = await run('--difficulty hard', 'me');
+  expect(said).toMatch(/"good"[\s\S]*"agent":"sage"[\s\S]*"good"\nexit 0$/);
+});
+
+test('why it went there', async () => {
+  const said = await run('route explain', '');
+  expect(said).toMatch(/text\.summary, attempt 1: quill, chosen by cheapest .* of the best, out of 2\./);
+  expect(said).toMatch(/\* +quill +\S+ +\S+ %? +\S+ +10/);
+  expect(said).toContain('No cheaper one was known.');
+  expect(said).toMatch(/Route: quill, chosen by cheapest/);
+  expect(said).toMatch(/exit 0$/);
+});

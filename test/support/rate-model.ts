@@ -6,7 +6,6 @@ import { RateBook, type RateFacts } from '../../src/domain/rate/book.js';
 import { Gauge, type AnyAccount } from '../../src/domain/rate/account.js';
 import { compileLimits, type Limit, type LimitData } from '../../src/domain/rate/limits.js';
 import { Slots, SLOTS } from '../../src/domain/rate/slots.js';
-import { limits } from '../../src/wire/limits.js';
 import { birthOf, newCallId } from '../../src/wire/ulid.js';
 
 /** Chance by a tape of numbers in [0, 1), which a test may shrink. */
@@ -94,19 +93,9 @@ export function run(
     for (const to of gateways) {
       if (to !== from) {
         send(nowMs, (atMs) => {
-          const account = to.book.account(short.key, atMs);
-          const forGood = account instanceof Gauge && account.forGood;
-          const units = account?.lend(
-            from.name,
-            to.name,
-            need,
-            atMs,
-            forGood ? Infinity : atMs + limits.loanMs,
-          );
-          if (units !== undefined) {
-            send(atMs, (backMs) => {
-              short.borrow(to.name, units, forGood ? Infinity : nowMs + limits.loanMs, backMs);
-            });
+          const answer = to.book.account(short.key, atMs)?.answer(from.name, to.name, need, atMs);
+          if (answer !== undefined) {
+            send(atMs, (backMs) => short.hear(to.name, answer, nowMs, backMs));
           }
         });
       }

@@ -2,6 +2,7 @@
  * Accounts: what one gateway may still give of one limit to one name. A bucket counts a rate, a gauge counts what is
  * there at once, or all there ever was.
  */
+import { limits } from '../../wire/limits.js';
 import { Loans, WHOLE } from './loans.js';
 
 /** The share of one's own of a limit, without loans. */
@@ -13,6 +14,12 @@ const IDLE_MS = 1_000;
 const KEEP = 16;
 /** Where a gateway does not know when there is room: then it is worth a try. */
 const UNKNOWN_MS = 250;
+
+/** What one gateway says to another about one account: what it has lent in all, and what it gives back. */
+export interface Answer {
+  readonly lent?: number;
+  readonly back?: number;
+}
 
 /** What both kinds have. Times are monotonic ms. */
 abstract class Account {
@@ -27,6 +34,7 @@ abstract class Account {
   /** Between these instants others have none of it to lend, as far as is known. */
   dryFromMs = Infinity;
   dryUntilMs = -Infinity;
+  #repaidMs = -Infinity;
 
   constructor(key: string, size: number, base: Base) {
     this.key = key;
@@ -81,11 +89,41 @@ abstract class Account {
     return before + Math.max(0, more);
   }
 
-  /** Another gateway has lent so much in all, until then. */
-  borrow(whom: string, units: number, untilMs: number, nowMs: number): void {
+  /** Another gateway needs so much more: give back what is its own, and lend what is to spare. */
+  answer(whom: string, me: string, need: number, nowMs: number): Answer {
+    const back = this.#repay(whom, nowMs);
+    const untilMs = this.returns ? nowMs + limits.loanMs : Infinity;
+    const lent = this.lend(whom, me, need, nowMs, untilMs);
+    return { ...(back > 0 ? { back } : {}), ...(lent === undefined ? {} : { lent }) };
+  }
+
+  /** What another gateway has answered to what was asked at `sentMs`. True: there is more than before. */
+  hear(whom: string, { lent, back }: Answer, sentMs: number, nowMs: number): boolean {
     this.settle(nowMs);
-    (this.loans ??= new Loans()).borrow(whom, units, untilMs);
+    if (back !== undefined) {
+      this.loans?.repaid(whom, back);
+    }
+    // What was asked before it gave something back was answered without knowing of that.
+    const counts = lent !== undefined && sentMs > this.#repaidMs;
+    if (counts) {
+      // Counted from the question: the lender counts from its answer, which was later.
+      const untilMs = this.returns ? sentMs + limits.loanMs : Infinity;
+      (this.loans ??= new Loans()).borrow(whom, lent, untilMs);
+    }
     this.settle(nowMs);
+    return counts || back !== undefined;
+  }
+
+  #repay(whom: string, nowMs: number): number {
+    const borrowed = this.loans?.borrowedFrom(whom, nowMs) ?? 0;
+    const units = this.returns ? Math.min(borrowed, this.spare(nowMs, borrowed, false)) : 0;
+    if (units > 0) {
+      this.settle(nowMs);
+      this.loans?.repay(whom, units);
+      this.#repaidMs = nowMs;
+      this.settle(nowMs);
+    }
+    return units;
   }
 
   /** Does nobody here want it? */

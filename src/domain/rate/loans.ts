@@ -49,6 +49,22 @@ export class Loans {
     this.#in.set(whom, { units, untilMs });
   }
 
+  /** Gives so much back to this one, which may use it as soon as it hears of it. */
+  repay(whom: string, units: number): void {
+    const loan = this.#in.get(whom);
+    if (loan !== undefined) {
+      this.#in.set(whom, { ...loan, units: loan.units - units });
+    }
+  }
+
+  /** This one has given so much back. */
+  repaid(whom: string, units: number): void {
+    const loan = this.#out.get(whom);
+    if (loan !== undefined) {
+      this.#out.set(whom, { ...loan, units: Math.max(0, loan.units - units) });
+    }
+  }
+
   /** Whom it has borrowed from, and how much. */
   lenders(nowMs: number): [string, number][] {
     return [...this.#in].flatMap(([whom, loan]) => (loan.untilMs > nowMs ? [[whom, loan.units]] : []));

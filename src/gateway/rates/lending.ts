@@ -5,7 +5,6 @@
 import type { Msg, Subscription } from '../../fabric/connection.js';
 import { headersOf, rawHeaders } from '../../fabric/raw.js';
 import type { AnyAccount } from '../../domain/rate/account.js';
-import { Gauge } from '../../domain/rate/account.js';
 import type { RateBook } from '../../domain/rate/book.js';
 import { subject } from '../../wire/generated/subjects.js';
 import type { Share } from '../../wire/generated/messages.js';
@@ -39,9 +38,6 @@ export class Lending {
   #subs: Subscription[] = [];
   #timer: NodeJS.Timeout | undefined;
   #count = 0;
-  /** Shares that were lent and borrowed since the start. */
-  lent = 0;
-  borrowed = 0;
 
   /** `onAnswer`: calls that wait for it may be tried again. */
   constructor(core: Core, book: RateBook, gateways: () => readonly string[], onAnswer: () => void) {
@@ -114,31 +110,31 @@ export class Lending {
     if (from === undefined || from === this.#core.name || !isToken(from)) {
       return;
     }
-    const { asked, short, lent } = msg.json<Share>();
-    if (short !== undefined) {
-      this.#answer(from, asked, short);
-    } else if (lent !== undefined) {
-      this.#take(from, asked, lent);
+    const said = msg.json<Share>();
+    if (said.short !== undefined) {
+      this.#answer(from, said.asked, said.short);
+    } else {
+      this.#take(from, said);
     }
   }
 
   #answer(from: Token, asked: number, short: Readonly<Record<string, number>>): void {
     const nowMs = performance.now();
     const lent: Record<string, number> = {};
+    const back: Record<string, number> = {};
     for (const [key, need] of Object.entries(short)) {
-      const account = this.#book.account(key, nowMs);
-      const forGood = account instanceof Gauge && account.forGood;
-      const untilMs = forGood ? Infinity : nowMs + limits.loanMs;
-      const units = account?.lend(from, this.#core.name, need, nowMs, untilMs);
-      if (units !== undefined) {
-        lent[key] = units;
-        this.lent++;
+      const answer = this.#book.account(key, nowMs)?.answer(from, this.#core.name, need, nowMs) ?? {};
+      if (answer.lent !== undefined) {
+        lent[key] = answer.lent;
+      }
+      if (answer.back !== undefined) {
+        back[key] = answer.back;
       }
     }
-    this.#say(from, { asked, lent });
+    this.#say(from, { asked, lent, back });
   }
 
-  #take(from: string, asked: number, lent: Readonly<Record<string, number>>): void {
+  #take(from: string, { asked, lent = {}, back = {} }: Share): void {
     const question = this.#open.get(asked);
     if (question === undefined) {
       return;
@@ -147,14 +143,14 @@ export class Lending {
     const nowMs = performance.now();
     const last = question.answers >= this.#gateways().length;
     for (const account of question.accounts) {
-      const units = lent[account.key];
-      if (units !== undefined) {
-        const forGood = account instanceof Gauge && account.forGood;
-        // Counted from the question: the lender counts from its answer, which was later.
-        account.borrow(from, units, forGood ? Infinity : question.sentMs + limits.loanMs, nowMs);
+      const { key } = account;
+      const answer = {
+        ...(lent[key] === undefined ? {} : { lent: lent[key] }),
+        ...(back[key] === undefined ? {} : { back: back[key] }),
+      };
+      if (account.hear(from, answer, question.sentMs, nowMs)) {
         account.dryUntilMs = nowMs; // there may be more
-        this.borrowed++;
-        if (!forGood) {
+        if (account.returns) {
           this.#borrowing.add(account);
         }
       } else if (last) {

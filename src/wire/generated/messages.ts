@@ -1794,6 +1794,12 @@ export interface Share {
   lent?: {
     [k: string]: number;
   };
+  /**
+   * An answer: units that were borrowed and are given back, by key.
+   */
+  back?: {
+    [k: string]: number;
+  };
 }
 
 /**

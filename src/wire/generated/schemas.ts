@@ -2469,6 +2469,13 @@ export const schemas = {
         },
         description: 'An answer: units that are lent in all from now on, by key.',
       },
+      back: {
+        type: 'object',
+        additionalProperties: {
+          type: 'integer',
+        },
+        description: 'An answer: units that were borrowed and are given back, by key.',
+      },
     },
     required: ['asked'],
     additionalProperties: false,

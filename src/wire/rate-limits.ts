@@ -54,9 +54,10 @@ export const rateLimits = {
     reason: 'A call waits so long for a share that other gateways may not need, then it is refused.',
   },
   dryMs: {
-    value: 500,
+    value: 1_000,
     unit: 'ms',
-    reason: 'Other gateways that had nothing to lend are asked again after this.',
+    reason:
+      'Other gateways that had nothing to lend are asked again after this; longer than between two looks at a parked call.',
   },
   priorityStepPercent: {
     value: 10,

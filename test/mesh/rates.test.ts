@@ -3,7 +3,7 @@
  * waits instead.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { CallOptions, Mesh, MeshError } from '../../src/agent/index.js';
+import type { CallOptions, Mesh, MeshError, TaskContext } from '../../src/agent/index.js';
 import { runGateway } from '../../src/gateway/run.js';
 import { scan } from '../../src/fabric/reader.js';
 import type { DecisionRecord } from '../../src/wire/generated/messages.js';
@@ -48,8 +48,8 @@ beforeAll(async () => {
   });
   [me, other] = await Promise.all([mesh.connect('me'), mesh.connect('other')]);
   const worker = await mesh.connect('worker', { concurrency: 512 });
-  const many = async (n: number, what: string, call: (name: string, body: unknown) => Promise<unknown>) => {
-    const ends = await Promise.allSettled(Array.from({ length: n }, () => call(what, { n: 0 })));
+  const many = async (n: number, what: string, ctx: TaskContext) => {
+    const ends = await Promise.allSettled(Array.from({ length: n }, () => ctx.call(what, { n: 0 })));
     return ends.map((end) => (end.status === 'fulfilled' ? 'completed' : (end.reason as MeshError).code));
   };
   await worker.serveAll([
@@ -59,12 +59,12 @@ beforeAll(async () => {
     {
       name: 'work.fan',
       options: {},
-      handler: ({ n }: { n: number }, ctx) => many(n, 'work.child', ctx.call),
+      handler: ({ n }: { n: number }, ctx) => many(n, 'work.child', ctx),
     },
     {
       name: 'work.grow',
       options: {},
-      handler: ({ n }: { n: number }, ctx) => many(n, 'work.leaf', ctx.call),
+      handler: ({ n }: { n: number }, ctx) => many(n, 'work.leaf', ctx),
     },
     { name: 'work.deep', options: {}, handler: (_: unknown, ctx) => ctx.call('work.fan', { n: 1 }) },
     { name: 'work.child', options: {}, handler: () => ({}) },

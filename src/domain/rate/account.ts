@@ -99,19 +99,19 @@ abstract class Account {
 
   /** What another gateway has answered to what was asked at `sentMs`. True: there is more than before. */
   hear(whom: string, { lent, back }: Answer, sentMs: number, nowMs: number): boolean {
+    const before = this.share(nowMs);
     this.settle(nowMs);
     if (back !== undefined) {
       this.loans?.repaid(whom, back);
     }
     // What was asked before it gave something back was answered without knowing of that.
-    const counts = lent !== undefined && sentMs > this.#repaidMs;
-    if (counts) {
+    if (lent !== undefined && sentMs > this.#repaidMs) {
       // Counted from the question: the lender counts from its answer, which was later.
       const untilMs = this.returns ? sentMs + limits.loanMs : Infinity;
       (this.loans ??= new Loans()).borrow(whom, lent, untilMs);
     }
     this.settle(nowMs);
-    return counts || back !== undefined;
+    return this.share(nowMs) > before;
   }
 
   #repay(whom: string, nowMs: number): number {

@@ -148,11 +148,11 @@ export class Lending {
         ...(lent[key] === undefined ? {} : { lent: lent[key] }),
         ...(back[key] === undefined ? {} : { back: back[key] }),
       };
+      if (answer.lent !== undefined && account.returns) {
+        this.#borrowing.add(account);
+      }
       if (account.hear(from, answer, question.sentMs, nowMs)) {
         account.dryUntilMs = nowMs; // there may be more
-        if (account.returns) {
-          this.#borrowing.add(account);
-        }
       } else if (last) {
         account.dryFromMs = Math.min(account.dryFromMs, nowMs);
       }

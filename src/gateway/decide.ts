@@ -148,10 +148,7 @@ export class Decider {
           release(call); // an earlier attempt answered meanwhile
           return this.#open.byKey(call.key) === call ? undefined : settleBooked(this.#core, call, undefined);
         }
-        if (record.agent !== call.record.agent) {
-          giveBack(call);
-          call.counted = this.#core.rates.count(record);
-        }
+        this.#core.rates.moved(call, record);
         this.#open.addDecision(call, record, seq);
         call.credit = 0; // each attempt counts its parts anew
         this.start(call, instance, late);

@@ -7,7 +7,7 @@ import { steadyWatch, type SteadyWatch } from '../../fabric/steady-watch.js';
 import { fairSlots, SLOTS } from '../../domain/rate/slots.js';
 import type { RateBook } from '../../domain/rate/book.js';
 import { limits } from '../../wire/limits.js';
-import type { Core } from '../core.js';
+import type { Voice } from './voice.js';
 
 const TICK_MS = 250;
 const RENEW_MS = 1_500;
@@ -16,7 +16,7 @@ const PATIENCE_MS = 5_000;
 
 /** Keeps the slots of this gateway. */
 export class SlotKeeper {
-  readonly #core: Core;
+  readonly #core: Voice;
   readonly #book: RateBook;
   readonly #gateways: () => readonly string[];
   readonly #leases = new Map<number, Lease>();
@@ -30,7 +30,7 @@ export class SlotKeeper {
   #tooManySinceMs: number | undefined;
 
   /** `gateways`: the others that are there. */
-  constructor(core: Core, book: RateBook, gateways: () => readonly string[]) {
+  constructor(core: Voice, book: RateBook, gateways: () => readonly string[]) {
     this.#core = core;
     this.#book = book;
     this.#gateways = gateways;

@@ -11,7 +11,7 @@ import type { Share } from '../../wire/generated/messages.js';
 import { encodeHeaders, header } from '../../wire/headers.js';
 import { limits } from '../../wire/limits.js';
 import { isToken, type Token } from '../../wire/names.js';
-import type { Core } from '../core.js';
+import type { Voice } from './voice.js';
 
 const ALL = 'all' as Token;
 const RENEW_MS = 400;
@@ -27,7 +27,7 @@ interface Asked {
 
 /** Asks and answers. */
 export class Lending {
-  readonly #core: Core;
+  readonly #core: Voice;
   readonly #book: RateBook;
   readonly #gateways: () => readonly string[];
   readonly #onAnswer: () => void;
@@ -40,7 +40,7 @@ export class Lending {
   #count = 0;
 
   /** `onAnswer`: calls that wait for it may be tried again. */
-  constructor(core: Core, book: RateBook, gateways: () => readonly string[], onAnswer: () => void) {
+  constructor(core: Voice, book: RateBook, gateways: () => readonly string[], onAnswer: () => void) {
     this.#core = core;
     this.#book = book;
     this.#gateways = gateways;

@@ -7,14 +7,14 @@ import { Slots } from '../../domain/rate/slots.js';
 import type { Traffic } from '../../domain/rate/traffic.js';
 import type { Draft } from '../../chain/draft.js';
 import type { DecisionRecord } from '../../wire/generated/messages.js';
-import type { Core } from '../core.js';
-import { giveBack, type OpenSet } from '../open.js';
+import type { Voice } from './voice.js';
+import { giveBack, type OpenCall, type OpenSet } from '../open.js';
 import { SlotKeeper } from './keeper.js';
 import { Lending } from './lending.js';
 
 /** Beside it only what a gateway tells it when it is put together. */
 interface Around {
-  readonly core: Core;
+  readonly core: Voice;
   readonly open: OpenSet;
   /** Other gateways that are there. */
   readonly gateways: () => readonly string[];
@@ -120,6 +120,14 @@ export class Rates {
       all.filter((one) => one instanceof Gauge && !one.forGood),
       nowMs,
     );
+  }
+
+  /** A further attempt is decided: it counts for the agent that it is given to. */
+  moved(call: OpenCall, record: DecisionRecord): void {
+    if (record.agent !== call.record.agent) {
+      giveBack(call);
+      call.counted = this.count(record);
+    }
   }
 
   /** The policy is another one: what is in flight counts by its limits. */

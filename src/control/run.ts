@@ -20,6 +20,7 @@ import type { Token } from '../wire/names.js';
 import { serveAdmin } from './admin.js';
 import { serveApprovals } from './approvals/serve.js';
 import { followAuthority } from './authority.js';
+import { Closer } from './budgets/closer.js';
 import type { Control } from './core.js';
 import { tellKeys } from './grants.js';
 import { serveMicro } from './micro.js';
@@ -67,6 +68,9 @@ export async function runControl(options: ControlOptions): Promise<RunningContro
   });
   const supervisor = new Supervisor(control);
   supervisor.start();
+  const closer = new Closer(control, () => new Set(supervisor.gateways().map(({ gateway }) => gateway)));
+  supervisor.alsoNeeded = () => closer.marks();
+  await closer.start();
   const stops = [
     await followAuthority(control, (concerns) => supervisor.parked.review(concerns)),
     await tellKeys(control, options.dir),
@@ -86,6 +90,7 @@ export async function runControl(options: ControlOptions): Promise<RunningContro
     async stop() {
       clearInterval(keep);
       supervisor.stop();
+      closer.stop();
       stops.forEach((stop) => stop());
       cards.stop();
       await lease.release().catch(() => undefined); // it lapses by itself

@@ -44,6 +44,9 @@ export class Supervisor {
     this.#parked = new Parked(control);
   }
 
+  /** Sequences of DECISIONS from which on others need them. */
+  alsoNeeded: () => readonly number[] = () => [];
+
   /** Begin to listen; duties start when the process is elected. */
   start(): void {
     const { nc } = this.#control;
@@ -127,7 +130,8 @@ export class Supervisor {
       await this.#recover();
     }
     const marks = [...this.#gateways.values()].map((g) => g.lowWater);
-    await this.#lowWater.move([...marks, ...this.#lapsed.values()], this.#gateways.size > 0);
+    const needed = [...marks, ...this.#lapsed.values(), ...this.alsoNeeded()];
+    await this.#lowWater.move(needed, this.#gateways.size > 0);
   }
 
   /** Hand over what lapsed gateways left. They stay on the list until everything of theirs is in other hands. */

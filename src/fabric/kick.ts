@@ -28,6 +28,29 @@ export async function kick(nc: NatsConnection, users: readonly string[]): Promis
   return found.length;
 }
 
+/**
+ * Is this connection still there, by the word of its server? A server that does not answer while others do is gone,
+ * and its connections with it. Throws when no server answers.
+ */
+export async function isConnected(nc: NatsConnection, serverId: string, cid: number): Promise<boolean> {
+  const pages = await nc.requestMany(LIST, JSON.stringify({ cid }), {
+    strategy: 'stall',
+    stall: STALL_MS,
+    maxWait: LIST_MS,
+  });
+  let answers = 0;
+  let there = false;
+  for await (const msg of pages) {
+    const { server, data } = msg.json<Page>();
+    answers++;
+    there ||= server?.id === serverId && (data?.connections ?? []).some((one) => one.cid === cid);
+  }
+  if (answers === 0) {
+    throw new Error('no server tells who is connected');
+  }
+  return there;
+}
+
 async function connectionsOf(nc: NatsConnection, user: string): Promise<{ server: string; cid: number }[]> {
   const request = JSON.stringify({ auth: true, user, limit: PAGE });
   const found: { server: string; cid: number }[] = [];

@@ -21,6 +21,7 @@ import type { Cancels } from './cancels.js';
 import type { Core } from './core.js';
 import { dispatch } from './dispatch.js';
 import { giveBack, newOpenCall, release, type OpenCall, type OpenSet } from './open.js';
+import { InAir } from './in-air.js';
 import type { Origin } from './origin.js';
 import { allowRecord, readDecision, refuseRecord, type UndispatchedStatus } from './records.js';
 import { readRegister, replyOutcome, type Settler } from './settle.js';
@@ -41,9 +42,8 @@ export class Decider {
   readonly #open: OpenSet;
   readonly #settler: Settler;
   readonly #cancels: Cancels;
-  /** Publishes on their way, oldest first: no decision of theirs has a sequence at or below this floor. */
-  readonly #inAir = new Map<string, number>();
-  #lastSeq = 0;
+  /** Those on their way, and where they may come to stand. */
+  readonly flying = new InAir();
 
   constructor(core: Core, open: OpenSet, settler: Settler, cancels: Cancels) {
     this.#core = core;
@@ -202,20 +202,13 @@ export class Decider {
 
   /** No decision of this gateway that may still be open has a lower sequence. `knownSeq`: last of the stream. */
   lowWater(knownSeq: number): number {
-    this.#lastSeq = Math.max(this.#lastSeq, knownSeq);
-    const [oldest] = this.#inAir.values();
-    return Math.min(this.#open.lowest() ?? Infinity, (oldest ?? this.#lastSeq) + 1);
-  }
-
-  /** No decision on its way has a sequence at or below this. */
-  get floor(): number {
-    const [oldest] = this.#inAir.values();
-    return oldest ?? this.#lastSeq;
+    this.flying.seen(knownSeq);
+    return Math.min(this.#open.lowest() ?? Infinity, this.flying.floor + 1);
   }
 
   /** Decisions that are being made durable now. */
   get inAir(): number {
-    return this.#inAir.size;
+    return this.flying.size;
   }
 
   #write(record: DecisionRecord, body: Uint8Array, on: { stored: OnStored; lost: OnLost }): void {
@@ -225,15 +218,14 @@ export class Decider {
       headerLine(header.msgId, `${record.from}.${record.call}.${record.attempt}`) +
         headerLine(header.record, JSON.stringify(record)),
     );
-    this.#inAir.set(record.nonce, this.#lastSeq);
-    const done = () => this.#inAir.delete(record.nonce);
+    const done = this.flying.begin(record.nonce);
     const began = performance.now();
     let tries = 0;
     const onAck = (ack: Ack): void => {
       switch (ack.kind) {
         case 'stored':
           done();
-          this.#lastSeq = Math.max(this.#lastSeq, ack.seq);
+          this.flying.seen(ack.seq);
           return on.stored(ack.seq, performance.now() - began > limits.lateAckMs);
         case 'duplicate':
           void this.#whose(ack.seq, record, on).finally(done);

@@ -131,10 +131,7 @@ export async function runGateway(options: GatewayOptions): Promise<RunningGatewa
   const stopAuthority = await followAuthority({ core, open, attempts, settler, waiting });
   await split?.start();
   open.wheel.start();
-  core.budget.start(
-    () => decider.floor,
-    () => waiting.poke(),
-  );
+  core.budget.start(decider.flying, () => waiting.poke());
   waiting.start();
   const stopResults = hearResults(core, results);
   const stopReviews = reviewer.start();

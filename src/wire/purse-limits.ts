@@ -14,6 +14,11 @@ export const purseLimits = {
     unit: 'ms',
     reason: 'What a gateway has settled is written down this often; what came after is read from the log.',
   },
+  purseKeepMs: {
+    value: 3_456_000_000,
+    unit: 'ms',
+    reason: 'Forty days: the longest window, and time to find out why a purse was not closed.',
+  },
   purseIdleMs: {
     value: 3_000,
     unit: 'ms',

@@ -52,7 +52,7 @@ export function portionOf(
   return { charged: smaller(mine, reserve), debt: seq === last ? excess(mine, reserve) : ZERO };
 }
 
-/** The decisions of an unsettled call that still count, by its newest one. */
+/** The decisions of a call that still count, by its newest one: one that surely never ran is replaced by the next. */
 export function countingOf(seq: number, { earlier = [] }: DecisionBudget): readonly number[] {
   return [...earlier, seq];
 }

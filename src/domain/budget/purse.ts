@@ -9,7 +9,7 @@
 import { isZero, type Amounts } from './amounts.js';
 import { leftOf, allTold, isOver, type Change, type NodeRecord } from './node-record.js';
 import type { Portion } from './portions.js';
-import type { Checkpoint, Lack, PurseNode, Reservation } from './reservation.js';
+import type { Checkpoint, Lack, PurseNode, PurseTotals, Reservation } from './reservation.js';
 import {
   allFree,
   confirm,
@@ -236,10 +236,14 @@ export class Purse {
         this.#done.delete(seq);
       }
     }
-    const nodes: Record<string, { s: Amounts; d?: Amounts }> = {};
-    for (const { key, settled, owed } of this.#shares.values()) {
-      if (!isZero(settled) || !isZero(owed)) {
-        nodes[key] = { s: small(settled), ...(isZero(owed) ? {} : { d: small(owed) }) };
+    const nodes: Record<string, PurseTotals> = {};
+    for (const { key, settled, owed, reserved } of this.#shares.values()) {
+      if (!isZero(settled) || !isZero(owed) || !isZero(reserved)) {
+        nodes[key] = {
+          s: small(settled),
+          ...(isZero(owed) ? {} : { d: small(owed) }),
+          ...(isZero(reserved) ? {} : { r: small(reserved) }),
+        };
       }
     }
     return { high: this.#high, open: [...this.#open.keys()], done: [...this.#done], nodes };

@@ -36,6 +36,13 @@ export interface Checkpoint {
   readonly open: readonly number[];
   /** Decisions above `high` that are in the totals. */
   readonly done: readonly number[];
-  /** What was settled and owed, by node. */
-  readonly nodes: Readonly<Record<string, { readonly s: Amounts; readonly d?: Amounts }>>;
+  /** What was settled, owed, and is reserved, by node. */
+  readonly nodes: Readonly<Record<string, PurseTotals>>;
+}
+
+/** Totals of a purse in one node since it began, and what is reserved in it now. */
+export interface PurseTotals {
+  readonly s: Amounts;
+  readonly d?: Amounts;
+  readonly r?: Amounts;
 }

@@ -5,25 +5,13 @@
 import type { BudgetStore } from '../../fabric/budgets.js';
 import type { LightPublisher } from '../../fabric/publisher.js';
 import { Purse } from '../../domain/budget/purse.js';
-import type { Checkpoint } from '../../domain/budget/reservation.js';
+import type { PurseRecord } from '../../domain/budget/purse-record.js';
 import { limits } from '../../wire/limits.js';
 import type { NatsConnection } from '../../fabric/connection.js';
 import type { Log } from '../../wire/log.js';
 import type { Token } from '../../wire/names.js';
 
-/** The value `purse.{id}`. */
-export interface PurseRecord extends Checkpoint {
-  readonly v: 1;
-  readonly gateway: string;
-  /** Who the gateway is to its server: what was on its way is lost for certain once this connection is gone. */
-  readonly server: string;
-  readonly client: number;
-  /** `retired`: its gateway spends from it no more. `closing`: control closes it. */
-  readonly state: 'open' | 'retired' | 'closing';
-  readonly at: number;
-}
-
-const KEEP_MS = 40 * 24 * 3_600_000;
+const REFRESH_MS = 10_000;
 
 /** The gateway that spends. */
 export interface Spender {
@@ -35,12 +23,20 @@ export interface Spender {
   readonly confirmedMs: () => number;
 }
 
+/** The decisions of a gateway. */
+export interface Published {
+  /** None on its way has a sequence at or below this. */
+  readonly floor: number;
+  /** How many were published, and how many of the first of them are answered. */
+  readonly published: { readonly all: number; readonly answered: number };
+}
+
 /** What it needs of the rest. */
 export interface Keeping {
   readonly of: Spender;
   readonly store: BudgetStore;
-  /** No decision on its way has a sequence at or below this. */
-  readonly floor: () => number;
+  /** What is known of the decisions that are published. */
+  readonly decisions: () => Published;
   /** The purse was replaced: what was being drawn is not ours. */
   readonly onReplaced: () => void;
 }
@@ -54,9 +50,10 @@ export class Keeper {
   #written: Promise<void> | undefined;
   #open = false;
   #writing = false;
+  #writtenMs = 0;
   #cut = false;
   /** Purses that are given up, and not written down as such yet. */
-  readonly #retired = new Map<string, PurseRecord>();
+  readonly #retired = new Map<string, { readonly record: PurseRecord; readonly after: number }>();
 
   constructor(on: Keeping) {
     this.#on = on;
@@ -86,9 +83,9 @@ export class Keeper {
     return this.#written;
   }
 
-  /** Was it opened ever? */
+  /** Is it open, or is there something to tell of those before it? */
   get used(): boolean {
-    return this.#open;
+    return this.#open || this.#retired.size > 0;
   }
 
   /** Twice a second: write down what changed. */
@@ -102,7 +99,10 @@ export class Keeper {
     this.#writing = true;
     try {
       await this.#tellRetired();
-      if (this.#open && this.#purse.changed) {
+      // What is old in it keeps the log from being purged.
+      const old = nowMs - this.#writtenMs > REFRESH_MS;
+      if (this.#open && (this.#purse.changed || old)) {
+        this.#writtenMs = nowMs;
         await this.#write();
       }
     } finally {
@@ -116,17 +116,22 @@ export class Keeper {
       return;
     }
     this.#on.of.log.warn({ purse: this.#purse.id, why }, 'a purse is given up');
-    this.#retired.set(this.#purse.id, this.#record('retired'));
+    this.#giveUp();
     this.#replace();
   }
 
   /** The last word of a gateway that stops: what is still open control follows. */
   async close(): Promise<void> {
     if (this.#open) {
-      this.#retired.set(this.#purse.id, this.#record('retired'));
+      this.#giveUp();
       this.#open = false;
     }
     await this.#tellRetired();
+  }
+
+  #giveUp(): void {
+    const record = this.#record('retired');
+    this.#retired.set(this.#purse.id, { record, after: this.#on.decisions().published.all });
   }
 
   #replace(): void {
@@ -139,7 +144,7 @@ export class Keeper {
 
   async #openNow(): Promise<void> {
     const purse = this.#purse;
-    const put = await this.#on.store.put(`purse.${purse.id}`, this.#record('open'), 0, KEEP_MS);
+    const put = await this.#on.store.put(`purse.${purse.id}`, this.#record('open'), 0, limits.purseKeepMs);
     if (put.kind !== 'stored') {
       if (purse === this.#purse) {
         this.#replace(); // whether it stands there or not: nothing was drawn to it
@@ -155,7 +160,12 @@ export class Keeper {
   async #write(): Promise<void> {
     const purse = this.#purse;
     purse.changed = false;
-    const put = await this.#on.store.put(`purse.${purse.id}`, this.#record('open'), this.#revision, KEEP_MS);
+    const put = await this.#on.store.put(
+      `purse.${purse.id}`,
+      this.#record('open'),
+      this.#revision,
+      limits.purseKeepMs,
+    );
     if (purse !== this.#purse) {
       return;
     }
@@ -173,13 +183,18 @@ export class Keeper {
     }
   }
 
+  /** Only when every decision that was on its way is in the log, or surely never will be: control reads it once. */
   async #tellRetired(): Promise<void> {
-    for (const [id, record] of this.#retired) {
+    for (const [id, { record, after }] of this.#retired) {
+      if (this.#on.decisions().published.answered < after) {
+        continue;
+      }
       const there = await this.#on.store.get<PurseRecord>(`purse.${id}`);
       const known = there.value?.state !== 'open';
       if (
         known ||
-        (await this.#on.store.put(`purse.${id}`, record, there.revision, KEEP_MS)).kind === 'stored'
+        (await this.#on.store.put(`purse.${id}`, record, there.revision, limits.purseKeepMs)).kind ===
+          'stored'
       ) {
         this.#retired.delete(id);
       }
@@ -187,12 +202,12 @@ export class Keeper {
   }
 
   #record(state: PurseRecord['state']): PurseRecord {
-    const { of, floor } = this.#on;
+    const { of, decisions } = this.#on;
     const { info } = of.nc;
     return {
       ...{ v: 1, gateway: of.name, server: info?.server_id ?? '', client: info?.client_id ?? 0, state },
       at: Date.now(),
-      ...this.#purse.checkpoint(floor()),
+      ...this.#purse.checkpoint(decisions().floor),
     };
   }
 

@@ -12,7 +12,7 @@ import type { Portion } from '../../domain/budget/portions.js';
 import type { Away, Till } from '../../chain/till.js';
 import { limits } from '../../wire/limits.js';
 import { Drawer } from './drawer.js';
-import { Keeper, type Spender } from './keeper.js';
+import { Keeper, type Published, type Spender } from './keeper.js';
 
 const TICK_MS = 100;
 const NODE = 'node.';
@@ -24,7 +24,7 @@ export class Purses implements Till {
   readonly #keeper: Keeper;
   readonly #drawer: Drawer;
   readonly #store: BudgetStore;
-  #floor = (): number => 0;
+  #decisions: Published = { floor: 0, published: { all: 0, answered: 0 } };
   #onChange = (): void => undefined;
   /** Limits that were set at run time. */
   set: SetLimits | undefined;
@@ -39,7 +39,12 @@ export class Purses implements Till {
     this.#of = of;
     this.#store = new BudgetStore(of.nc, of.pub);
     const onChange = () => this.#onChange();
-    this.#keeper = new Keeper({ of, store: this.#store, floor: () => this.#floor(), onReplaced: onChange });
+    this.#keeper = new Keeper({
+      of,
+      store: this.#store,
+      decisions: () => this.#decisions,
+      onReplaced: onChange,
+    });
     this.#drawer = new Drawer({
       store: this.#store,
       purse: () => this.#keeper.purse,
@@ -134,11 +139,11 @@ export class Purses implements Till {
   }
 
   /**
-   * Watch the clock. `floor`: no decision on its way has a sequence at or below it; `onChange`: calls that wait for
-   * money are worth trying again.
+   * Watch the clock. `decisions`: those that are published; `onChange`: calls that wait for money are worth trying
+   * again.
    */
-  start(floor: () => number, onChange: () => void): void {
-    this.#floor = floor;
+  start(decisions: Published, onChange: () => void): void {
+    this.#decisions = decisions;
     this.#onChange = onChange;
     this.#timer = setInterval(() => this.#tick(), TICK_MS);
   }

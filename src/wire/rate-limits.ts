@@ -49,7 +49,7 @@ export const rateLimits = {
       'A gateway that does not renew its part of all limits loses it after this; two renewals may be lost.',
   },
   borrowMs: {
-    value: 60,
+    value: 250,
     unit: 'ms',
     reason: 'A call waits so long for a share that other gateways may not need, then it is refused.',
   },

@@ -114,6 +114,11 @@ export const buckets = {
     markerTtlMs: 60_000,
     why: 'Keys of users (key.{key}, name.{name}), enrolment tokens by digest, names and keys that are revoked (revoked.{name or key}).',
   },
+  mesh_rate: {
+    maxBytes: 1 * MiB,
+    markerTtlMs: 60_000,
+    why: 'Who holds which sixteenth of all limits (slot.{n}): leases of gateways.',
+  },
   mesh_policy: {
     maxBytes: 4 * MiB,
     markerTtlMs: 60_000,
@@ -176,6 +181,7 @@ export const brokerRights = {
       '$JS.API.STREAM.PURGE.BODIES',
       ...watching('mesh_registry', '>'),
       ...watching('mesh_policy', '>'),
+      ...watching('mesh_rate', '>'),
       ...watching('mesh_grants', '>'),
       ...watching('mesh_breaker', '>'),
       ...watching('mesh_budget', '>'),
@@ -183,6 +189,7 @@ export const brokerRights = {
       ...watching('mesh_identity', '*.$KV.mesh_identity.revoked.*'),
       '$JS.FC.>',
       '$KV.mesh_state.suspect.>',
+      '$KV.mesh_rate.slot.*',
       '$KV.mesh_grants.introduced.*',
       '$KV.mesh_breaker.>',
       '$KV.mesh_budget.>',

@@ -361,6 +361,15 @@ export const table = {
     proves:
       'What this gateway counted of trees of calls that repeat themselves; others add it to what they count.',
   },
+  share: {
+    pattern: 'mesh.v1.share.{gateway}',
+    kind: 'core',
+    says: ['gateway'],
+    hears: ['gateway'],
+    schema: 'share',
+    proves:
+      'A gateway asks all others (all) for a part of a limit that it is short of, or lends to this one what it does without.',
+  },
   adopt: {
     pattern: 'mesh.v1.adopt',
     kind: 'service',

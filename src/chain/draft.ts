@@ -5,6 +5,8 @@ import type { BodyType } from '../wire/content.js';
 import type { HeaderBlock } from '../wire/headers.js';
 import type { Json } from '../wire/json.js';
 import type { Capability, Token } from '../wire/names.js';
+import type { AnyAccount } from '../domain/rate/account.js';
+import type { RateBook } from '../domain/rate/book.js';
 import type { Priority } from '../wire/priority.js';
 import type { Trace } from '../wire/trace.js';
 import type { DecisionRecord, Ticket } from '../wire/generated/messages.js';
@@ -157,8 +159,10 @@ export interface Draft extends Incoming {
   obligations: Record<string, string> | undefined;
   /** The approval that let it through. */
   approval: DecisionRecord['approval'];
-  // rate
+  // rate: what it takes of the limits that it is under, and what it would have to borrow first
   priority: Priority;
+  accounts: readonly AnyAccount[] | undefined;
+  lacks: AnyAccount[] | undefined;
   /** What reviewing agents said before it is decided, and what they will be asked before its outcome is final. */
   reviews: readonly Review[] | undefined;
   asks: Ask[] | undefined;
@@ -180,6 +184,8 @@ export interface World {
   readonly trees?: Trees | undefined;
   /** Agents that get no calls for now; missing where nobody is chosen. */
   readonly breakers?: Breakers | undefined;
+  /** What is counted of the limits of the policy; missing where no calls are decided. */
+  readonly rates?: { readonly book: RateBook; nowMs(): number } | undefined;
 }
 
 /** Start a draft. Nothing of it is proven. */
@@ -238,6 +244,8 @@ export function draftOf(incoming: Incoming, nowMs: number): Draft {
     obligations: undefined,
     approval: undefined,
     priority: 'normal',
+    accounts: undefined,
+    lacks: undefined,
     reviews: undefined,
     asks: undefined,
     budget: undefined,

@@ -95,7 +95,7 @@ function saidIn(verdict: Verdict, rules: readonly string[] = []): Said | undefin
   if (verdict.verdict === 'deny') {
     return { said: 'deny', code: verdict.error.code, rules };
   }
-  if (verdict.why === 'capacity' || verdict.why === 'budget') {
+  if (verdict.why === 'capacity' || verdict.why === 'rate' || verdict.why === 'budget') {
     return undefined;
   }
   const needs =

@@ -23,6 +23,7 @@ export type Hold =
   | { readonly verdict: 'hold'; readonly why: 'capacity' }
   /** The ledger is asked for what this node lacks. */
   | { readonly verdict: 'hold'; readonly why: 'budget'; readonly node: string }
+  | { readonly verdict: 'hold'; readonly why: 'rate' }
   | { readonly verdict: 'hold'; readonly why: 'approval'; readonly approval: Approval }
   /** Reviewing agents are asked first. `digest` stands for everything that they are asked about. */
   | {

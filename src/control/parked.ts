@@ -276,8 +276,14 @@ export class Parked {
   }
 }
 
-/** Calls with different wishes wait for different agents: none stands behind one whose agents are all busy. */
-function queueOf({ capability, headers }: ParkedRecord): string {
+/**
+ * Whose calls are held for a rate waits for itself. Others wait for each other when they want the same: calls with
+ * different wishes wait for different agents, and none stands behind one whose agents are all busy.
+ */
+function queueOf({ why, from, capability, headers }: ParkedRecord): string {
+  if (why === 'rate') {
+    return `~${from}`;
+  }
   const wish = wishKey(headers[header.route], headers[header.difficulty]);
   return wish === undefined ? capability : `${capability}|${wish}`;
 }

@@ -120,6 +120,7 @@ async function startCore(options: ControlOptions): Promise<{ control: Control; l
   await openBucket(nc, 'mesh_identity', true);
   await openBucket(nc, 'mesh_policy', true);
   await openBucket(nc, 'mesh_breaker', true);
+  await openBucket(nc, 'mesh_rate', true);
   const policy = await firstPolicy(nc, options.policyFile);
   await openBucket(nc, 'mesh_grants', true);
   await openBucket(nc, 'mesh_budget', true);

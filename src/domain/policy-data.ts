@@ -6,6 +6,7 @@ import type { BreakerSource } from './care/breaker-rules.js';
 import type { LoopSource } from './care/loops.js';
 import type { BudgetSource } from './budget/compile.js';
 import type { PriceSource } from './budget/prices.js';
+import type { LimitData } from './rate/limits.js';
 import type { RouteData } from './routing/route.js';
 import type { RuleSource } from './rules/types.js';
 
@@ -40,4 +41,5 @@ export interface PolicyData {
   readonly meters?: readonly string[];
   readonly rules?: readonly RuleSource[];
   readonly priorities?: PrioritiesData;
+  readonly rates?: Readonly<Record<string, LimitData>>;
 }

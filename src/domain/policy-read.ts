@@ -14,6 +14,7 @@ import type { Members } from './budget/teams.js';
 import type { MainFile } from './owners/limits.js';
 import { dataOf, placeIn, readOwners, type OwnedFiles } from './owners/read.js';
 import type { PolicyData } from './policy-data.js';
+import { compileLimits } from './rate/limits.js';
 import { compileRules } from './rules/compile.js';
 import type { Rule } from './rules/types.js';
 import { atOnce } from './slices.js';
@@ -47,6 +48,7 @@ export function readPolicy(text: string, file: string, owned: OwnedFiles = {}): 
     say('its size', `it has ${bytes} bytes, allowed are ${limits.policyBytes}`);
   }
   routingTroubles(routing).forEach(([where, why]) => say(where, why));
+  compileLimits(read.value.rates, say);
   const rules = atOnce(compileRules(sources, new Set(Object.keys(roles)), say));
   const members = membersOf(read.value);
   compileBudgets(read.value.budgets, read.value.prices, members, (where, why) => {

@@ -225,7 +225,7 @@ function policyOf(
       report,
     ),
     careOf(data),
-    new Traffic(data.priorities, roleNames),
+    new Traffic(data, roleNames, report),
     new Set(data.meters ?? []),
   );
 }

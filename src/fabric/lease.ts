@@ -41,6 +41,11 @@ export class Lease {
     return performance.now() < this.#heldUntil;
   }
 
+  /** Until when it may believe so (monotonic ms). */
+  get heldUntilMs(): number {
+    return this.#heldUntil;
+  }
+
   /** Acquire or renew. Call it well within the time-to-live. */
   async keep(): Promise<boolean> {
     const began = performance.now();

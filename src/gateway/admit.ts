@@ -111,6 +111,7 @@ export class Admitter {
     this.#core.sight.judged(draft);
     this.#core.shadow?.judged(draft, verdict);
     if (verdict.verdict === 'deny') {
+      this.#core.rates.refused(draft);
       if (waited && verdict.status === 'expired') {
         const error = meshError('no_agent', { capability: draft.what });
         return this.#refuse(draft, fallbackId, 'expired', error, origin);
@@ -121,7 +122,13 @@ export class Admitter {
       return this.#refuse(draft, draft.id, 'cancelled', meshError('cancelled'), origin);
     }
     if (verdict.verdict === 'hold') {
+      if (verdict.why === 'rate') {
+        this.#core.rates.pace(incoming, draft);
+        return 'held';
+      }
+      this.#core.rates.unpace(incoming);
       if (verdict.why === 'capacity') {
+        this.#core.rates.borrow(draft);
         return 'held';
       }
       if (verdict.why === 'budget') {
@@ -141,6 +148,7 @@ export class Admitter {
     if (breakers.active(what) && !breakers.suits(instance, what, behindOf(who, root))) {
       return 'held'; // it went out, or its probe was taken, while others were asked
     }
+    this.#core.rates.borrow(draft); // another agent would have been chosen
     this.#decider.allow(verdict.call, origin);
     return 'decided';
   }

@@ -93,6 +93,7 @@ async function adopt(
   }
   call.macs.set(seq, answerOf(record.agent, sealTicket(core.ring, record, seq).resultMac));
   call.state = 'dispatched';
+  call.counted ??= core.rates.count(record);
   if (holder === undefined) {
     attempts.lost(call, 'its lease lapsed');
     return undefined;

@@ -18,6 +18,7 @@ import type { Router } from '../domain/routing/router.js';
 import type { Stats } from '../domain/stats.js';
 import type { Slots } from './bodies/slots.js';
 import type { Purses } from './budget/purses.js';
+import type { Rates } from './rates/rates.js';
 import type { Log } from '../wire/log.js';
 import type { Token } from '../wire/names.js';
 import type { Observer } from './observed.js';
@@ -55,6 +56,8 @@ export interface Core {
   readonly router: Router;
   /** What was learned of agents, here and by the other gateways. */
   readonly stats: Stats;
+  /** What is counted of the limits of the policy. */
+  readonly rates: Rates;
   /** Bounds the reading of large bodies. */
   readonly reads: Slots;
   readonly log: Log;

@@ -20,7 +20,7 @@ import { book, bookedAt, isBooked, settleBooked, unbook } from './budget/booking
 import type { Cancels } from './cancels.js';
 import type { Core } from './core.js';
 import { dispatch } from './dispatch.js';
-import { newOpenCall, release, type OpenCall, type OpenSet } from './open.js';
+import { giveBack, newOpenCall, release, type OpenCall, type OpenSet } from './open.js';
 import { InAir } from './in-air.js';
 import type { Origin } from './origin.js';
 import { allowRecord, readDecision, refuseRecord, type UndispatchedStatus } from './records.js';
@@ -67,6 +67,7 @@ export class Decider {
     const call = newOpenCall(record, 0, admitted.body, instance);
     call.credit = 0;
     call.undispatched = true;
+    call.counted = this.#core.rates.take(admitted);
     this.#write(record, admitted.body, {
       stored: (seq, late) => {
         call.seq = seq;
@@ -83,6 +84,7 @@ export class Decider {
       lost: (why, other, unsure) => {
         instance.inFlight--;
         unbook(this.#core, undefined, booked, unsure !== true);
+        giveBack(call);
         this.#lost(origin, record, why, other);
       },
     });
@@ -146,6 +148,7 @@ export class Decider {
           release(call); // an earlier attempt answered meanwhile
           return this.#open.byKey(call.key) === call ? undefined : settleBooked(this.#core, call, undefined);
         }
+        this.#core.rates.moved(call, record);
         this.#open.addDecision(call, record, seq);
         call.credit = 0; // each attempt counts its parts anew
         this.start(call, instance, late);

@@ -1,6 +1,7 @@
 /**
  * Calls in flight: every durable decision of this gateway that has no durable outcome yet.
  */
+import type { Gauge } from '../domain/rate/account.js';
 import type { Instance } from '../domain/roster.js';
 import type { MeshError } from '../wire/errors.js';
 import type { DecisionRecord } from '../wire/generated/messages.js';
@@ -59,6 +60,8 @@ export interface OpenCall extends Timed {
   undispatched: boolean;
   /** The decision that was answered. */
   answeredSeq: number | undefined;
+  /** What it counts for until its outcome is final. */
+  counted: readonly Gauge[] | undefined;
   /** Dispatches that ended with the death of their gateway, not of their agent. */
   innocent: number;
 }
@@ -89,6 +92,7 @@ export function newOpenCall(
     undispatched: false,
     answeredSeq: undefined,
     innocent: 0,
+    counted: undefined,
     enteredMs: 0,
     decidedMs: 0,
     settlingMs: 0,
@@ -128,6 +132,7 @@ export class OpenSet {
   /** Its outcome is durable. */
   remove(call: OpenCall): void {
     this.wheel.cancel(call);
+    giveBack(call);
     if (this.#byKey.get(call.key) === call) {
       this.#byKey.delete(call.key);
     }
@@ -157,6 +162,12 @@ export class OpenSet {
     }
     return low;
   }
+}
+
+/** The call does not count any more. Harmless when it did not. */
+export function giveBack(call: OpenCall): void {
+  call.counted?.forEach((gauge) => gauge.giveBack());
+  call.counted = undefined;
 }
 
 /** Give the instance its slot back. Harmless when it was given back before. */

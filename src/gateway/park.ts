@@ -26,7 +26,7 @@ export function park(core: Core, w: Waiting): void {
   const deadline = Number(headers[header.deadline] ?? birthOf(id) + limits.deadlineDefaultMs);
   const record: ParkedRecord = {
     v: 1,
-    why: 'capacity',
+    why: core.rates.isPaced(w.incoming) ? 'rate' : 'capacity',
     from: w.incoming.from,
     call: id,
     capability: w.capability,

@@ -23,10 +23,11 @@ export class Peers {
   readonly #waiting: WaitingRoom;
   readonly #onResult: (msg: Msg) => void;
   readonly #seen = new Map<string, number>();
+  readonly #draining = new Set<string>();
   readonly #heirs = new Map<string, Subscription>();
   readonly #subs: Subscription[] = [];
   #timer: NodeJS.Timeout | undefined;
-  #draining = false;
+  #leaving = false;
 
   constructor(
     core: Core,
@@ -55,12 +56,17 @@ export class Peers {
 
   /** Say that nothing new is taken, then stop. */
   async stop(): Promise<void> {
-    this.#draining = true;
+    this.#leaving = true;
     clearInterval(this.#timer);
     await this.#beat();
     for (const sub of [...this.#subs, ...this.#heirs.values()]) {
       sub.unsubscribe();
     }
+  }
+
+  /** Other gateways that are there to stay. */
+  get others(): readonly string[] {
+    return [...this.#seen.keys()].filter((gateway) => !this.#draining.has(gateway));
   }
 
   async #beat(): Promise<void> {
@@ -74,7 +80,7 @@ export class Peers {
       lowWater: this.#decider.lowWater(knownSeq),
       open: this.#open.size + this.#decider.inAir,
       waiting: this.#waiting.size,
-      state: this.#draining ? 'draining' : 'ready',
+      state: this.#leaving ? 'draining' : 'ready',
       at: Date.now(),
     };
     const headers = rawHeaders(encodeHeaders([[header.instance, core.name]]));
@@ -111,6 +117,9 @@ export class Peers {
       return;
     }
     this.#seen.set(p.gateway, Date.now());
+    if (msg.json<Peer>().state === 'draining') {
+      this.#draining.add(p.gateway);
+    }
     this.#heirs.get(p.gateway)?.unsubscribe(); // it is back and listens itself
     this.#heirs.delete(p.gateway);
   }
@@ -120,6 +129,7 @@ export class Peers {
     for (const [gateway, at] of this.#seen) {
       if (nowMs - at > limits.leaseMs) {
         this.#seen.delete(gateway);
+        this.#draining.delete(gateway);
         const to = pattern.result.split('.');
         to[4] = gateway;
         const callback = (err: unknown, msg: Msg) => (err === null ? this.#onResult(msg) : undefined);

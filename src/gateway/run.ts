@@ -43,6 +43,7 @@ import { Peers } from './peers.js';
 import { watchPresence } from './presence.js';
 import { serveCancels, serveRecalls } from './recall.js';
 import { serveReplays } from './replay.js';
+import { Rates } from './rates/rates.js';
 import { Results } from './results.js';
 import { Purses } from './budget/purses.js';
 import { BeforeDispatch } from './reviews/before-dispatch.js';
@@ -58,7 +59,7 @@ import { Taken } from './taken.js';
 import { Taker } from './take.js';
 import { serveWakes } from './wake.js';
 import { Turns } from './turns.js';
-import { inQueue, WaitingRoom } from './waiting.js';
+import { inQueue, pacedQueue, usualQueue, WaitingRoom } from './waiting.js';
 import { refuseWeakness } from './weakness.js';
 
 /** How to run a gateway. `seed` is the nkey of a user with the role gateway. */
@@ -109,6 +110,7 @@ export async function runGateway(options: GatewayOptions): Promise<RunningGatewa
   const waiting = new WaitingRoom(
     (w) => admitter.retry(w, (queue) => waiting.add(inQueue(w, queue))),
     (w) => park(core, w),
+    (w) => (core.rates.isPaced(w.incoming) ? pacedQueue(w) : usualQueue(w)),
   );
   const reviewer = new Reviewer(core, admitter, waiting);
   const asking = new BeforeDispatch(core, admitter, waiting, reviewer);
@@ -116,7 +118,7 @@ export async function runGateway(options: GatewayOptions): Promise<RunningGatewa
   const answers = new BeforeOutcome(core, reviewer, settler);
   const review: BeforeOutcome['hold'] = (call, answer) => answers.hold(call, answer);
   const results = new Results(core, open, settler, attempts, taken, () => waiting.poke(), review);
-  const turns = new Turns(() => Infinity);
+  const turns = new Turns((from) => core.policy.traffic.queueOf(from));
   const taker = new Taker(core, open, admitter, waiting, turns);
   const peers = new Peers(core, open, decider, waiting, (msg) => results.take(msg));
 
@@ -150,6 +152,7 @@ export async function runGateway(options: GatewayOptions): Promise<RunningGatewa
     serveParts({ core, open, attempts, settler }),
     serveCancels({ core, open, waiting, attempts, settler, admitter, cancels }),
   ];
+  await core.rates.start({ core, open, gateways: () => peers.others, poke: () => waiting.poke() });
   taker.start();
   core.log.info({ gateway: core.name }, 'gateway takes calls');
 
@@ -170,6 +173,7 @@ export async function runGateway(options: GatewayOptions): Promise<RunningGatewa
       split?.stop();
       waiting.stop();
       taken.flush();
+      await core.rates.stop();
       await core.budget.stop();
       await peers.stop();
       stopResults();
@@ -228,6 +232,7 @@ async function startCore(
     observers: new Set(),
     trees: new Trees(),
     breakers: makeBreakers(name, () => core),
+    rates: new Rates(() => core.policy.traffic),
     fill: {},
     overload: undefined,
   };

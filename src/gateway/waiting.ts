@@ -39,11 +39,16 @@ export class WaitingRoom {
   /** Calls that other agents are asked about, and how many times. */
   readonly #away = new Map<string, number>();
   readonly #tryAgain: TryAgain;
+  readonly #queueOf: (w: Waiting) => string;
+  /** In which queue each one stands. */
+  readonly #at = new Map<string, string>();
   readonly #park: (w: Waiting) => void;
   #timer: NodeJS.Timeout | undefined;
   #scheduled = false;
 
-  constructor(tryAgain: TryAgain, park: (w: Waiting) => void) {
+  /** `queueOf`: in which queue a call waits as things are; default: its own, or that of its capability. */
+  constructor(tryAgain: TryAgain, park: (w: Waiting) => void, queueOf: (w: Waiting) => string = usualQueue) {
+    this.#queueOf = queueOf;
     this.#tryAgain = tryAgain;
     this.#park = park;
   }
@@ -86,13 +91,17 @@ export class WaitingRoom {
     if (!hasRoom(w.priority ?? 'normal', { lane, used: this.#byKey.size, bound: limits.waiting })) {
       return this.#park(w);
     }
-    let queue = this.#queues.get(queueOf(w));
+    this.#queue(this.#queueOf(w)).push(w.priority ?? 'normal', w.incoming.from, w);
+    this.#in(w);
+  }
+
+  #queue(name: string): Lanes<Waiting> {
+    let queue = this.#queues.get(name);
     if (queue === undefined) {
       queue = new Lanes();
-      this.#queues.set(queueOf(w), queue);
+      this.#queues.set(name, queue);
     }
-    queue.push(w.priority ?? 'normal', w.incoming.from, w);
-    this.#in(w);
+    return queue;
   }
 
   /** Does the call wait here? */
@@ -104,9 +113,10 @@ export class WaitingRoom {
   take(key: string): Waiting | undefined {
     const w = this.#byKey.get(key);
     if (w !== undefined) {
-      this.#queues.get(queueOf(w))?.takeOut((other) => other === w);
+      const name = this.#at.get(key) ?? '';
+      this.#queues.get(name)?.takeOut((other) => other === w);
       this.#out(w);
-      this.#forget(queueOf(w));
+      this.#forget(name);
     }
     return w;
   }
@@ -142,9 +152,10 @@ export class WaitingRoom {
         }
         this.#out(w);
         if (!this.#tryAgain(w)) {
-          queue.back(w.priority ?? 'normal', w.incoming.from, w);
+          const to = this.#queueOf(w); // it may wait for something else now
+          this.#queue(to).back(w.priority ?? 'normal', w.incoming.from, w);
           this.#in(w);
-          tries--;
+          tries -= to === name ? 1 : 0;
         }
       }
       this.#forget(name);
@@ -164,12 +175,14 @@ export class WaitingRoom {
 
   #in(w: Waiting): void {
     this.#byKey.set(w.key, w);
+    this.#at.set(w.key, this.#queueOf(w));
     const { from } = w.incoming;
     this.#callers.set(from, (this.#callers.get(from) ?? 0) + 1);
   }
 
   #out(w: Waiting): void {
     this.#byKey.delete(w.key);
+    this.#at.delete(w.key);
     const { from } = w.incoming;
     const left = (this.#callers.get(from) ?? 1) - 1;
     if (left > 0) {
@@ -191,11 +204,16 @@ export function inQueue(w: Waiting, queue: string | undefined): Waiting {
   return queue === undefined ? w : { ...w, queue, sinceMs: Date.now() };
 }
 
-/** Calls with different wishes wait for different agents. */
-function queueOf({ queue, capability, incoming: { headers } }: Waiting): string {
+/** In which queue a call waits for capacity: calls with different wishes wait for different agents. */
+export function usualQueue({ queue, capability, incoming: { headers } }: Waiting): string {
   if (queue !== undefined) {
     return queue;
   }
   const wish = wishKey(headers.get(header.route), headers.get(header.difficulty));
   return wish === undefined ? capability : `${capability}|${wish}`;
+}
+
+/** The queue of a caller whose calls are held for a rate: they wait for nothing that others need. */
+export function pacedQueue({ incoming }: Waiting): string {
+  return `~${incoming.from}`;
 }

@@ -25,6 +25,40 @@ export const rateLimits = {
     unit: 'ms',
     reason: 'A caller whose oldest call waits longer for its turn gets no more in: well below ackWaitMs.',
   },
+  rateLimits: { value: 100, unit: 'limits', reason: 'Each is looked at for every call that it covers.' },
+  rateAccounts: {
+    value: 50_000,
+    unit: 'accounts',
+    reason: 'Names that one gateway counts at once, 0.3 KB each; whoever comes then is refused.',
+  },
+  rateFillMs: {
+    value: 60_000,
+    unit: 'ms',
+    reason: 'A burst is there again within this: what a gateway that left had used is over by then.',
+  },
+  loanMs: {
+    value: 2_000,
+    unit: 'ms',
+    reason:
+      'A share of a limit is lent for so long at a time: what a gateway that died had is back after it.',
+  },
+  slotLeaseMs: {
+    value: 5_000,
+    unit: 'ms',
+    reason:
+      'A gateway that does not renew its part of all limits loses it after this; two renewals may be lost.',
+  },
+  borrowMs: {
+    value: 250,
+    unit: 'ms',
+    reason: 'A call waits so long for a share that other gateways may not need, then it is refused.',
+  },
+  dryMs: {
+    value: 1_000,
+    unit: 'ms',
+    reason:
+      'Other gateways that had nothing to lend are asked again after this; longer than between two looks at a parked call.',
+  },
   priorityStepPercent: {
     value: 10,
     unit: '%',

@@ -81,8 +81,8 @@ describe('a caller without end', () => {
     expect(crowd.failed / crowd.latenciesMs.length).toBeLessThanOrEqual(0.001);
     // What every machine shows: who comes does not wait for those of the other one that came before.
     expect(crowd.p99Passed).toBeLessThan(IN_FLIGHT / 2);
-    // On a machine without other work.
-    expect(LONG ? crowd.p99 / alone.p99 : 1).toBeLessThanOrEqual(2);
+    // On a machine without other work the time says the same.
+    expect(crowd.p99).toBeLessThanOrEqual(LONG ? 2 * alone.p99 : Infinity);
   });
 
   test('one queue for all, which is what is planted, is seen', { timeout: 300_000 }, async () => {

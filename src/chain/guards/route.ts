@@ -7,6 +7,7 @@ import { behindOf, lookWith, withoutAgents } from '../breaking.js';
 import { inService, refuseAllOut } from '../quarantine.js';
 import type { Entry } from '../../domain/registry.js';
 import type { Wish } from '../../domain/routing/wish.js';
+import { roomAt } from '../room-at.js';
 import type { Guard, Verdict } from '../verdict.js';
 
 const CAPACITY: Verdict = { verdict: 'hold', why: 'capacity' };
@@ -45,8 +46,10 @@ export const route: Guard = {
               (only === undefined || one.agent === only) &&
               not?.includes(one.agent) !== true &&
               (takes?.(one) ?? true);
-      const look = lookWith(world.breakers, entry.name, behindOf(draft.who, draft.root), suits);
-      const chosen = world.router.route(entry, draft.nowMs, { suits: look?.suits ?? suits, wish, labels });
+      const room = roomAt(draft, world);
+      const fits = room === undefined ? suits : (one: Instance) => (suits?.(one) ?? true) && room(one);
+      const look = lookWith(world.breakers, entry.name, behindOf(draft.who, draft.root), fits);
+      const chosen = world.router.route(entry, draft.nowMs, { suits: look?.suits ?? fits, wish, labels });
       draft.instance = chosen?.instance;
       draft.routed = chosen?.routed;
       if (chosen === undefined && wish !== undefined && !canBeMet(entry, wish)) {

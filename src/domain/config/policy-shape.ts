@@ -6,7 +6,7 @@ import type { Field, Flag, Keys, List, Names, Text, Whole } from './shape.js';
 import { loopsShape } from './loop-shape.js';
 import { budgetsShape, pricesShape } from './budget-shape.js';
 import { ownerName, ownerShape } from './owner-shape.js';
-import { priorityShape } from './rate-shape.js';
+import { priorityShape, rateShape } from './rate-shape.js';
 import { routeShape } from './routing-shape.js';
 import { meterField } from './meter-shape.js';
 import { ruleShape } from './rule-shape.js';
@@ -76,6 +76,8 @@ const shared = {
   ),
 } as const;
 
+const rate = rateShape(pattern);
+
 const owner = ownerShape(pattern, role);
 const budgets = budgetsShape(pattern);
 
@@ -97,6 +99,10 @@ export const policyShape = {
     prices: field<typeof pricesShape>(
       pricesShape,
       'Prices of models (a * at the end fits all that follows): what a million of each unit of usage costs.',
+    ),
+    rates: field<Names<typeof rate>>(
+      { is: 'names', key: name, of: rate },
+      'How much there may be of whom, by a name for each limit. All limits that a call is under count.',
     ),
     priorities: field(priorityShape(role), 'Who may say which priority (`Mesh-Priority`).'),
     meters: meterField(name),

@@ -65,7 +65,7 @@ export function readOwners(main: ReadYaml<MainFile>, file: string, texts: OwnedF
 /** What the mesh owner says itself, as data. */
 export function dataOf(main: MainFile): PolicyData {
   const { roles, members, routing, issuers, loops, breakers, budgets, prices, priorities } = main;
-  const { meters, rules = [] } = main;
+  const { rates, meters, rules = [] } = main;
   return {
     ...(roles === undefined ? {} : { roles }),
     ...(members === undefined ? {} : { members }),
@@ -77,6 +77,7 @@ export function dataOf(main: MainFile): PolicyData {
     ...(prices === undefined ? {} : { prices }),
     ...(priorities === undefined ? {} : { priorities }),
     ...(meters === undefined ? {} : { meters }),
+    ...(rates === undefined ? {} : { rates }),
     // A rule without name or effect is a problem; where there is none, all have both.
     rules: rules as readonly RuleSource[],
   };

@@ -460,6 +460,24 @@ export const errorTable = {
     message: '{what} is {percent} % full',
     help: 'Wait, then call again with a new id; the operator sees the streams in mesh doctor.',
   },
+  rate_exceeded: {
+    class: 'capacity',
+    retry: 'later',
+    message: 'the {each} {of} may begin {rate} (the limit {limit})',
+    help: 'Wait as long as retry_after_ms says, then call again with a new id. Calls that say Mesh-Priority: batch wait instead.',
+  },
+  concurrency_exceeded: {
+    class: 'capacity',
+    retry: 'later',
+    message: 'the {each} {of} may have {max} calls in flight (the limit {limit})',
+    help: 'Wait until some have ended, then call again with a new id. Calls that say Mesh-Priority: batch wait instead.',
+  },
+  tree_exceeded: {
+    class: 'authority',
+    retry: 'never',
+    message: 'there may be {max} {what} (the limit {limit})',
+    help: 'Make fewer calls in one task or tree; the mesh owner sets rates in mesh.policy.yaml.',
+  },
   budget_exceeded: {
     class: 'capacity',
     retry: 'later',

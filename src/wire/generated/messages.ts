@@ -1515,7 +1515,7 @@ export interface ParkedRecord {
   /**
    * What it waits for.
    */
-  why: 'capacity' | 'approval';
+  why: 'capacity' | 'rate' | 'approval';
   /**
    * Who called.
    */
@@ -1805,6 +1805,34 @@ export interface Seen {
      */
     micros: number[];
   }[];
+}
+
+/**
+ * What gateways say to each other about shares of limits.
+ */
+export interface Share {
+  /**
+   * Number of the question.
+   */
+  asked: number;
+  /**
+   * A question: units that are short, by key.
+   */
+  short?: {
+    [k: string]: number;
+  };
+  /**
+   * An answer: units that are lent in all from now on, by key.
+   */
+  lent?: {
+    [k: string]: number;
+  };
+  /**
+   * An answer: units that were borrowed and are given back, by key.
+   */
+  back?: {
+    [k: string]: number;
+  };
 }
 
 /**

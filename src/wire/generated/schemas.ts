@@ -2073,7 +2073,7 @@ export const schemas = {
         description: 'Version of the record.',
       },
       why: {
-        enum: ['capacity', 'approval'],
+        enum: ['capacity', 'rate', 'approval'],
         description: 'What it waits for.',
       },
       from: {
@@ -2486,6 +2486,44 @@ export const schemas = {
       },
     },
     required: ['seen'],
+    additionalProperties: false,
+  },
+  share: {
+    $schema: 'https://json-schema.org/draft/2020-12/schema',
+    $id: 'mesh.v1.share',
+    title: 'Share',
+    description: 'What gateways say to each other about shares of limits.',
+    type: 'object',
+    properties: {
+      asked: {
+        type: 'integer',
+        minimum: 0,
+        maximum: 9007199254740991,
+        description: 'Number of the question.',
+      },
+      short: {
+        type: 'object',
+        additionalProperties: {
+          type: 'integer',
+        },
+        description: 'A question: units that are short, by key.',
+      },
+      lent: {
+        type: 'object',
+        additionalProperties: {
+          type: 'integer',
+        },
+        description: 'An answer: units that are lent in all from now on, by key.',
+      },
+      back: {
+        type: 'object',
+        additionalProperties: {
+          type: 'integer',
+        },
+        description: 'An answer: units that were borrowed and are given back, by key.',
+      },
+    },
+    required: ['asked'],
     additionalProperties: false,
   },
   stage: {

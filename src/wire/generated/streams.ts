@@ -128,6 +128,11 @@ export const buckets = {
     markerTtlMs: 60000,
     why: 'Keys of users (key.{key}, name.{name}), enrolment tokens by digest, names and keys that are revoked (revoked.{name or key}).',
   },
+  mesh_rate: {
+    maxBytes: 1048576,
+    markerTtlMs: 60000,
+    why: 'Who holds which sixteenth of all limits (slot.{n}): leases of gateways.',
+  },
   mesh_policy: {
     maxBytes: 4194304,
     markerTtlMs: 60000,

@@ -293,6 +293,14 @@ export const subject = {
   },
 
   /**
+   * `mesh.v1.share.{gateway}`
+   * A gateway asks all others (all) for a part of a limit that it is short of, or lends to this one what it does without.
+   */
+  share({ gateway }: { gateway: Token }): string {
+    return `mesh.v1.share.${gateway}`;
+  },
+
+  /**
    * `mesh.v1.adopt`
    * The supervisor hands over open decisions of a gateway whose lease lapsed; the reply names the heir.
    */
@@ -379,6 +387,7 @@ export const pattern = {
   peer: 'mesh.v1.peer.*',
   seen: 'mesh.v1.seen.*',
   tree: 'mesh.v1.tree.*',
+  share: 'mesh.v1.share.*',
   adopt: 'mesh.v1.adopt',
   wake: 'mesh.v1.wake',
   replay: 'mesh.v1.replay',
@@ -722,6 +731,15 @@ export const parse = {
    */
   tree(subject: string): { gateway: string } | undefined {
     const t = split(subject, 'mesh.v1.tree.', 1, false);
+    return t === undefined ? undefined : { gateway: t[0] as string };
+  },
+
+  /**
+   * `mesh.v1.share.{gateway}`
+   * A gateway asks all others (all) for a part of a limit that it is short of, or lends to this one what it does without.
+   */
+  share(subject: string): { gateway: string } | undefined {
+    const t = split(subject, 'mesh.v1.share.', 1, false);
     return t === undefined ? undefined : { gateway: t[0] as string };
   },
 

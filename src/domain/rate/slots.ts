@@ -1,0 +1,111 @@
+/**
+ * Slots: sixteenths of every limit of the mesh. Each is held by one gateway at most, by a lease; so the shares of all
+ * gateways come to one at most, without a word between them about any limit, and a name that was never seen has a
+ * share everywhere at once.
+ */
+import { limits } from '../../wire/limits.js';
+import { WHOLE } from './loans.js';
+
+/** How many there are. */
+export const SLOTS = 16;
+const UNIT = WHOLE / SLOTS;
+/** By so much the clocks of gateways may differ. */
+const CLOCKS_MS = 1_000;
+
+interface Held {
+  /** Monotonic: held until then, unless it is renewed; since when; and how long nobody held it before. */
+  untilMs: number;
+  readonly sinceMs: number;
+  readonly restedMs: number;
+  /** Epoch ms. */
+  readonly fromMs: number;
+}
+
+/** For trees of calls that were born between these instants it holds this one. */
+interface Past {
+  readonly slot: number;
+  readonly fromMs: number;
+  readonly toMs: number;
+}
+
+/** The slots of one gateway. */
+export class Slots {
+  readonly #held = new Map<number, Held>();
+  #past: Past[] = [];
+
+  /** Those it holds, by its last word. */
+  get all(): number[] {
+    return [...this.#held.keys()];
+  }
+
+  /** It holds this one from now on. `restedMs`: how long nobody did. */
+  gain(slot: number, restedMs: number, untilMs: number, nowMs: number, wallMs: number): void {
+    this.#held.set(slot, { untilMs, sinceMs: nowMs, restedMs, fromMs: birthsFrom(restedMs, wallMs) });
+  }
+
+  /** Its lease was renewed. */
+  renew(slot: number, untilMs: number): void {
+    const held = this.#held.get(slot);
+    if (held !== undefined) {
+      held.untilMs = untilMs;
+    }
+  }
+
+  /** It does not hold it any more. */
+  lose(slot: number, wallMs: number): void {
+    const held = this.#held.get(slot);
+    this.#held.delete(slot);
+    if (held !== undefined) {
+      this.#past.push({ slot, fromMs: held.fromMs, toMs: wallMs + limits.clockSkewMs });
+      this.#past = this.#past.filter((one) => wallMs - one.toMs < limits.lifeMaxMs);
+    }
+  }
+
+  /** The share of everything, in units of WHOLE. */
+  units(nowMs: number): number {
+    let units = 0;
+    for (const { untilMs } of this.#held.values()) {
+      units += untilMs > nowMs ? UNIT : 0;
+    }
+    return units;
+  }
+
+  /**
+   * The share of what is counted for good in a tree of calls: it goes by the birth of the tree, so that a gateway that
+   * comes or goes meanwhile neither brings nor takes any. What a gateway that died held of it is lost.
+   */
+  unitsOfTree(bornMs: number): number {
+    let units = 0;
+    for (const { fromMs } of this.#held.values()) {
+      units += bornMs >= fromMs ? UNIT : 0;
+    }
+    for (const { fromMs, toMs } of this.#past) {
+      units += bornMs >= fromMs && bornMs < toMs ? UNIT : 0;
+    }
+    return units;
+  }
+
+  /** What a bucket that was never seen begins with: who held a slot before may have emptied its part of it. */
+  tokens(size: number, perMs: number, nowMs: number): number {
+    let tokens = 0;
+    for (const { sinceMs, restedMs, untilMs } of this.#held.values()) {
+      tokens += untilMs > nowMs ? Math.min(size, (nowMs - sinceMs + restedMs) * perMs) / SLOTS : 0;
+    }
+    return tokens;
+  }
+}
+
+/**
+ * From which births on a slot is held for trees. A tree may say that it is born so much later than it is: that long the
+ * one before has it, and a second more, in which clocks may differ.
+ */
+function birthsFrom(restedMs: number, wallMs: number): number {
+  const fresh = restedMs >= 2 * limits.clockSkewMs;
+  return fresh ? wallMs - limits.clockSkewMs : wallMs + limits.clockSkewMs + CLOCKS_MS;
+}
+
+/** How many of them one of these gateways should hold. */
+export function fairSlots(name: string, gateways: readonly string[]): number {
+  const all = [...new Set([name, ...gateways])].toSorted();
+  return Math.floor(SLOTS / all.length) + (all.indexOf(name) < SLOTS % all.length ? 1 : 0);
+}

@@ -151,6 +151,8 @@ export interface Draft extends Incoming {
   expiresMs: number;
   // route: who would do it, and which capability was asked for where this is its fallback
   instance: Instance | undefined;
+  /** Who it was meant for when it was judged before. */
+  meant: Token | undefined;
   insteadOf: Capability | undefined;
   /** Why it is this one, where more than the load was looked at. */
   routed: Routed | undefined;
@@ -238,6 +240,7 @@ export function draftOf(incoming: Incoming, nowMs: number): Draft {
     entry: undefined,
     expiresMs: 0,
     instance: undefined,
+    meant: undefined,
     insteadOf: undefined,
     routed: undefined,
     rules: undefined,

@@ -9,6 +9,7 @@ import { meshError, type MeshError } from '../wire/errors.js';
 import { birthOf, isCallId } from '../wire/ulid.js';
 import { header } from '../wire/headers.js';
 import { limits } from '../wire/limits.js';
+import type { Token } from '../wire/names.js';
 import type { Cancels } from './cancels.js';
 import type { Core } from './core.js';
 import type { Decider } from './decide.js';
@@ -47,6 +48,8 @@ export class Admitter {
   readonly #core: Core;
   readonly #decider: Decider;
   readonly #cancels: Cancels;
+  /** Whom a call was meant for while the ledger was asked: it would find the next agent's purse empty again. */
+  readonly #meant = new WeakMap<Incoming, Token>();
   readonly #split: SplitChain | undefined;
 
   /** With `split` some stages of the chain are judged by interceptors. */
@@ -70,6 +73,7 @@ export class Admitter {
     onHeld: OnHeld = nobody,
   ): Admission {
     const draft = draftOf(incoming, Date.now());
+    draft.meant = this.#meant.get(incoming);
     this.#core.sight.entered(draft);
     if (this.#core.overload !== undefined) {
       const priority = laneOf(this.#core, incoming.from, incoming.headers);
@@ -132,6 +136,7 @@ export class Admitter {
         return 'held';
       }
       if (verdict.why === 'budget') {
+        this.#meant.set(incoming, draft.instance?.agent ?? draft.who);
         this.#core.budget.want(draft.budget?.nodes ?? [], draft.budget?.reserve ?? {});
         onHeld(`budget ${verdict.node}`);
         return onHeld === nobody ? 'held' : 'asked';

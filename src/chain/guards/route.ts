@@ -8,6 +8,8 @@ import { inService, refuseAllOut } from '../quarantine.js';
 import type { Entry } from '../../domain/registry.js';
 import type { Wish } from '../../domain/routing/wish.js';
 import { roomAt } from '../room-at.js';
+import type { Chosen } from '../../domain/routing/chosen.js';
+import type { Draft, World } from '../draft.js';
 import type { Guard, Verdict } from '../verdict.js';
 
 const CAPACITY: Verdict = { verdict: 'hold', why: 'capacity' };
@@ -33,7 +35,7 @@ export const route: Guard = {
       const body = { type: draft.type, byRef: draft.ref !== undefined };
       refuseAllOut(orders, entry, draft.nowMs);
       const takes = inService(orders, draft.nowMs, takerOf(entry, body));
-      const { wish, labels } = draft;
+      const { wish } = draft;
       if (wish !== undefined) {
         refuseWish(world.policy.routingOf(entry.name), wish, entry.name);
       }
@@ -49,7 +51,7 @@ export const route: Guard = {
       const room = roomAt(draft, world);
       const fits = room === undefined ? suits : (one: Instance) => (suits?.(one) ?? true) && room(one);
       const look = lookWith(world.breakers, entry.name, behindOf(draft.who, draft.root), fits);
-      const chosen = world.router.route(entry, draft.nowMs, { suits: look?.suits ?? fits, wish, labels });
+      const chosen = choose(draft, entry, world, look?.suits ?? fits);
       draft.instance = chosen?.instance;
       draft.routed = chosen?.routed;
       if (chosen === undefined && wish !== undefined && !canBeMet(entry, wish)) {
@@ -64,6 +66,18 @@ export const route: Guard = {
     return draft.instance === undefined ? CAPACITY : undefined;
   },
 };
+
+/** Whoever it was meant for before is asked first; else whom the route says. */
+function choose(
+  { meant, nowMs, wish, labels }: Draft,
+  entry: Entry,
+  { router }: World,
+  suits: ((one: Instance) => boolean) | undefined,
+): Chosen | undefined {
+  const isMeant = (one: Instance): boolean => one.agent === meant && (suits?.(one) ?? true);
+  const same = meant === undefined ? undefined : router.route(entry, nowMs, { suits: isMeant, wish, labels });
+  return same ?? router.route(entry, nowMs, { suits, wish, labels });
+}
 
 /** Has anybody that offers it all attributes that the call asks for, alive or not? */
 function canBeMet({ offers }: Entry, { where }: Wish): boolean {

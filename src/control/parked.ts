@@ -6,6 +6,8 @@ import type { Msg } from '../fabric/connection.js';
 import { headersOf, rawHeaders } from '../fabric/raw.js';
 import { tail, type Stored } from '../fabric/reader.js';
 import { wishKey } from '../domain/routing/wish.js';
+import { compile } from '../domain/validator.js';
+import { schemas } from '../wire/generated/schemas.js';
 import { parse, pattern, subject } from '../wire/generated/subjects.js';
 import type { ParkedRecord, Wake } from '../wire/generated/messages.js';
 import { encodeHeaders, header } from '../wire/headers.js';
@@ -29,6 +31,7 @@ interface Item {
 const TICK_MS = 100;
 const REVIEW_MS = 3_000;
 const AGAIN_MS = 700;
+const fits = compile(schemas.parked);
 
 /** Keeps the timers of parked calls while it runs. */
 export class Parked {
@@ -109,6 +112,9 @@ export class Parked {
       return;
     }
     const record = JSON.parse(text) as ParkedRecord;
+    if (fits(record) !== undefined) {
+      return; // whoever may write anywhere may write nonsense here; it is nobody's call
+    }
     const known = this.#items.get(`${record.from}.${record.call}`);
     if (known?.seq === m.seq) {
       return;

@@ -77,7 +77,7 @@ function takeAsk({ core, open, admitter, waiting, turns }: Serving, msg: Msg): v
   const { from, capability } = p;
   const priority = laneOf(core, from, headers);
   const run = (incoming: Incoming, over: () => void) => {
-    const origin: Origin = { kind: 'ask', reply, durable: over, undone: over };
+    const origin: Origin = { kind: 'ask', reply, durable: over, undone: over, waits: over };
     const wait = (queue?: string) => {
       const key = `${from}.${id}`;
       waiting.add(inQueue({ key, incoming, origin, capability, priority, sinceMs: Date.now() }, queue));

@@ -117,7 +117,7 @@ export class Taker {
       priority,
       bytes: msg.data.length,
       run: (over) => {
-        const origin = this.#originOf(msg, over);
+        const origin = this.#originOf(msg, over, over); // while other agents are asked about it, others have their turn
         if (isCallId(id) && Date.now() - birthOf(id) > OLD_MS) {
           over();
           void this.#takeOld(incoming, origin, streamSeq, id);

@@ -66,6 +66,7 @@ test('a call says what it wishes', async () => {
 });
 
 test('what is known', async () => {
+  await me.call('text.summary', {}); // of whom nothing was asked yet nothing is known
   const shown = await until(async () => {
     const said = await run('route show', '');
     return /quill .*\d %/.test(said) && said;

@@ -20,7 +20,7 @@ test('a budget, and what was spent of it', { timeout: 120_000 }, async () => {
   const said = await reader.follow(page, 'Looking');
   expect(said).toMatch(/^principal\.me\.month\.\d{6} +0\.10 USD +1\.00 USD +0\.\d+ USD +0\.\d+ USD +\d+d?/m);
   expect(said).toMatch(/^team\.press\.month\.\d{6} +0\.10 USD +20\.00 USD/m);
-  expect(said).toMatch(/^text\.write reserved 0\.10 USD, was charged 0\.01 USD \(reported\)$/m);
+  expect(said).toMatch(/^text\.write reserved 0\.10 USD, was charged 0\.01 USD, \d+ ms \(reported\)$/m);
   expect(said).toMatch(/"spent":\{"micros":100000\}/);
 });
 

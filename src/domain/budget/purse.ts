@@ -173,6 +173,7 @@ export class Purse {
     if (drew) {
       share.pace = noSums();
       share.drawnMs = nowMs;
+      share.usedMs = nowMs; // whoever it was drawn for may come a moment later
     }
     this.saw(key, record, nowMs);
   }

@@ -19,8 +19,8 @@ export function member(name: string): Member {
   return { name, seed, publicKey, key: privateKeyOf(seed, name) };
 }
 
-/** One second for all links: a link made in the next one would end later than the one before it, which is wider. */
-const now = Math.floor(Date.now() / 1_000);
+/** One end for all links: one that is made a second after the link before it would end later, which is wider. */
+const end = Math.floor(Date.now() / 1_000) + 3_600;
 
 /** Everything that stands in a link, the good values; `more` makes of it what a test wants. */
 export function claimsFor(holder: Holder, more: Partial<Claims> = {}): Claims {
@@ -30,8 +30,8 @@ export function claimsFor(holder: Holder, more: Partial<Claims> = {}): Claims {
     sub: 'alice',
     delegatee: holder.name,
     cnf: { kid: holder.publicKey },
-    iat: now,
-    exp: now + 3_600,
+    iat: Math.floor(Date.now() / 1_000),
+    exp: end,
     can: ['stock.>'],
     actions: ['read'],
     depth: 3,

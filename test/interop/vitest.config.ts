@@ -7,18 +7,11 @@ import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config
 import { prepareTools } from './tools.js';
 
 /** What depends on how the server behaves: acknowledgements, permissions, queue groups, republishing, crashes. */
-const ON_THE_SERVER = [
-  'hostile/hostile',
-  'mesh/call',
-  'mesh/promises',
-  'mesh/instances',
-  'mesh/micro',
-  'mesh/server-crash',
-];
+const ON_THE_SERVER = ['mesh/call', 'mesh/promises', 'mesh/micro', 'mesh/server-crash'];
 
 const tools = prepareTools();
-/** Two files at a time: they wait for servers, clients and limits more than they work. */
-const common = { testTimeout: 60_000, hookTimeout: 60_000, maxWorkers: 2 } as const;
+/** Three files at a time: they wait for servers, clients and limits more than they work. */
+const common = { testTimeout: 60_000, hookTimeout: 60_000, maxWorkers: 3 } as const;
 const projects: TestProjectInlineConfiguration[] = [
   {
     test: {

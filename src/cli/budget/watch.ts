@@ -7,6 +7,7 @@ import { viewOptions, wholeNumber } from '../calls/ask.js';
 import type { ContextOptions } from '../context.js';
 import { asOperator, type Operator } from '../operator.js';
 import { say, sayJson } from '../output.js';
+import { stopRequest } from '../stop.js';
 import { budgetTable, eventText, outText } from './rows.js';
 
 interface WatchOptions extends ContextOptions {
@@ -18,7 +19,7 @@ export function registerWatch(budget: Command): void {
   viewOptions(budget.command('watch [budget]'))
     .summary('see budgets being spent')
     .description(
-      'Show budgets and draw them again until interrupted, with what happens to them: thresholds that are reached, debt, agents that are put out. With --json, or without a terminal, one line for whatever changed.',
+      'Show budgets and draw them again until interrupted, with what happens to them: thresholds that are reached, debt that closes them, limits that are set, agents that are put out and lifted. With --json, or without a terminal, one line for whatever changed. Ends with exit code 0 when it is interrupted.',
     )
     .option('--every <s>', 'seconds between two looks', wholeNumber(1, 3_600), 1)
     .addHelpText('after', HELP)
@@ -37,12 +38,19 @@ async function watch(name: string | undefined, options: WatchOptions): Promise<v
     process.stdout.isTTY === true && options.json !== true
       ? onScreen
       : new Changes(options.json === true).tell;
-  await asOperator(options, [], async (operator: Operator): Promise<never> => {
-    for (;;) {
-      draw(await operator.view<BudgetPage>('budgets', view));
-      await new Promise((resolve) => setTimeout(resolve, 1_000 * options.every));
+  const end = stopRequest();
+  await asOperator(options, [], async (operator: Operator) => {
+    let page = await Promise.race([operator.view<BudgetPage>('budgets', view), end]);
+    while (page !== undefined) {
+      draw(page);
+      const again = await Promise.race([pause(1_000 * options.every), end]);
+      page = again && (await Promise.race([operator.view<BudgetPage>('budgets', view), end]));
     }
   });
+}
+
+function pause(ms: number): Promise<true> {
+  return new Promise((resolve) => setTimeout(resolve, ms, true).unref());
 }
 
 function onScreen(page: BudgetPage): void {

@@ -22,6 +22,7 @@ import {
   noSums,
   overOf,
   put,
+  putCapped,
   small,
   sumsOf,
   take,
@@ -122,7 +123,7 @@ export class Purse {
     for (const share of r.shares) {
       take(share.reserved, r.amounts);
       put(share.settled, charged);
-      put(share.owed, debt);
+      putCapped(share.owed, debt);
     }
     for (const seq of r.seqs) {
       this.#open.delete(seq);

@@ -21,6 +21,7 @@ import { ask, codeOf, never } from '../support/views.js';
 
 const RESERVE = 100;
 const FINN = 20_000;
+const POOL = ['pool-1', 'pool-2', 'pool-3', 'pool-4', 'pool-5', 'pool-6'] as const;
 const CALLERS = ['ada', 'bea', 'cleo', 'dora', 'eva', 'finn'] as const;
 type Name = (typeof CALLERS)[number];
 
@@ -40,7 +41,11 @@ beforeAll(async () => {
   mesh = await startTestMesh({
     gateways: 2,
     log,
-    users: { ...Object.fromEntries(CALLERS.map((name) => [name, 'caller' as const])), ...agents },
+    users: {
+      ...Object.fromEntries(CALLERS.map((name) => [name, 'caller' as const])),
+      ...Object.fromEntries(POOL.map((name) => [name, 'agent' as const])),
+      ...agents,
+    },
     policy: `version: 1
 roles:
   everyone: { call: ['>'], mayRoot: true }
@@ -51,6 +56,7 @@ ${CALLERS.map((name) => `  ${name}: [everyone]`).join('\n')}
   meter: [worker]
   narrow: [worker]
   twin: [worker]
+${POOL.map((name) => `  ${name}: [worker]`).join('\n')}
 meters: [meter]
 budgets:
   default: { window: month, limit: { micros: 1_000_000 } }
@@ -58,6 +64,7 @@ budgets:
   limits:
     - { on: principal, who: [ada, bea], window: month, limit: { micros: 1_000 } }
     - { on: principal, who: [eva], window: month, limit: { micros: 10_000 } }
+    - { on: agent, who: ['pool-*'], window: month, limit: { micros: 1_000_000 } }
     - { on: principal, who: [finn], window: month, limit: { micros: ${FINN} } }
 `,
   });
@@ -312,6 +319,21 @@ describe('a call is charged once for each attempt that may have run', () => {
     });
     expect(nodes.some(({ key }) => key.startsWith('tree.dora'))).toBe(true);
   });
+});
+
+test('a call that waits for the ledger goes to the agent that it was meant for', async () => {
+  for (const name of POOL) {
+    await (await mesh.connect(name)).serve('pool.do', () => name);
+  }
+  const asked = new Set<unknown>();
+  let drawn = 0;
+  for (let calls = 1; calls <= POOL.length; calls++) {
+    asked.add(await as('cleo').call('pool.do', {}));
+    const { budgets } = await show('agent');
+    drawn = budgets.length;
+    expect(drawn).toBeLessThanOrEqual(asked.size); // each had its own budget asked about, and no other
+  }
+  expect(drawn).toBeGreaterThan(1);
 });
 
 test('a gateway that leaves gives everything back, and another one can spend it at once', async () => {

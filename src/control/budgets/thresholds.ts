@@ -110,7 +110,10 @@ export class ThresholdWatch {
   async #say(
     key: string,
     what: BudgetEvent['what'],
-    { endsMs, ...facts }: Pick<BudgetEvent, 'spent' | 'limit' | 'debt' | 'opened'> & { readonly endsMs: number },
+    {
+      endsMs,
+      ...facts
+    }: Pick<BudgetEvent, 'spent' | 'limit' | 'debt' | 'opened'> & { readonly endsMs: number },
     thresholds?: Thresholds,
   ): Promise<void> {
     if (what !== 'debt' && this.#books.event(key, what) !== undefined) {

@@ -243,9 +243,7 @@ export function writeOff(record: NodeRecord): NodeRecord {
 }
 
 function open(record: NodeRecord): NodeRecord {
-  return record.closed === true
-    ? { ...without(record, 'closed'), opened: (record.opened ?? 0) + 1 }
-    : record;
+  return record.closed === true ? { ...without(record, 'closed'), opened: (record.opened ?? 0) + 1 } : record;
 }
 
 /** Is more given out than the limit, because it was lowered? Then whoever has more than it needs gives it back. */

@@ -86,7 +86,9 @@ export class Purses implements Till {
     const share = this.purse.share(key);
     const told = record === undefined ? ZERO : addCapped(record.spent, record.debt ?? ZERO);
     const untold =
-      share === undefined ? ZERO : excess(addCapped(share.settled, share.owed), addCapped(share.folded, share.owedTold));
+      share === undefined
+        ? ZERO
+        : excess(addCapped(share.settled, share.owed), addCapped(share.folded, share.owedTold));
     const own = share === undefined ? ZERO : addCapped(share.reserved, untold);
     return larger(this.orders.spentOf(key), addCapped(told, own));
   }

@@ -52,9 +52,9 @@ test('a failure that may pass by itself is transient; what the mesh or the calle
   const said = ['handler_transient', 'provider_busy', 'handler_failed', 'output_invalid'] as const;
   expect(said.map((code) => isRetried(code, 'transient'))).toEqual([true, true, false, false]);
   expect(said.every((code) => isRetried(code, 'any'))).toBe(true);
-  expect(['body_missing', 'grant_revoked', 'budget_exceeded'].map((c) => isRetried(c as never, 'any'))).toEqual(
-    [false, false, false],
-  );
+  expect(
+    ['body_missing', 'grant_revoked', 'budget_exceeded'].map((c) => isRetried(c as never, 'any')),
+  ).toEqual([false, false, false]);
   expect(saidError('a', { code: 'handler_transient', message: 'later' })?.retry).toBe('later');
 });
 

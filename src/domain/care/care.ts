@@ -17,6 +17,10 @@ export interface Care {
 }
 
 /** Compile them. What was read and checked before cannot be wrong. */
-export function careOf({ loops, breakers, retries }: Pick<PolicyData, 'loops' | 'breakers' | 'retries'>): Care {
+export function careOf({
+  loops,
+  breakers,
+  retries,
+}: Pick<PolicyData, 'loops' | 'breakers' | 'retries'>): Care {
   return { loops: loopsOf(loops), breakers: breakersOf(breakers), retries: retriesOf(retries) };
 }

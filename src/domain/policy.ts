@@ -45,6 +45,8 @@ export class Policy {
   readonly loops: Care['loops'];
   /** When agents get no calls for a while. */
   readonly breakers: Care['breakers'];
+  /** When failed calls are tried again. */
+  readonly retries: Care['retries'];
   /** What calls reserve and are charged; undefined when it names no budgets. */
   readonly budgets: BudgetPlan | undefined;
   /** Agents whose usage counts as measured. */
@@ -73,6 +75,7 @@ export class Policy {
   ) {
     this.loops = care.loops;
     this.breakers = care.breakers;
+    this.retries = care.retries;
     this.budgets = budgets;
     this.issuers = issuers;
     this.meters = meters;

@@ -2,7 +2,7 @@
  * `mesh top`: who calls what, right now.
  */
 import type { Command } from 'commander';
-import type { TrafficPage } from '../control/views/pages.js';
+import type { TrafficPage } from '../control/views/traffic-page.js';
 import { viewOptions, wholeNumber } from './calls/ask.js';
 import type { ContextOptions } from './context.js';
 import { Operator } from './operator.js';
@@ -20,7 +20,7 @@ export function register(program: Command): void {
   viewOptions(program.command('top'))
     .summary('who calls what, right now')
     .description(
-      'Show the traffic of the last seconds and draw it again until q or Ctrl-C: who calls what and who does it, the slowest, errors, idle agents, queues. Without a terminal it prints one picture after the other.',
+      'Show the traffic of the last seconds and draw it again until q or Ctrl-C: who calls what and who does it, what waits, budgets that are near their limits, breakers that are not closed, the slowest, errors, idle agents. Without a terminal it prints one picture after the other.',
     )
     .option('--seconds <n>', 'how far back to look', wholeNumber(1, 86_400), 10)
     .option('--every <s>', 'seconds between two pictures', wholeNumber(1, 3_600), 2)

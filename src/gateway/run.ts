@@ -120,7 +120,7 @@ export async function runGateway(options: GatewayOptions): Promise<RunningGatewa
   const results = new Results(core, open, settler, attempts, taken, () => waiting.poke(), review);
   const turns = new Turns((from) => core.policy.traffic.queueOf(from));
   const taker = new Taker(core, open, admitter, waiting, turns);
-  const peers = new Peers(core, open, decider, waiting, (msg) => results.take(msg));
+  const peers = new Peers(core, open, decider, waiting, turns, (msg) => results.take(msg));
 
   const stopPolicy = await followPolicy(core);
   const stopShadow = await followShadow(core);

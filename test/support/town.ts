@@ -23,6 +23,7 @@ export async function startTown(): Promise<TestMesh> {
       stock: 'agent',
       mail: 'agent',
       idler: 'agent',
+      ghost: 'agent',
       ...Object.fromEntries(steps.map((step) => [step, 'agent' as const])),
     },
     policy: `version: 1
@@ -33,7 +34,12 @@ roles:
 members:
   me: [all]
   web: [some]
-${['shop', 'pricing', 'stock', 'mail', 'idler', ...steps].map((name) => `  ${name}: [worker]`).join('\n')}
+${['shop', 'pricing', 'stock', 'mail', 'idler', 'ghost', ...steps].map((name) => `  ${name}: [worker]`).join('\n')}
+budgets:
+  default: { window: day, limit: { micros: 100.00 USD } }
+  reserve: { '>': { micros: 0.01 USD } }
+  limits:
+    - { on: principal, who: [web], window: day, limit: { micros: 2.00 USD }, warn: 10 }
 `,
     sight: { ratio: 1 },
   });
@@ -60,6 +66,9 @@ async function shops(mesh: TestMesh): Promise<void> {
     throw new Error('no connection');
   });
   await (await mesh.connect('idler')).serve('idle.wait', () => ({}));
+  const ghost = await mesh.connect('ghost');
+  await ghost.serve('ghost.work', () => ({}));
+  await ghost.close(0); // it is known, and not there
 }
 
 async function chain(mesh: TestMesh): Promise<void> {

@@ -1,6 +1,7 @@
 /**
  * `mesh top`: who calls what, right now.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import type { TrafficPage } from '../control/views/traffic-page.js';
 import { viewOptions, wholeNumber } from './calls/ask.js';
@@ -43,7 +44,10 @@ async function top(options: TopOptions): Promise<void> {
   try {
     do {
       await draw(operator, options, live);
-    } while (options.once !== true && (await pause(options.every * 1000, end.signal)));
+    } while (
+      options.once !== true &&
+      (await sleep(options.every * 1000, true, { signal: end.signal }).catch(() => false))
+    );
   } finally {
     leave();
     await operator.close();
@@ -99,19 +103,4 @@ function leaveOnSignal(end: AbortController): () => void {
     process.off('SIGINT', stop);
     process.off('SIGTERM', stop);
   };
-}
-
-/** Wait; false when it is time to leave. */
-function pause(ms: number, signal: AbortSignal): Promise<boolean> {
-  return new Promise((resolve) => {
-    const done = (go: boolean) => () => {
-      clearTimeout(timer);
-      resolve(go);
-    };
-    const timer = setTimeout(done(true), ms);
-    signal.addEventListener('abort', done(false), { once: true });
-    if (signal.aborted) {
-      done(false)();
-    }
-  });
 }

@@ -2,6 +2,7 @@
  * A small town of agents for tests of sight: a shop that asks others, a chain of eight, something that fails, something
  * that is refused, somebody idle.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { startTestMesh, type TestMesh } from './mesh.js';
 
 /** The chain: step n calls step n + 1. */
@@ -76,7 +77,7 @@ async function chain(mesh: TestMesh): Promise<void> {
     const agent = await mesh.connect(step);
     await agent.serve(`chain.s${i + 1}`, async (_: unknown, ctx) => {
       if (i + 1 === SLEEPER) {
-        await new Promise((resolve) => setTimeout(resolve, SLEEP_MS));
+        await sleep(SLEEP_MS);
       }
       return i + 1 < STEPS ? await ctx.call(`chain.s${i + 2}`, {}) : { end: true };
     });

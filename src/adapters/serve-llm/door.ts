@@ -3,6 +3,7 @@
  * bearer token, which clients call their key, says which user of the mesh a client is.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { meshError } from '../../agent/index.js';
 import { limits } from '../../wire/limits.js';
 import { bearerOf, checkAddress, readJson, type Allowed } from '../door/gate.js';
@@ -48,7 +49,7 @@ export class LlmDoor {
       const all = [...this.#clients.values()];
       const until = Date.now() + limits.mcpLeaveMs;
       while (all.some((client) => client.working) && Date.now() < until) {
-        await new Promise((resolve) => setTimeout(resolve, 50));
+        await sleep(50);
       }
       clearInterval(this.#sweep);
       await Promise.all(all.map((client) => client.close()));

@@ -3,6 +3,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js';
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
 import { isInitializeRequest } from '@modelcontextprotocol/sdk/types.js';
@@ -50,7 +51,7 @@ export class Guests {
     const all = [...this.#guests.values()];
     const until = Date.now() + limits.mcpLeaveMs;
     while (all.some((guest) => guest.working) && Date.now() < until) {
-      await new Promise((resolve) => setTimeout(resolve, 50));
+      await sleep(50);
     }
     clearInterval(this.#sweep);
     await Promise.all(all.map((guest) => guest.close()));

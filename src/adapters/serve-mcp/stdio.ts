@@ -2,6 +2,7 @@
  * The mesh as an MCP server over stdio: one client, which is whoever started the process.
  */
 import type { Readable, Writable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { StdioServerTransport } from '@modelcontextprotocol/sdk/server/stdio.js';
 import { meshError } from '../../agent/index.js';
 import { limits } from '../../wire/limits.js';
@@ -50,6 +51,6 @@ export async function serveStdio(member: Member, { input, output, say }: Pipes):
 async function idle(member: Member): Promise<void> {
   const until = Date.now() + limits.mcpLeaveMs;
   do {
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await sleep(50);
   } while (member.working > 0 && Date.now() < until);
 }

@@ -1,6 +1,7 @@
 /**
  * Draws for a purse from the ledger and gives back to it: one change of a node at a time, each a compare-and-set.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { BudgetStore, Versioned } from '../../fabric/budgets.js';
 import { larger, isZero, fits, type Amounts } from '../../domain/budget/amounts.js';
 import { freshNode, settleUp, type NodeRecord } from '../../domain/budget/node-record.js';
@@ -185,10 +186,10 @@ export class Drawer {
           job.give = false;
           return this.#on.onBroken(purse, String(err));
         }
-        await pause(PAUSE_MS);
+        await sleep(PAUSE_MS);
         continue;
       }
-      await pause(tries < 2 ? 0 : Math.random() * 5 * tries); // somebody else was first
+      await sleep(tries < 2 ? 0 : Math.random() * 5 * tries); // somebody else was first
     }
   }
 
@@ -256,8 +257,4 @@ export class Drawer {
 /** The numbers do not fit: what this purse holds is not what the ledger says of it. */
 function isBroken(err: unknown): boolean {
   return (err as { code?: string }).code === 'amount_invalid';
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

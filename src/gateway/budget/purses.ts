@@ -1,6 +1,7 @@
 /**
  * What a gateway has to spend, and all that is done with it. While the policy names no budgets, nothing of this runs.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { BudgetStore } from '../../fabric/budgets.js';
 import type { SteadyWatch } from '../../fabric/steady-watch.js';
 import { add, excess, larger, ZERO, type Amounts } from '../../domain/budget/amounts.js';
@@ -173,7 +174,7 @@ export class Purses implements Till {
       [...this.purse.shares()].forEach((share) => this.#drawer.giveBack(share));
       const until = performance.now() + limits.shortMs;
       while (this.#drawer.working > 0 && performance.now() < until) {
-        await new Promise((resolve) => setTimeout(resolve, 5));
+        await sleep(5);
       }
       await this.#keeper.close().catch(() => undefined); // control does it when the gateway lapses
     }

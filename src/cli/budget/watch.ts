@@ -1,6 +1,7 @@
 /**
  * `mesh budget watch`: budgets as they are spent.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import type { BudgetPage, BudgetRow } from '../../control/budgets/pages.js';
 import { viewOptions, wholeNumber } from '../calls/ask.js';
@@ -40,17 +41,12 @@ async function watch(name: string | undefined, options: WatchOptions): Promise<v
       : new Changes(options.json === true).tell;
   const end = stopRequest();
   await asOperator(options, [], async (operator: Operator) => {
-    let page = await Promise.race([operator.view<BudgetPage>('budgets', view), end]);
-    while (page !== undefined) {
+    const look = () => Promise.race([operator.view<BudgetPage>('budgets', view), end]);
+    for (let page = await look(); page !== undefined; page = await look()) {
       draw(page);
-      const again = await Promise.race([pause(1_000 * options.every), end]);
-      page = again && (await Promise.race([operator.view<BudgetPage>('budgets', view), end]));
+      await Promise.race([sleep(1_000 * options.every, undefined, { ref: false }), end]);
     }
   });
-}
-
-function pause(ms: number): Promise<true> {
-  return new Promise((resolve) => setTimeout(resolve, ms, true).unref());
 }
 
 function onScreen(page: BudgetPage): void {

@@ -75,7 +75,7 @@ export interface Admin {
    */
   dry?: boolean;
   /**
-   * The budget, without its window: principal.alice.day (budget).
+   * The budget, without its window: principal.alice.day (budget, lift).
    */
   node?: string;
   /**
@@ -1663,6 +1663,33 @@ export interface Peer {
    * Calls that wait for capacity.
    */
   waiting?: number;
+  /**
+   * The longest queues of calls that wait with it; missing where none do.
+   *
+   * @maxItems 32
+   */
+  queues?: {
+    /**
+     * What the calls are for.
+     */
+    capability: string;
+    /**
+     * How they are treated.
+     */
+    priority: 'critical' | 'normal' | 'experimental' | 'batch';
+    /**
+     * Calls that wait for their turn before the chain.
+     */
+    turns: number;
+    /**
+     * Calls that are held for capacity, or for their rate or budget.
+     */
+    held: number;
+    /**
+     * For how long the oldest of them has waited here.
+     */
+    oldestMs: number;
+  }[];
   /**
    * Instant in epoch ms.
    */

@@ -26,6 +26,7 @@ export default defineConfig({
         test: {
           name: 'cheap',
           include: ['test/cheap/**/*.test.ts'],
+          testTimeout: 20_000, // random histories on a busy machine
           sequence: { groupOrder: 0 },
         },
       },

@@ -63,6 +63,8 @@ export class Policy {
   readonly loops: Care['loops'];
   /** When agents get no calls for a while. */
   readonly breakers: Care['breakers'];
+  /** When failed calls are tried again. */
+  readonly retries: Care['retries'];
   /** What calls reserve and are charged; undefined when it names no budgets. */
   readonly budgets: BudgetPlan | undefined;
   /** Agents whose usage counts as measured. */
@@ -80,6 +82,7 @@ export class Policy {
     this.issuers = parts.issuers;
     this.loops = parts.care.loops;
     this.breakers = parts.care.breakers;
+    this.retries = parts.care.retries;
     this.budgets = parts.budgets;
     this.meters = parts.meters;
     this.traffic = parts.traffic;

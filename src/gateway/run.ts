@@ -46,6 +46,7 @@ import { serveCancels, serveRecalls } from './recall.js';
 import { serveReplays } from './replay.js';
 import { Rates } from './rates/rates.js';
 import { Results } from './results.js';
+import { Retries } from './retries.js';
 import { Purses } from './budget/purses.js';
 import { BeforeDispatch } from './reviews/before-dispatch.js';
 import { BeforeOutcome } from './reviews/before-outcome.js';
@@ -118,10 +119,12 @@ export async function runGateway(options: GatewayOptions): Promise<RunningGatewa
   admitter.review = (...call) => asking.hold(...call);
   const answers = new BeforeOutcome(core, reviewer, settler);
   const review: BeforeOutcome['hold'] = (call, answer) => answers.hold(call, answer);
-  const results = new Results(core, open, settler, attempts, taken, () => waiting.poke(), review);
+  const retries = new Retries(core, open, taken);
+  const results = new Results(core, open, settler, attempts, retries, taken, () => waiting.poke(), review);
   const turns = new Turns((from) => core.policy.traffic.queueOf(from));
   const taker = new Taker(core, open, admitter, waiting, turns);
   const peers = new Peers(core, open, decider, waiting, turns, (msg) => results.take(msg));
+  retries.others = () => peers.others;
 
   const stopPolicy = await followPolicy(core);
   const stopShadow = await followShadow(core);

@@ -19,6 +19,8 @@ interface Job {
   need: Amounts | undefined;
   give: boolean;
   busy: boolean;
+  /** The ledger was asked for it before. */
+  tried: boolean;
   /** Since when others are asked (monotonic ms); 0: they are not. */
   shortMs: number;
   /** Since when the ledger cannot be reached (monotonic ms); 0: it can. */
@@ -120,7 +122,7 @@ export class Drawer {
   #job(node: PurseNode): Job {
     let job = this.#jobs.get(node.key);
     if (job === undefined) {
-      job = { node, need: undefined, give: false, busy: false, shortMs: 0, awayMs: 0 };
+      job = { node, need: undefined, give: false, busy: false, tried: false, shortMs: 0, awayMs: 0 };
       this.#jobs.set(node.key, job);
     }
     job.node = node;
@@ -195,7 +197,10 @@ export class Drawer {
   async #change(job: Job, purse: Purse, asked: boolean): Promise<boolean> {
     const { node, give } = job;
     const { key } = node;
-    const at = this.#known.get(key) ?? (await this.#read(key));
+    // Of a node that was never heard of nothing stands there, as a rule: the try says so, and is the first change.
+    const at =
+      this.#known.get(key) ?? (job.tried ? await this.#read(key) : { value: undefined, revision: 0 });
+    job.tried = true;
     const nowMs = performance.now();
     const change = purse.change(node, nowMs, Date.now(), {
       ...(asked && job.need !== undefined ? { need: job.need } : {}),

@@ -4,7 +4,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BudgetStore } from '../../fabric/budgets.js';
 import type { SteadyWatch } from '../../fabric/steady-watch.js';
-import { add, excess, isZero, larger, ZERO, type Amounts } from '../../domain/budget/amounts.js';
+import { add, excess, larger, ZERO, type Amounts } from '../../domain/budget/amounts.js';
 import type { NodeRecord } from '../../domain/budget/node-record.js';
 import type { BudgetNode, SetLimits } from '../../domain/budget/plan.js';
 import { orderKey, Orders } from '../../domain/budget/orders.js';
@@ -147,9 +147,8 @@ export class Purses implements Till {
 
   /** The outcome is durable. */
   settle(r: Reservation, portion: Portion): void {
-    this.purse.settle(r, portion);
-    if (!isZero(portion.debt)) {
-      r.shares.forEach((share) => this.#drawer.giveBack(share)); // the ledger closes the node: nobody waits for that
+    for (const share of this.purse.settle(r, portion)) {
+      this.#drawer.giveBack(share); // the ledger closes the node: nobody waits for that
     }
   }
 
@@ -193,7 +192,9 @@ export class Purses implements Till {
       return;
     }
     this.#nextMs = nowMs + limits.checkpointMs;
-    this.purse.idle(nowMs, limits.purseIdleMs).forEach((share) => this.#drawer.giveBack(share));
+    this.purse
+      .idle(nowMs, limits.purseIdleMs, limits.purseRestMs)
+      .forEach((share) => this.#drawer.giveBack(share));
     this.purse.prune(Date.now() - limits.treeKeepMs);
     void this.#keeper.tick(nowMs).catch((err: unknown) => {
       this.#of.log.warn({ err: String(err) }, 'the purse was not written down, trying again');

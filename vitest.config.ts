@@ -31,6 +31,7 @@ export default defineConfig({
           include: ['test/cheap/**/*.test.ts'],
           maxWorkers: availableParallelism(), // all of it is work
           isolate: false, // what is pure is loaded once
+          testTimeout: 30_000, // random models on a machine that others use as well
           sequence: { groupOrder: 0 },
         },
       },

@@ -198,7 +198,7 @@ export class Attempts {
     }
     const entry = this.#core.registry.find(call.record.capability, call.record.major);
     const last = this.#core.roster.get(call.record.agent, call.record.instance ?? '');
-    const chosen = entry === undefined ? undefined : this.#choose(entry, call.record, now, last);
+    const chosen = entry === undefined ? undefined : this.#choose(entry, call, now, last);
     if (
       chosen === undefined ||
       isBlind(this.#core) ||
@@ -233,7 +233,8 @@ export class Attempts {
     this.#settler.fail(call, ran ? 'unknown' : 'refused', error.toBody());
   }
 
-  #choose(entry: Entry, record: DecisionRecord, now: number, last?: Instance): Chosen | undefined {
+  #choose(entry: Entry, call: OpenCall, now: number, last?: Instance): Chosen | undefined {
+    const { record } = call;
     const { type, bodyRef, agent, approval, reviews, review, routed, labels } = record;
     const body = takerOf(entry, { type: type ?? 'json', byRef: bodyRef !== undefined });
     const takes = inService(this.#core.budget.orders, now, body);
@@ -244,7 +245,9 @@ export class Attempts {
     // to one without a part in it: then only another instance of it may go on.
     const named = approval ?? reviews ?? review;
     const judged = named !== undefined || this.#core.policy.rules?.of(entry.name).asksAgent === true;
-    const suits = judged ? (one: Instance) => one.agent === agent && (takes?.(one) ?? true) : takes;
+    const may = judged ? (one: Instance) => one.agent === agent && (takes?.(one) ?? true) : takes;
+    const room = this.#core.rates.roomFor(call);
+    const suits = room === undefined ? may : (one: Instance) => (may?.(one) ?? true) && room(one);
     const look = lookWith(this.#core.breakers, entry.name, behindOf(record.from, record.root), suits);
     const wish = readWish(routed?.asked, routed?.difficulty);
     return this.#core.router.route(entry, now, { avoid: last, suits: look?.suits ?? suits, wish, labels });

@@ -5,6 +5,7 @@
 import { RateBook, type RateFacts } from '../../src/domain/rate/book.js';
 import { Gauge, type AnyAccount } from '../../src/domain/rate/account.js';
 import { compileLimits, type Limit, type LimitData } from '../../src/domain/rate/limits.js';
+import { WHOLE } from '../../src/domain/rate/loans.js';
 import { Slots, SLOTS } from '../../src/domain/rate/slots.js';
 import { birthOf, newCallId } from '../../src/wire/ulid.js';
 
@@ -65,7 +66,7 @@ export function run(
   const gateways = names.map((name) => {
     const book = makeBook(new Slots());
     book.limits = [limit];
-    return { name, book, pausedUntil: -1, askedMs: -Infinity };
+    return { name, book, pausedUntil: -1, askedMs: -Infinity, known: undefined as AnyAccount | undefined };
   });
   type Gateway = (typeof gateways)[number];
   const owner: (Gateway | undefined)[] = [];
@@ -76,11 +77,16 @@ export function run(
   }
   const later: { atMs: number; run: (nowMs: number) => void }[] = [];
   const admitted: number[] = [];
+  let moving: readonly [slot: number, to: Gateway] | undefined;
   let inFlight = 0;
   let mostInFlight = 0;
-  const send = (nowMs: number, act: (atMs: number) => void): void => {
+  const arrivedMs = new Map<string, number>();
+  // A server gives what one connection says to another one in the order in which it was said.
+  const send = (from: Gateway, to: Gateway, nowMs: number, act: (atMs: number) => void): void => {
     if (chance() >= weather.lost) {
-      const atMs = nowMs + Math.ceil(chance() * weather.lateMs);
+      const way = `${from.name} ${to.name}`;
+      const atMs = Math.max(arrivedMs.get(way) ?? 0, nowMs + Math.ceil(chance() * weather.lateMs));
+      arrivedMs.set(way, atMs);
       later.push({ atMs, run: act });
     }
   };
@@ -92,10 +98,10 @@ export function run(
     const need = short.needs(nowMs);
     for (const to of gateways) {
       if (to !== from) {
-        send(nowMs, (atMs) => {
+        send(from, to, nowMs, (atMs) => {
           const answer = to.book.account(short.key, atMs)?.answer(from.name, to.name, need, atMs);
           if (answer !== undefined) {
-            send(atMs, (backMs) => short.hear(to.name, answer, nowMs, backMs));
+            send(to, from, atMs, (backMs) => short.hear(to.name, answer, nowMs, backMs));
           }
         });
       }
@@ -110,17 +116,26 @@ export function run(
       }
     }
     if (chance() < weather.moves) {
-      const slot = Math.floor(chance() * SLOTS);
-      const to = gateways[Math.floor(chance() * gateways.length)] as Gateway;
-      owner[slot]?.book.slots.lose(slot, WALL + nowMs); // first it is not used any more
-      owner[slot] = to;
-      to.book.slots.gain(slot, 0, Infinity, nowMs, WALL + nowMs);
+      moving ??= [Math.floor(chance() * SLOTS), gateways[Math.floor(chance() * gateways.length)] as Gateway];
+    }
+    if (moving !== undefined) {
+      const [slot, to] = moving;
+      const from = owner[slot] as Gateway;
+      const { slots } = from.book;
+      slots.wanted = slots.all.length - 1;
+      if (from.pausedUntil <= nowMs && !from.book.lendsMore((slots.wanted * WHOLE) / SLOTS, nowMs)) {
+        from.book.lose(slot, nowMs, WALL + nowMs); // first it is not used any more
+        owner[slot] = to;
+        to.book.slots.gain(slot, 0, Infinity, nowMs, WALL + nowMs);
+        moving = undefined;
+      }
+      slots.wanted = moving === undefined ? SLOTS : slots.wanted;
     }
     gateways.forEach((gateway, n) => {
       if (gateway.pausedUntil > nowMs) {
         return;
       }
-      const [account] = gateway.book.look(FACTS, nowMs).accounts;
+      const account = gateway.known;
       if (
         nowMs - gateway.askedMs > 400 &&
         account?.inUse(nowMs) === true &&
@@ -135,6 +150,7 @@ export function run(
       for (let k = weather.demand[n % weather.demand.length] ?? 1; k > 0; k--) {
         if (chance() < k) {
           const { accounts, misfit } = gateway.book.look(FACTS, nowMs);
+          gateway.known = accounts[0];
           if (misfit !== undefined) {
             accounts.forEach((account) => (account.wantedMs = nowMs));
             ask(gateway, nowMs, misfit.account);

@@ -4,14 +4,14 @@
  */
 import { limits } from '../../wire/limits.js';
 import { Loans, WHOLE } from './loans.js';
-
-/** The share of one's own of a limit, without loans. */
-export type Base = (nowMs: number) => number;
+import type { Base } from './slots.js';
 
 /** Nobody asked for it this long: most of it may be lent. */
 const IDLE_MS = 1_000;
 /** An idle one keeps this part, for who comes first. */
 const KEEP = 16;
+/** Whoever uses what is lent asks for it again well before this ends: what is lent for less is not begun with. */
+const SURE_MS = 1_000;
 /** Where a gateway does not know when there is room: then it is worth a try. */
 const UNKNOWN_MS = 250;
 
@@ -44,7 +44,7 @@ abstract class Account {
 
   /** What this gateway may have of the size now, in parts of a call. */
   share(nowMs: number): number {
-    return Math.max(0, this.size * this.base(nowMs) + (this.loans?.sum(nowMs) ?? 0));
+    return Math.max(0, this.size * this.base.units(nowMs) + (this.loans?.sum(nowMs) ?? 0));
   }
 
   /** May others have some of it that they do not need? */
@@ -72,14 +72,18 @@ abstract class Account {
 
   /**
    * Lend to another gateway, which needs so much more than it has. Returns what it was lent in all from now on, or
-   * undefined when there is nothing to give; what it was lent before is then over when its time is.
+   * undefined when there is nothing to give; what it was lent before is then over when its time is. Only its own is
+   * lent, never what it has borrowed, and only while nobody else can have it before the loan is over.
    */
   lend(whom: string, me: string, need: number, nowMs: number, untilMs: number): number | undefined {
-    if (this.returns && (this.loans?.borrowedFrom(whom, nowMs) ?? 0) > 0) {
-      return undefined; // it has its own back when the time of that is over
+    const own = this.size * this.base.toLend(nowMs) - (this.loans?.lent(nowMs) ?? 0);
+    if (own < 0 || this.base.untilMs(nowMs) < untilMs) {
+      return undefined;
     }
     const before = this.loans?.lentTo(whom, nowMs) ?? 0;
-    const more = Math.min(this.share(nowMs), this.spare(nowMs, need, whom < me));
+    // Whom it has borrowed from gets no more than before: it has its own back when the time of that is over.
+    const owes = this.returns && (this.loans?.borrowedFrom(whom, nowMs) ?? 0) > 0;
+    const more = owes ? 0 : Math.min(own, this.share(nowMs), this.spare(nowMs, need, whom < me));
     if (more <= 0 && !(before > 0 && this.extends(nowMs, whom < me))) {
       return undefined;
     }
@@ -135,7 +139,7 @@ abstract class Account {
   protected abstract extends(nowMs: number, first: boolean): boolean;
 
   /** Bring it up to date: the share is about to change, or has. */
-  protected settle(_nowMs: number): void {
+  settle(_nowMs: number): void {
     // A gauge counts what is there; nothing of it runs with time.
   }
 }
@@ -183,7 +187,7 @@ export class Bucket extends Account {
 
   /** Where no part is enough for one call, one gateway has all of it: that of two which comes first. */
   protected extends(nowMs: number, first: boolean): boolean {
-    return this.isIdle(nowMs) || (first && this.base(nowMs) * this.size < WHOLE);
+    return this.isIdle(nowMs) || (first && this.base.units(nowMs) * this.size < WHOLE);
   }
 
   inUse(nowMs: number): boolean {
@@ -197,7 +201,7 @@ export class Bucket extends Account {
     );
   }
 
-  protected override settle(nowMs: number): void {
+  override settle(nowMs: number): void {
     const share = this.share(nowMs);
     // What the share was meanwhile is not known exactly; it was not less than the smaller one of then and now.
     const part = Math.min(share, this.#share) / (this.size * WHOLE);
@@ -226,7 +230,7 @@ export class Gauge extends Account {
   }
 
   lacks(nowMs: number): number | undefined {
-    return (this.used + 1) * WHOLE <= this.share(nowMs) ? undefined : UNKNOWN_MS;
+    return this.#short(nowMs) <= 0 ? undefined : UNKNOWN_MS;
   }
 
   take(nowMs: number): void {
@@ -240,7 +244,12 @@ export class Gauge extends Account {
   }
 
   needs(nowMs: number): number {
-    return Math.max(1, (this.used + 1) * WHOLE - this.share(nowMs));
+    return Math.max(1, this.#short(nowMs));
+  }
+
+  #short(nowMs: number): number {
+    const lent = this.loans?.sum(nowMs, nowMs + SURE_MS) ?? 0;
+    return (this.used + 1) * WHOLE - Math.max(0, this.size * this.base.units(nowMs) + lent);
   }
 
   spare(nowMs: number, need: number): number {
@@ -250,7 +259,7 @@ export class Gauge extends Account {
   }
 
   inUse(nowMs: number): boolean {
-    return this.used * WHOLE > this.size * this.base(nowMs);
+    return this.used * WHOLE > this.size * this.base.units(nowMs) - (this.loans?.lent(nowMs) ?? 0);
   }
 
   over(nowMs: number): boolean {

@@ -3,7 +3,7 @@
  */
 import { limits } from '../../wire/limits.js';
 import { birthOf, isCallId } from '../../wire/ulid.js';
-import { Bucket, Gauge, type AnyAccount, type Base } from './account.js';
+import { Bucket, Gauge, type AnyAccount } from './account.js';
 import { covers, type Counts, type Each, type Limit } from './limits.js';
 import { WHOLE } from './loans.js';
 import type { Slots } from './slots.js';
@@ -135,6 +135,24 @@ export class RateBook {
     );
   }
 
+  /** This gateway does not hold that slot any more. */
+  lose(slot: number, nowMs: number, wallMs: number): void {
+    this.slots.lose(slot, wallMs);
+    for (const account of this.#accounts.values()) {
+      account.settle(nowMs); // else one that nobody looks at until the slot is back would not know that it was away
+    }
+  }
+
+  /** Has it lent more than it would have, if it had only so much of everything? */
+  lendsMore(units: number, nowMs: number): boolean {
+    for (const account of this.#accounts.values()) {
+      if (account.returns && (account.loans?.lent(nowMs) ?? 0) > account.size * units) {
+        return true;
+      }
+    }
+    return false;
+  }
+
   /** Would nothing be used twice if this gateway had only so much of everything? */
   fits(units: number, nowMs: number): boolean {
     for (const account of this.#accounts.values()) {
@@ -185,16 +203,15 @@ export class RateBook {
     nowMs: number,
   ): AnyAccount {
     const { slots } = this;
-    const base: Base = (now) => slots.units(now);
     if (counts === 'rate') {
-      return new Bucket(key, max, base, perMs, slots.tokens(max, perMs, nowMs), nowMs);
+      return new Bucket(key, max, slots, perMs, slots.tokens(max, perMs, nowMs), nowMs);
     }
     if (counts === 'concurrency') {
-      return new Gauge(key, max, base);
+      return new Gauge(key, max, slots);
     }
     const id = value.slice(value.indexOf('.') + 1);
     const bornMs = isCallId(id) ? birthOf(id) : 0;
-    return new Gauge(key, max, () => slots.unitsOfTree(bornMs), limits.lifeMs);
+    return new Gauge(key, max, slots.ofTree(bornMs), limits.lifeMs);
   }
 
   /** Forget what a new account would say as well. */

@@ -18,9 +18,9 @@ export class Loans {
   readonly #out = new Map<string, Loan>();
   readonly #in = new Map<string, Loan>();
 
-  /** What is to be added to the share of one's own. */
-  sum(nowMs: number): number {
-    return sumOf(this.#in, nowMs) - sumOf(this.#out, nowMs);
+  /** What is to be added to the share of one's own; of what is borrowed, that which lasts until `lastsMs`. */
+  sum(nowMs: number, lastsMs = nowMs): number {
+    return sumOf(this.#in, lastsMs) - sumOf(this.#out, nowMs);
   }
 
   /** What is lent to others. */

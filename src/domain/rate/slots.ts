@@ -6,6 +6,15 @@
 import { limits } from '../../wire/limits.js';
 import { WHOLE } from './loans.js';
 
+/** A share of one's own, in units of WHOLE. Times are monotonic ms. */
+export interface Base {
+  units(nowMs: number): number;
+  /** What of it may be lent: not what is about to be given up. */
+  toLend(nowMs: number): number;
+  /** Nobody else has it until then, whatever happens here. */
+  untilMs(nowMs: number): number;
+}
+
 /** How many there are. */
 export const SLOTS = 16;
 const UNIT = WHOLE / SLOTS;
@@ -28,8 +37,10 @@ interface Past {
   readonly toMs: number;
 }
 
-/** The slots of one gateway. */
-export class Slots {
+/** The slots of one gateway: its share of what flows, and of what is there at once. */
+export class Slots implements Base {
+  /** So many of them it should hold: what is beyond is given up as soon as nothing of it is lent. */
+  wanted = SLOTS;
   readonly #held = new Map<number, Held>();
   #past: Past[] = [];
 
@@ -70,11 +81,31 @@ export class Slots {
     return units;
   }
 
+  /** Units that stay. */
+  toLend(nowMs: number): number {
+    return Math.min(this.units(nowMs), this.wanted * UNIT);
+  }
+
+  /** When the first of the leases ends, unless it is renewed. */
+  untilMs(nowMs: number): number {
+    let first = Infinity;
+    for (const { untilMs } of this.#held.values()) {
+      first = untilMs > nowMs ? Math.min(first, untilMs) : first;
+    }
+    return first;
+  }
+
+  /** The share of what is counted for good in a tree that was born then. */
+  ofTree(bornMs: number): Base {
+    const units = () => this.#unitsOfTree(bornMs);
+    return { units, toLend: units, untilMs: () => Infinity };
+  }
+
   /**
    * The share of what is counted for good in a tree of calls: it goes by the birth of the tree, so that a gateway that
    * comes or goes meanwhile neither brings nor takes any. What a gateway that died held of it is lost.
    */
-  unitsOfTree(bornMs: number): number {
+  #unitsOfTree(bornMs: number): number {
     let units = 0;
     for (const { fromMs } of this.#held.values()) {
       units += bornMs >= fromMs ? UNIT : 0;

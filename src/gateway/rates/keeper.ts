@@ -51,13 +51,14 @@ export class SlotKeeper {
     this.#timer = setInterval(() => void this.#tick(), TICK_MS);
   }
 
-  /** Give all of them up. */
+  /** Give all of them up. What is lent is used by others yet: then their leases run out by themselves. */
   async stop(): Promise<void> {
     clearInterval(this.#timer);
     this.#watch?.stop();
     const leases = [...this.#leases];
     this.#leases.clear();
-    await Promise.all(leases.map(([slot, lease]) => this.#giveUp(slot, lease)));
+    const lends = this.#book.lendsMore(0, performance.now());
+    await Promise.all(leases.map(([slot, lease]) => this.#giveUp(slot, lends ? undefined : lease)));
   }
 
   async #tick(): Promise<void> {
@@ -67,6 +68,7 @@ export class SlotKeeper {
     this.#busy = true;
     try {
       const want = fairSlots(this.#core.name, this.#gateways());
+      this.#book.slots.wanted = want;
       await this.#renew();
       await (this.#leases.size > want ? this.#shrink(want) : this.#grow(want));
     } catch (err) {
@@ -89,7 +91,7 @@ export class SlotKeeper {
           this.#book.slots.renew(slot, lease.heldUntilMs);
         } else {
           this.#leases.delete(slot);
-          this.#book.slots.lose(slot, Date.now());
+          this.#book.lose(slot, performance.now(), Date.now());
         }
       }),
     );
@@ -99,10 +101,9 @@ export class SlotKeeper {
   async #shrink(want: number): Promise<void> {
     const nowMs = performance.now();
     this.#tooManySinceMs ??= nowMs;
-    if (
-      !this.#book.fits((want * this.#book.whole) / SLOTS, nowMs) &&
-      nowMs - this.#tooManySinceMs < PATIENCE_MS
-    ) {
+    const units = (want * this.#book.whole) / SLOTS;
+    const patient = nowMs - this.#tooManySinceMs < PATIENCE_MS;
+    if (this.#book.lendsMore(units, nowMs) || (patient && !this.#book.fits(units, nowMs))) {
       return;
     }
     const out = [...this.#leases].slice(want);
@@ -113,9 +114,9 @@ export class SlotKeeper {
     this.#tooManySinceMs = undefined;
   }
 
-  async #giveUp(slot: number, lease: Lease): Promise<void> {
-    this.#book.slots.lose(slot, Date.now());
-    await lease.release();
+  async #giveUp(slot: number, lease: Lease | undefined): Promise<void> {
+    this.#book.lose(slot, performance.now(), Date.now());
+    await lease?.release();
   }
 
   async #grow(want: number): Promise<void> {

@@ -1,6 +1,7 @@
 /**
  * Lending: a gateway that is short of a limit asks the others, who give what they do without. Nobody waits for an
- * answer on the path of a call that fits.
+ * answer on the path of a call that fits. It rests on the order in which a server gives what one connection says to
+ * another: what was given back is heard of before what was asked for later.
  */
 import type { Msg, Subscription } from '../../fabric/connection.js';
 import { headersOf, rawHeaders } from '../../fabric/raw.js';

@@ -164,7 +164,7 @@ describe.each([
   [
     'policies',
     policies,
-    '```yaml\n# mesh.policy.yaml\nversion: 1\nrates: { odd: { rate: 1/s }, even: { each: tree, calls: 1 } }\n```',
+    '```yaml\n# mesh.policy.yaml\nversion: 1\nrates: { odd: { each: agent, fanOut: 1 }, even: { each: tree, calls: 2 } }\n```',
     ['rates.odd'],
   ],
 ] as const)('docs: %s', (_, rule, planted, seen) => {

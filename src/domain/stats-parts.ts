@@ -94,6 +94,10 @@ export class Odds {
   #run = 0;
   #from = 0;
 
+  get weight(): number {
+    return this.#weight;
+  }
+
   get value(): number {
     return (this.#value * this.#weight + BEFORE.value * BEFORE.weight) / (this.#weight + BEFORE.weight);
   }

@@ -4,6 +4,7 @@
  */
 import { limits } from '../wire/limits.js';
 import type { Seen } from '../wire/generated/messages.js';
+import type { Difficulty } from './routing/route.js';
 import { Mean, Odds } from './stats-parts.js';
 
 /** How one attempt, or several of one agent together, ended. */
@@ -17,7 +18,7 @@ export interface Sample {
   readonly micros?: number | undefined;
 }
 
-/** What is known of one agent at one capability. */
+/** What is known of one agent at one capability, or at its calls of one difficulty. */
 export class Known {
   readonly #odds = new Odds();
   readonly #ms = new Mean(MS);
@@ -47,6 +48,11 @@ export class Known {
     return this.#odds.mends || this.#ms.mends;
   }
 
+  /** Were so many attempts seen that they say something? */
+  get sure(): boolean {
+    return this.#odds.weight >= SURE;
+  }
+
   /** Is enough known of its time to hold others against it? */
   get settled(): boolean {
     return this.#ms.weight >= 2;
@@ -65,6 +71,8 @@ export class Known {
   }
 }
 
+/** Calls of one difficulty count by themselves from here on; below, all calls together say more. */
+const SURE = 5;
 const MS = { most: 32, halfMs: 15_000, odd: { factor: 3, run: 3 } } as const;
 const MICROS = { most: 32, halfMs: 60_000, odd: { factor: 2, run: 3 } } as const;
 
@@ -81,8 +89,15 @@ export class Stats {
   #size = 0;
   #sweptMs = 0;
 
-  /** This process saw it. */
-  see(capability: string, agent: string, sample: Sample, nowMs: number): void {
+  /** This process saw it; `difficulty` as the call said. */
+  see(capability: string, agent: string, sample: Sample, nowMs: number, difficulty?: Difficulty): void {
+    this.#see(capability, agent, sample, nowMs);
+    if (difficulty !== undefined) {
+      this.#see(keyOf(capability, difficulty), agent, sample, nowMs);
+    }
+  }
+
+  #see(capability: string, agent: string, sample: Sample, nowMs: number): void {
     const cell = this.#cell(capability, agent, nowMs);
     if (cell === undefined) {
       return;
@@ -107,11 +122,12 @@ export class Stats {
 
   /** Another gateway saw it. What does not fit together is left out. */
   learn({ seen }: Seen, nowMs: number): void {
-    for (const { capability, agents, n, ok, ms, micros } of seen) {
+    for (const { capability, difficulty, agents, n, ok, ms, micros } of seen) {
+      const key = keyOf(capability, difficulty);
       agents.forEach((agent, i) => {
         const sample = { n: n[i] ?? 0, ok: ok[i] ?? 0, ms: given(ms[i]), micros: given(micros[i]) };
         if (sample.n > 0 && sample.ok <= sample.n) {
-          this.#cell(capability, agent, nowMs)?.known.add(sample, nowMs);
+          this.#cell(key, agent, nowMs)?.known.add(sample, nowMs);
         }
       });
     }
@@ -125,10 +141,10 @@ export class Stats {
     const rows = new Map<string, Seen['seen'][number]>();
     let count = 0;
     for (const one of this.#fresh) {
-      const [capability, agent, cell] = one;
+      const [key, agent, cell] = one;
       if (cell.fresh !== undefined && count++ < limits.statsRows) {
-        const row = rows.get(capability) ?? { capability, agents: [], n: [], ok: [], ms: [], micros: [] };
-        rows.set(capability, row);
+        const row = rows.get(key) ?? { ...namesOf(key), agents: [], n: [], ok: [], ms: [], micros: [] };
+        rows.set(key, row);
         const { n, ok, ms, timed, micros, priced } = cell.fresh;
         row.agents.push(agent);
         row.n.push(n);
@@ -142,9 +158,9 @@ export class Stats {
     return { seen: [...rows.values()] };
   }
 
-  /** What is known of the agent at the capability. */
-  of(capability: string, agent: string): Known | undefined {
-    return this.#cells.get(capability)?.get(agent)?.known;
+  /** What is known of the agent at the capability; with a difficulty only of such calls. */
+  of(capability: string, agent: string, difficulty?: Difficulty): Known | undefined {
+    return this.#cells.get(keyOf(capability, difficulty))?.get(agent)?.known;
   }
 
   /** Pairs it knows something of. */
@@ -196,4 +212,14 @@ export class Stats {
 /** A number that was told; below zero there is none. */
 function given(value: number | undefined): number | undefined {
   return value === undefined || value < 0 ? undefined : value;
+}
+
+/** Where calls of one difficulty are counted: no name has a space in it. */
+function keyOf(capability: string, difficulty: Difficulty | undefined): string {
+  return difficulty === undefined ? capability : `${capability} ${difficulty}`;
+}
+
+function namesOf(key: string): Pick<Seen['seen'][number], 'capability' | 'difficulty'> {
+  const [capability = '', difficulty] = key.split(' ');
+  return { capability, ...(difficulty === undefined ? {} : { difficulty: difficulty as Difficulty }) };
 }

@@ -44,7 +44,8 @@ function note({ stats }: Core, blame: Blame, { decision, result, workMs, outcome
   const { capability, from, chain } = decision;
   const [agent, now] = [outcome?.agent ?? decision.agent, Date.now()];
   if (blame.counts(capability, agent, chain[0] ?? from, ok === 1, now)) {
-    stats.see(capability, agent, { n: 1, ok, ms, micros: costOf(decision, outcome) }, now);
+    const sample = { n: 1, ok, ms, micros: costOf(decision, outcome) };
+    stats.see(capability, agent, sample, now, decision.routed?.difficulty);
   }
 }
 

@@ -502,6 +502,59 @@ describe('what a decision keeps', () => {
   });
 });
 
+describe('measured by difficulty', () => {
+  /** Half of the calls are hard, which the weak cannot do; no card says so. What of each kind went where it should. */
+  function run(tells: boolean) {
+    const random = seeded(7);
+    const prices = { weak: { costMicros: 100 }, strong: { costMicros: 1_000 } };
+    const { router, entry, stats } = setUp(prices, { by: 'cheapest', success: [0.9] });
+    const right = { easy: 0, hard: 0 };
+    for (let i = 0; i < 2_000; i++) {
+      const [nowMs, kind] = [1_000 + 20 * i, i % 2 === 0 ? 'easy' : 'hard'] as const;
+      const agent = router.route(entry, nowMs, { wish: wish(undefined, kind) })?.instance.agent ?? 'none';
+      const ok = agent === 'strong' || kind === 'easy' || random() < 0.15 ? 1 : 0;
+      stats.see(WHAT, agent, { n: 1, ok, ms: 5 }, nowMs, tells ? kind : undefined);
+      right[kind] += i >= 1_000 && agent === (kind === 'easy' ? 'weak' : 'strong') ? 1 : 0;
+    }
+    return { easy: right.easy / 500, hard: right.hard / 500 };
+  }
+
+  test('hard calls go to who can do them, easy ones to who is cheap', () => {
+    const { easy, hard } = run(true);
+    expect(easy).toBeGreaterThan(0.95);
+    expect(hard).toBeGreaterThan(0.95);
+  });
+
+  test('measured together they do not: the test above can fail', () => {
+    const { easy, hard } = run(false);
+    expect(Math.min(easy, hard)).toBeLessThan(0.6);
+  });
+
+  test('few such calls say nothing yet, all calls together do', () => {
+    const { see, stats, spread } = setUp({ a: {}, b: {} }, 'best');
+    see('a', 40, 40, 5, 1_000);
+    stats.see(WHAT, 'b', { n: 40, ok: 28, ms: 5 }, 1_000);
+    stats.see(WHAT, 'a', { n: 4, ok: 2, ms: 5 }, 1_000, 'hard');
+    const hard = { wish: wish(undefined, 'hard') };
+    expect([...spread(10, 1_300, hard).keys()]).toEqual(['a']);
+    stats.see(WHAT, 'a', { n: 8, ok: 1, ms: 5 }, 1_300, 'hard');
+    expect([...spread(10, 1_600, hard).keys()]).toEqual(['b']);
+    expect([...spread(10, 1_600).keys()]).toEqual(['a']);
+  });
+
+  test('gateways tell each other', () => {
+    const [one, other] = [new Stats(), new Stats()];
+    one.see(WHAT, 'a', { n: 10, ok: 1 }, 1_000, 'hard');
+    one.see(WHAT, 'a', { n: 10, ok: 10 }, 1_000, 'easy');
+    other.learn(one.news() ?? { seen: [] }, 1_000);
+    for (const difficulty of ['hard', 'easy', 'normal'] as const) {
+      expect(other.of(WHAT, 'a', difficulty)?.success).toBe(one.of(WHAT, 'a', difficulty)?.success);
+    }
+    expect(other.of(WHAT, 'a', 'hard')?.success).toBeLessThan(0.3);
+    expect(other.of(WHAT, 'a', 'easy')?.success).toBeGreaterThan(0.9);
+  });
+});
+
 describe('cheap and weak beside dear and strong', () => {
   /** Calls of three difficulties, one label in five wrong; success is judged outside. */
   function run(data: RouteData, labelled: boolean, seed: number) {

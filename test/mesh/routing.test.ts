@@ -21,6 +21,7 @@ members: { alice: [all], quick: [worker], slow: [worker], nov: [worker], exp: [w
 routing:
   work.learned: fastest
   work.priced: { by: cheapest, calls: [fastest, difficulty] }
+  work.mixed: { by: cheapest, success: [0.9] }
   work.flaky: { by: best, success: [0.95, 0.9], never: 0.7 }
 `;
 
@@ -94,6 +95,29 @@ describe('what gateways learn', () => {
       expect(routed?.chosen).toMatch(/^quick [\d.]+ 0\.\d+ [\d.]+ 0$/);
       expect(routed?.others[0]).toMatch(/^slow \d\d/);
     }
+  });
+
+  test('who fails hard calls gets the easy ones, whatever the cards say', async () => {
+    const [nov, exp] = [await as('nov'), await as('exp')];
+    await nov.serve('work.mixed', { costMicros: 10 }, ({ difficulty }: { difficulty: string }) => {
+      if (difficulty === 'hard') {
+        throw new Error('too hard');
+      }
+    });
+    await exp.serve('work.mixed', { costMicros: 1_000 }, () => undefined);
+    const round = (difficulty: 'easy' | 'hard'): Promise<string[]> =>
+      Promise.all(
+        Array.from({ length: 8 }, () =>
+          alice.callForOutcome('work.mixed', { difficulty }, { difficulty }).then(
+            ({ agent }) => agent,
+            () => 'failed',
+          ),
+        ),
+      );
+    await round('easy');
+    await until(async () => (await round('hard')).every((agent) => agent === 'exp'));
+    expect(new Set(await round('easy'))).toEqual(new Set(['nov']));
+    expect(new Set(await round('hard'))).toEqual(new Set(['exp']));
   });
 
   test('a gateway that starts later hears what the others see, one that dies takes nothing with it', async () => {

@@ -29,20 +29,27 @@ export function hasAll({ attributes }: Offer, where: readonly Selector[]): boole
   );
 }
 
-/** Who may get a call of the entry: live instances of agents with the attributes. */
+/**
+ * Who may get a call of the entry: live instances of agents with the attributes. What was measured at calls of the same
+ * difficulty counts, where it is enough to say something; else what was measured at all of them.
+ */
 export function candidatesOf(
   entry: Entry,
   roster: Roster,
   stats: Stats | undefined,
   where: readonly Selector[],
+  difficulty?: Difficulty,
 ): Candidate[] {
   const list: Candidate[] = [];
   for (const [agent, offer] of entry.offers) {
     const instances = roster.of(agent);
     if (instances.length > 0 && hasAll(offer, where)) {
-      const known = stats?.of(entry.name, agent);
-      const micros = known?.micros ?? offer.costMicros;
-      list.push({ agent, offer, known, instances, success: known?.success ?? 1, ms: known?.ms, micros });
+      const all = stats?.of(entry.name, agent);
+      const such = difficulty === undefined ? undefined : stats?.of(entry.name, agent, difficulty);
+      const known = such?.sure === true ? such : all;
+      const micros = known?.micros ?? all?.micros ?? offer.costMicros;
+      const ms = known?.ms ?? all?.ms;
+      list.push({ agent, offer, known, instances, success: known?.success ?? 1, ms, micros });
     }
   }
   return list;

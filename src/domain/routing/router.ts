@@ -200,7 +200,7 @@ export class Router {
       return variant;
     }
     const wished = wish === undefined ? route : wishedRoute(route, wish);
-    const list = candidatesOf(entry, this.#roster, this.#stats, wished.where);
+    const list = candidatesOf(entry, this.#roster, this.#stats, wished.where, wish?.difficulty);
     const next = variant?.next ?? this.#seed;
     const ranking = rank(list, { route: wished, difficulty: wish?.difficulty, place }, nowMs, next);
     const credit = variant?.credit ?? 1;

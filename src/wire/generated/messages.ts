@@ -1802,6 +1802,10 @@ export interface Seen {
      */
     capability: string;
     /**
+     * Only calls of this difficulty, which count among all of them too; missing: all.
+     */
+    difficulty?: 'easy' | 'normal' | 'hard';
+    /**
      * The agents.
      *
      * @maxItems 2000

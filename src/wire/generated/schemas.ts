@@ -2473,6 +2473,10 @@ export const schemas = {
               maxLength: 519,
               description: 'The capability.',
             },
+            difficulty: {
+              enum: ['easy', 'normal', 'hard'],
+              description: 'Only calls of this difficulty, which count among all of them too; missing: all.',
+            },
             agents: {
               type: 'array',
               maxItems: 2000,

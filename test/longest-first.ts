@@ -5,7 +5,9 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 /** Names of files (without `.test.ts`), longest first; all others follow in the runner's own order. */
 const LONGEST = [
   'docs',
+  'kill',
   'package',
+  'server-crash',
   'cli-dead',
   'hostile',
   'cli-calls',

@@ -49,13 +49,13 @@ export const rateLimits = {
       'A gateway that does not renew its part of all limits loses it after this; two renewals may be lost.',
   },
   slotSureMs: {
-    value: 2_500,
+    value: 2_000,
     unit: 'ms',
     reason:
       'A gateway to which the server has not answered for so long uses no limit: it may have been taken for dead.',
   },
   slotRestMs: {
-    value: 2_700,
+    value: 2_200,
     unit: 'ms',
     reason:
       'Slots are free so long after the connection of their gateway was seen to be gone: longer than it is sure, and than it lends.',

@@ -87,18 +87,17 @@ function tellIdle({ idleFallbacks = [] }: BreakersPage): void {
 }
 
 function cells(row: BreakerRow, now: number): string[] {
+  return [...breakerCells(row, now), paint.dim(safe(whyOf(row)))];
+}
+
+/** A breaker: whose, of which capability, for whom, its state, since when. */
+export function breakerCells(row: BreakerRow, now: number): [string, string, string, string, string] {
   const { agent, capability, from, principal, state, at } = row;
   const whom =
     from !== undefined ? `calls of ${from}` : principal !== undefined ? `trees of ${principal}` : 'all';
   const color = state === 'open' ? paint.red : state === 'closed' ? paint.green : paint.yellow;
-  return [
-    safe(agent),
-    safe(capability),
-    safe(whom),
-    color(state),
-    `${duration(Math.max(0, now - at))} ago`,
-    paint.dim(safe(whyOf(row))),
-  ];
+  const since = `${duration(Math.max(0, now - at))} ago`;
+  return [safe(agent), safe(capability), safe(whom), color(state), since];
 }
 
 function whyOf({ why, forced, opens }: BreakerRow): string {

@@ -4,6 +4,7 @@
  */
 import type { BreakerSource } from './care/breaker-rules.js';
 import type { LoopSource } from './care/loops.js';
+import type { RetrySource } from './care/retries.js';
 import type { BudgetSource } from './budget/compile.js';
 import type { PriceSource } from './budget/prices.js';
 import type { LimitData } from './rate/limits.js';
@@ -35,6 +36,7 @@ export interface PolicyData {
   readonly issuers?: Readonly<Record<string, string>>;
   readonly loops?: Readonly<Record<string, LoopSource>>;
   readonly breakers?: Readonly<Record<string, BreakerSource>>;
+  readonly retries?: Readonly<Record<string, RetrySource>>;
   readonly budgets?: BudgetSource;
   readonly prices?: PriceSource;
   /** Agents whose usage counts as measured. */

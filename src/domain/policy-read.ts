@@ -5,6 +5,7 @@ import { createHash } from 'node:crypto';
 import { limits } from '../wire/limits.js';
 import { compileBudgets } from './budget/compile.js';
 import { breakerTroubles } from './care/breaker-rules.js';
+import { retryTroubles } from './care/retries.js';
 import { policyShape } from './config/policy-shape.js';
 import { routingTroubles } from './config/routing-shape.js';
 import { readYaml, type Problem, type ReadYaml } from './config/yaml.js';
@@ -86,12 +87,14 @@ function membersOf({ roles = {}, members = {} }: MainFile): Members {
   return { known: new Set(Object.keys(roles)), rolesOf: (name) => names.get(name) ?? [] };
 }
 
-/** Breakers that cannot be meant. */
+/** Breakers and retries that cannot be meant. */
 function wrongCare(read: ReadYaml<MainFile>, file: string): Problem[] {
-  return breakerTroubles(read.value.breakers ?? {}).map(([key, why]) => {
-    const where = `breakers.${key}`;
-    return { file, where, why, ...placeIn(read, where) };
-  });
+  const { breakers = {}, retries = {} } = read.value;
+  const troubles = [
+    ...breakerTroubles(breakers).map(([key, why]) => [`breakers.${key}`, why] as const),
+    ...retryTroubles(retries).map(([key, why]) => [`retries.${key}`, why] as const),
+  ];
+  return troubles.map(([where, why]) => ({ file, where, why, ...placeIn(read, where) }));
 }
 
 function wrongIssuers(read: ReadYaml<MainFile>, file: string): Problem[] {

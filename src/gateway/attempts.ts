@@ -5,17 +5,10 @@
  * `unknown` can end it (D3). Others are given to another instance, at most `dispatches` times (D8).
  */
 import { backoffMs } from '../domain/backoff.js';
-import { behindOf, lookWith } from '../chain/breaking.js';
-import type { Entry } from '../domain/registry.js';
-import { inService } from '../chain/quarantine.js';
-import { takerOf } from '../domain/takes.js';
 import type { Instance } from '../domain/roster.js';
-import type { Chosen } from '../domain/routing/chosen.js';
-import { readWish } from '../domain/routing/wish.js';
 import { encodeHeaders, header } from '../wire/headers.js';
 import { meshError } from '../wire/errors.js';
 import { subject } from '../wire/generated/subjects.js';
-import type { DecisionRecord } from '../wire/generated/messages.js';
 import { limits } from '../wire/limits.js';
 import type { Token } from '../wire/names.js';
 import { rawHeaders } from '../fabric/raw.js';
@@ -26,7 +19,8 @@ import type { Decider } from './decide.js';
 import { isBlind } from './fallen.js';
 import { observeLost } from './observed.js';
 import { effectKey, release, type OpenCall, type OpenSet } from './open.js';
-import { nonce } from './records.js';
+import { chooseNext, nextRecord } from './next.js';
+import { endFailed, isOver, lastFailure } from './failed.js';
 import type { Settler } from './settle.js';
 
 /** Judges open calls. */
@@ -140,6 +134,7 @@ export class Attempts {
       observeLost(this.#core, call);
     }
     release(call);
+    call.failed = undefined; // this one may have done it
     if (
       (call.record.dispatches ?? 1) - call.innocent >= limits.dispatches ||
       call.record.attempt >= limits.attempts
@@ -171,6 +166,9 @@ export class Attempts {
 
   /** Nothing is dispatched from here on; an answer on its way still counts for a moment. */
   #deadline(call: OpenCall, now: number): void {
+    if (call.state === 'waiting' && lastFailure(call) !== undefined) {
+      return endFailed(this.#core, this.#settler, call);
+    }
     if ((call.record.dispatches ?? 0) === 0) {
       const why = call.cancelled
         ? meshError('cancelled')
@@ -196,9 +194,14 @@ export class Attempts {
     if (call.cancelled && (call.record.dispatches ?? 0) === 0) {
       return this.#settler.fail(call, 'cancelled', meshError('cancelled').toBody());
     }
+    if (isOver(call, now)) {
+      return endFailed(this.#core, this.#settler, call);
+    }
     const entry = this.#core.registry.find(call.record.capability, call.record.major);
-    const last = this.#core.roster.get(call.record.agent, call.record.instance ?? '');
-    const chosen = entry === undefined ? undefined : this.#choose(entry, call, now, last);
+    const avoid = this.#core.roster.get(call.record.agent, call.record.instance ?? '');
+    const room = this.#core.rates.roomFor(call);
+    const chosen =
+      entry === undefined ? undefined : chooseNext(this.#core, entry, call.record, now, { avoid, room });
     if (
       chosen === undefined ||
       isBlind(this.#core) ||
@@ -206,7 +209,7 @@ export class Attempts {
     ) {
       return this.#open.wheel.set(call, Math.min(now + limits.backoffMs, call.record.deadline));
     }
-    const next = this.#nextRecord(call, chosen);
+    const next = nextRecord(this.#core, call.record, chosen);
     const booked = bookAgain(this.#core, call, next, chosen.instance);
     if (booked === 'never') {
       return this.#unpaid(call);
@@ -227,47 +230,13 @@ export class Attempts {
 
   /** Nobody pays for a further attempt: of those before it one may have run, or none has. */
   #unpaid(call: OpenCall): void {
+    if (lastFailure(call) !== undefined) {
+      return endFailed(this.#core, this.#settler, call);
+    }
     const [node = ''] = call.record.budget?.nodes ?? [];
     const error = meshError('budget_spent', { capability: call.record.capability, node });
     const ran = (call.record.dispatches ?? 0) > 0;
     this.#settler.fail(call, ran ? 'unknown' : 'refused', error.toBody());
-  }
-
-  #choose(entry: Entry, call: OpenCall, now: number, last?: Instance): Chosen | undefined {
-    const { record } = call;
-    const { type, bodyRef, agent, approval, reviews, review, routed, labels } = record;
-    const body = takerOf(entry, { type: type ?? 'json', byRef: bodyRef !== undefined });
-    const takes = inService(this.#core.budget.orders, now, body);
-    if (approval !== undefined && this.#core.registry.agent(agent as Token)?.digest !== approval.card) {
-      return undefined; // it is not the agent any more that was approved
-    }
-    // Rules that ask who does it were judged for this agent, an approval and a review are for it, and a review is given
-    // to one without a part in it: then only another instance of it may go on.
-    const named = approval ?? reviews ?? review;
-    const judged = named !== undefined || this.#core.policy.rules?.of(entry.name).asksAgent === true;
-    const may = judged ? (one: Instance) => one.agent === agent && (takes?.(one) ?? true) : takes;
-    const room = this.#core.rates.roomFor(call);
-    const suits = room === undefined ? may : (one: Instance) => (may?.(one) ?? true) && room(one);
-    const look = lookWith(this.#core.breakers, entry.name, behindOf(record.from, record.root), suits);
-    const wish = readWish(routed?.asked, routed?.difficulty);
-    return this.#core.router.route(entry, now, { avoid: last, suits: look?.suits ?? suits, wish, labels });
-  }
-
-  #nextRecord(call: OpenCall, { instance, routed }: Chosen): DecisionRecord {
-    const { routed: _before, ...record } = call.record;
-    return {
-      ...record,
-      ...(routed === undefined ? {} : { routed }),
-      gateway: this.#core.name,
-      nonce: nonce(),
-      kid: this.#core.ring.current,
-      attempt: record.attempt + 1,
-      dispatches: (record.dispatches ?? 0) + 1,
-      agent: instance.agent,
-      instance: instance.id,
-      chain: [...record.chain.slice(0, -1), `${instance.agent}/${record.capability}`],
-      at: Date.now(),
-    };
   }
 
   /** Five dispatches and no answer: into DEAD with its history, and `unknown` for the caller (D8). */
@@ -282,7 +251,9 @@ export class Attempts {
 
   /** Tell the agent that nobody waits any more. */
   stop(call: OpenCall): void {
-    if (call.holder !== undefined && !call.stopped) {
+    if (call.state === 'waiting' && lastFailure(call) !== undefined) {
+      endFailed(this.#core, this.#settler, call);
+    } else if (call.holder !== undefined && !call.stopped) {
       call.stopped = true;
       const to = subject.stop({ agent: call.record.agent as Token, call: call.record.call as Token });
       const headers = encodeHeaders([

@@ -3,7 +3,7 @@
  * and whoever else learns from it hear nothing but this: no word of an agent or a caller about another one.
  */
 import type { DecisionRecord, OutcomeRecord } from '../wire/generated/messages.js';
-import type { OpenCall } from './open.js';
+import { decisionOf, type OpenCall } from './open.js';
 
 /**
  * How an attempt ended: `completed` and `failed` are the agent's own answers (`failed` also when its result breaks its
@@ -31,25 +31,46 @@ interface Observing {
 
 /** The outcome of a call is durable: tell how its last attempt ended. */
 export function observeOutcome(core: Observing, call: OpenCall, outcome: OutcomeRecord): void {
-  if (core.observers.size > 0 && call.record.verdict === 'allow' && outcome.attempt > 0) {
-    tell(core, call, resultOf(outcome), outcome);
+  if (core.observers.size === 0 || call.record.verdict !== 'allow' || outcome.attempt === 0) {
+    return;
   }
+  const { answeredSeq = call.seq } = call;
+  if (answeredSeq !== call.seq && !call.undispatched) {
+    tell(core, call, call.seq, 'stopped'); // an earlier one answered, and nobody waits for it any more
+  }
+  tell(core, call, answeredSeq, resultOf(outcome), outcome);
 }
 
 /** An attempt was given up and the call goes on. */
 export function observeLost(core: Observing, call: OpenCall): void {
+  observeEnd(core, call, 'lost');
+}
+
+/** An attempt failed and the call goes on. */
+export function observeFailed(core: Observing, call: OpenCall): void {
+  observeEnd(core, call, 'failed');
+}
+
+function observeEnd(core: Observing, call: OpenCall, result: AttemptResult): void {
   if (core.observers.size > 0) {
-    tell(core, call, 'lost');
+    tell(core, call, call.seq, result);
+    (call.told ??= new Set()).add(call.seq);
   }
 }
 
-function tell(core: Observing, call: OpenCall, result: AttemptResult, outcome?: OutcomeRecord): void {
-  if (call.observedSeq === call.seq) {
-    return; // it was lost, and with it the call
+function tell(
+  core: Observing,
+  call: OpenCall,
+  seq: number,
+  result: AttemptResult,
+  outcome?: OutcomeRecord,
+): void {
+  if (call.told?.has(seq) === true) {
+    return; // it was lost, or failed, and with it the call
   }
-  call.observedSeq = call.seq;
-  const workMs = call.dispatchedMs > 0 ? performance.now() - call.dispatchedMs : 0;
-  const seen = { decision: call.record, result, workMs, ...(outcome === undefined ? {} : { outcome }) };
+  const workMs = seq === call.seq && call.dispatchedMs > 0 ? performance.now() - call.dispatchedMs : 0;
+  const decision = decisionOf(call, seq);
+  const seen = { decision, result, workMs, ...(outcome === undefined ? {} : { outcome }) };
   for (const observer of core.observers) {
     observer(seen);
   }

@@ -4,7 +4,8 @@
 import type { Gauge } from '../domain/rate/account.js';
 import type { Instance } from '../domain/roster.js';
 import type { MeshError } from '../wire/errors.js';
-import type { DecisionRecord } from '../wire/generated/messages.js';
+import type { DecisionRecord, ErrorBody } from '../wire/generated/messages.js';
+import type { Used } from '../wire/usage.js';
 import type { Booked } from './budget/booked.js';
 import { Wheel, type Timed } from './wheel.js';
 
@@ -15,6 +16,18 @@ export interface AttemptEnd {
   readonly instance?: string;
   readonly at: number;
   readonly why: string;
+}
+
+/** How the last attempt failed. */
+export interface Failed {
+  /** The decision that failed. */
+  readonly seq: number;
+  readonly error: ErrorBody;
+  readonly used: Used;
+  /** How long the agent worked, in ms. */
+  readonly workMs: number;
+  /** Instant (epoch ms) from which on there is no further attempt. */
+  readonly untilMs: number;
 }
 
 /** One call in flight. */
@@ -52,8 +65,12 @@ export interface OpenCall extends Timed {
   settlingMs: number;
   /** When its newest attempt was dispatched here; monotonic ms, 0 when it was not. */
   dispatchedMs: number;
-  /** Sequence of the last attempt whose end was told to observers. */
-  observedSeq: number;
+  /** Decisions before the newest one, by their sequences; undefined: there was none. */
+  earlier: Map<number, DecisionRecord> | undefined;
+  /** Sequences of attempts whose end observers were told before the outcome; undefined: of none. */
+  told: Set<number> | undefined;
+  /** Its last attempt said that it failed, and there may be a further one. */
+  failed: Failed | undefined;
   /** What decisions of this gateway have reserved for it and is not settled, oldest first. */
   readonly booked: Booked[];
   /** The task of its newest decision surely never ran: it was not sent, or the instance said so. */
@@ -97,7 +114,9 @@ export function newOpenCall(
     decidedMs: 0,
     settlingMs: 0,
     dispatchedMs: 0,
-    observedSeq: 0,
+    earlier: undefined,
+    told: undefined,
+    failed: undefined,
     slot: undefined,
   };
 }
@@ -124,6 +143,7 @@ export class OpenSet {
 
   /** A further decision of the call is durable. */
   addDecision(call: OpenCall, record: DecisionRecord, seq: number): void {
+    (call.earlier ??= new Map<number, DecisionRecord>()).set(call.seq, call.record);
     call.record = record;
     call.seq = seq;
     this.#bySeq.set(seq, call);
@@ -178,6 +198,11 @@ export function release(call: OpenCall): Instance | undefined {
     call.holder = undefined;
   }
   return holder;
+}
+
+/** The decision behind one of its attempts, or behind the newest one where that is not known here. */
+export function decisionOf(call: OpenCall, seq: number | undefined): DecisionRecord {
+  return (seq === undefined ? undefined : call.earlier?.get(seq)) ?? call.record;
 }
 
 /** The key under which agents keep effects: that of a dead call lives on in its replay. */

@@ -14,7 +14,7 @@ import { header } from '../wire/headers.js';
 import type { MeshError } from '../wire/errors.js';
 import { limits } from '../wire/limits.js';
 import type { Core } from './core.js';
-import type { OpenCall } from './open.js';
+import { decisionOf, type OpenCall } from './open.js';
 
 const process = randomBytes(6).toString('hex');
 let count = 0;
@@ -212,23 +212,24 @@ export function outcomeRecord(
   more: Pick<OutcomeRecord, 'code' | 'type' | 'bodyRef' | 'parts' | 'reviews' | 'retryAfterMs'> & Used = {},
 ): OutcomeRecord {
   const r = call.record;
+  const by = decisionOf(call, call.answeredSeq);
   const record: OutcomeRecord = {
     v: 1,
     status,
     from: r.from,
     call: r.call,
     capability: r.capability,
-    agent: r.agent,
-    attempt: r.dispatches === 0 ? 0 : r.attempt,
-    seq: call.seq,
+    agent: by.agent,
+    attempt: r.dispatches === 0 ? 0 : by.attempt,
+    seq: by === r ? call.seq : (call.answeredSeq ?? call.seq),
     digest: r.digest,
     root: r.root,
     nonce: nonce(),
     at: Date.now(),
     ...more,
   };
-  if (r.instance !== undefined) {
-    record.instance = r.instance;
+  if (by.instance !== undefined) {
+    record.instance = by.instance;
   }
   if (r.grants !== undefined) {
     record.grants = r.grants.map(({ ids }) => ids.join('~'));

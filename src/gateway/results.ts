@@ -18,9 +18,11 @@ import type { Attempts } from './attempts.js';
 import { judgeResult, judgeResultByRef, type JudgedResult } from './bodies/result.js';
 import type { Core } from './core.js';
 import { answerOf } from './dispatch.js';
-import { newOpenCall, release, type OpenCall, type OpenSet } from './open.js';
+import { withAttempts } from './failed.js';
+import { decisionOf, newOpenCall, release, type OpenCall, type OpenSet } from './open.js';
 import { readDecision } from './records.js';
 import type { BeforeOutcome } from './reviews/before-outcome.js';
+import type { Retries } from './retries.js';
 import { readRegister, type Settler } from './settle.js';
 import type { Taken } from './taken.js';
 import { usedOf } from './usage.js';
@@ -35,6 +37,7 @@ export class Results {
   readonly #open: OpenSet;
   readonly #settler: Settler;
   readonly #attempts: Attempts;
+  readonly #retries: Retries;
   readonly #taken: Taken;
   readonly #onFree: () => void;
   readonly #review: BeforeOutcome['hold'];
@@ -46,6 +49,7 @@ export class Results {
     open: OpenSet,
     settler: Settler,
     attempts: Attempts,
+    retries: Retries,
     taken: Taken,
     onFree: () => void,
     review: BeforeOutcome['hold'],
@@ -54,6 +58,7 @@ export class Results {
     this.#open = open;
     this.#settler = settler;
     this.#attempts = attempts;
+    this.#retries = retries;
     this.#taken = taken;
     this.#onFree = onFree;
     this.#review = review;
@@ -93,89 +98,93 @@ export class Results {
       const current = seq === call.seq && call.state === 'dispatched';
       return current ? this.#attempts.busy(call, status === 'unserved') : undefined;
     }
-    call.answeredSeq = seq;
     const code = headers.get(header.serviceErrorCode);
-    const completed = (status === undefined || status === 'completed') && code === undefined;
-    if (completed && headers.get(header.bodyRef) !== undefined) {
-      return void this.#completeByRef(call, headers);
-    }
-    release(call);
-    const used = usedOf(this.#core, call.record.agent, headers);
-    if (!completed && call.revoked !== undefined) {
-      this.#settler.fail(call, 'cancelled', call.revoked.toBody(), used);
-    } else if (status === 'cancelled' && call.cancelled) {
-      this.#settler.fail(call, 'cancelled', meshError('cancelled').toBody(), used);
-    } else if (!completed) {
-      const text = headers.get(header.serviceError) ?? code;
-      this.#settler.fail(call, 'failed', this.#failure(call, body, text).toBody(), used);
+    const decision = decisionOf(call, seq);
+    if ((status !== undefined && status !== 'completed') || code !== undefined) {
+      this.#failed(call, seq, status, this.#failure(call, decision.agent, headers, body), headers);
+    } else if (headers.get(header.bodyRef) === undefined) {
+      this.#end(call, seq, headers, body, judgeResult(this.#core, decision, headers, body));
     } else {
-      this.#complete(call, headers, body);
+      return void this.#completeByRef(call, seq, headers);
     }
     this.#onFree();
   }
 
-  #complete(call: OpenCall, headers: HeaderBlock, body: Uint8Array): void {
-    this.#end(call, headers, body, judgeResult(this.#core, call.record, headers, body));
+  #failed(
+    call: OpenCall,
+    seq: number,
+    status: string | undefined,
+    error: MeshError,
+    headers: HeaderBlock,
+  ): void {
+    const used = usedOf(this.#core, decisionOf(call, seq).agent, headers);
+    if (this.#retries.goesOn(call, seq, error, used)) {
+      return;
+    }
+    call.answeredSeq = seq;
+    release(call);
+    if (call.revoked !== undefined && status !== 'completed') {
+      this.#settler.fail(call, 'cancelled', call.revoked.toBody(), used);
+    } else if (status === 'cancelled' && call.cancelled) {
+      this.#settler.fail(call, 'cancelled', meshError('cancelled').toBody(), used);
+    } else {
+      this.#settler.fail(call, 'failed', withAttempts(error.toBody(), call), used);
+    }
   }
 
   /** The agent says it again while we read, and when we could not: one reading at a time, until one succeeds. */
-  async #completeByRef(call: OpenCall, headers: HeaderBlock): Promise<void> {
+  async #completeByRef(call: OpenCall, seq: number, headers: HeaderBlock): Promise<void> {
     if (this.#reading.has(call)) {
       return;
     }
     this.#reading.add(call);
-    const judged = await judgeResultByRef(this.#core, call.record, headers).catch(() => undefined);
+    const judged = await judgeResultByRef(this.#core, decisionOf(call, seq), headers).catch(() => undefined);
     this.#reading.delete(call);
     if (judged !== undefined && call.state !== 'settling') {
-      release(call);
-      this.#end(call, headers, EMPTY, judged);
+      this.#end(call, seq, headers, EMPTY, judged);
       this.#onFree();
     }
   }
 
-  #end(call: OpenCall, headers: HeaderBlock, body: Uint8Array, { errors, kind }: JudgedResult): void {
-    const { agent, capability } = call.record;
+  #end(
+    call: OpenCall,
+    seq: number,
+    headers: HeaderBlock,
+    body: Uint8Array,
+    { errors, kind }: JudgedResult,
+  ): void {
+    const { agent, capability, asks } = decisionOf(call, seq);
+    if (errors !== undefined) {
+      const told = asks === undefined ? errors : [WITHHELD];
+      const error = meshError('output_invalid', { agent, capability, errors: told });
+      return this.#failed(call, seq, 'completed', error, headers);
+    }
+    call.answeredSeq = seq;
+    release(call);
     const used = usedOf(this.#core, agent, headers);
     const more = { ...kind, ...partsOf(headers), ...used };
-    if (errors === undefined && call.record.asks !== undefined) {
-      this.#review(call, { body, used, more });
-    } else if (errors === undefined) {
+    if (asks === undefined) {
       this.#settler.complete(call, body, more);
     } else {
-      const told = call.record.asks === undefined ? errors : [WITHHELD];
-      this.#settler.fail(
-        call,
-        'failed',
-        meshError('output_invalid', { agent, capability, errors: told }).toBody(),
-        used,
-      );
+      this.#review(call, { body, used, more });
     }
   }
 
   /** What the agent says of its failure, cut to a sentence. */
-  #failure(call: OpenCall, body: Uint8Array, fallback: string | undefined): MeshError {
-    let why = fallback ?? 'no reason given';
-    if (call.record.asks !== undefined) {
-      return meshError('handler_failed', { agent: call.record.agent, why: WITHHELD });
+  #failure({ record }: OpenCall, agent: string, headers: HeaderBlock, body: Uint8Array): MeshError {
+    if (record.asks !== undefined) {
+      return meshError('handler_failed', { agent, why: WITHHELD });
     }
-    try {
-      const said = decodeJson(body) as Partial<ErrorBody> | null;
-      const ref = parseBodyRef(call.record.bodyRef);
-      if (ref !== undefined && (said?.code === 'body_missing' || said?.code === 'body_changed')) {
-        const facts = { body: ref.body, owner: ref.owner, why: 'its agent did not find all of it' };
-        return meshError(said.code, facts);
-      }
-      const named = said === null ? undefined : saidError(call.record.agent, said);
-      if (named !== undefined) {
-        return named;
-      }
-      if (typeof said?.message === 'string') {
-        why = said.message;
-      }
-    } catch {
-      // the reason is only for people; without one the failure stands all the same
+    const code = headers.get(header.serviceErrorCode);
+    const spoken = headers.get(header.serviceError) ?? code ?? 'no reason given';
+    const said = { ...(code === undefined ? {} : { code: code as ErrorBody['code'] }), ...bodyOf(body) };
+    const ref = parseBodyRef(record.bodyRef);
+    if (ref !== undefined && (said.code === 'body_missing' || said.code === 'body_changed')) {
+      const facts = { body: ref.body, owner: ref.owner, why: 'its agent did not find all of it' };
+      return meshError(said.code, facts);
     }
-    return meshError('handler_failed', { agent: call.record.agent, why: why.slice(0, 500) });
+    const why = typeof said.message === 'string' ? said.message.slice(0, 500) : spoken.slice(0, 500);
+    return saidError(agent, { message: why, ...said }) ?? meshError('handler_failed', { agent, why });
   }
 
   /** A result for a decision this gateway does not hold: settled long ago, or another gateway's. */
@@ -210,6 +219,9 @@ export class Results {
       return record.instance === undefined ? undefined : this.#taken.tell(agent, record.instance, [seq]);
     }
     const known = this.#open.byKey(`${record.from}.${record.call}`);
+    if (known === undefined && (status ?? 'completed') !== 'completed' && this.#retries.isElsewhere(record)) {
+      return; // it may go on there
+    }
     const call = known ?? newOpenCall(record, seq, stored.body, undefined);
     call.macs.set(seq, answerOf(agent, mac));
     if (known === undefined) {
@@ -218,6 +230,16 @@ export class Results {
       this.#open.wheel.set(call, record.deadline);
     }
     this.#judge(call, seq, headersOf(msg), msg.data);
+  }
+}
+
+/** What stands in the body of a failure; plain responders may say nothing there that could be read. */
+function bodyOf(body: Uint8Array): Partial<ErrorBody> | undefined {
+  try {
+    const said = decodeJson(body) as Partial<ErrorBody> | null;
+    return typeof said === 'object' && said !== null && !Array.isArray(said) ? said : undefined;
+  } catch {
+    return undefined;
   }
 }
 

@@ -2,6 +2,7 @@
  * A gateway process: everything put together, in the order a call passes it.
  */
 import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { connectBroker, followConnection, leaveBroker, type Msg } from '../fabric/connection.js';
 import { readSecrets, ringOf } from '../fabric/keyring.js';
 import { LightPublisher } from '../fabric/publisher.js';
@@ -45,6 +46,7 @@ import { serveCancels, serveRecalls } from './recall.js';
 import { serveReplays } from './replay.js';
 import { Rates } from './rates/rates.js';
 import { Results } from './results.js';
+import { Retries } from './retries.js';
 import { Purses } from './budget/purses.js';
 import { BeforeDispatch } from './reviews/before-dispatch.js';
 import { BeforeOutcome } from './reviews/before-outcome.js';
@@ -117,10 +119,12 @@ export async function runGateway(options: GatewayOptions): Promise<RunningGatewa
   admitter.review = (...call) => asking.hold(...call);
   const answers = new BeforeOutcome(core, reviewer, settler);
   const review: BeforeOutcome['hold'] = (call, answer) => answers.hold(call, answer);
-  const results = new Results(core, open, settler, attempts, taken, () => waiting.poke(), review);
+  const retries = new Retries(core, open, taken);
+  const results = new Results(core, open, settler, attempts, retries, taken, () => waiting.poke(), review);
   const turns = new Turns((from) => core.policy.traffic.queueOf(from));
   const taker = new Taker(core, open, admitter, waiting, turns);
-  const peers = new Peers(core, open, decider, waiting, (msg) => results.take(msg));
+  const peers = new Peers(core, open, decider, waiting, turns, (msg) => results.take(msg));
+  retries.others = () => peers.others;
 
   const stopPolicy = await followPolicy(core);
   const stopShadow = await followShadow(core);
@@ -168,7 +172,7 @@ export async function runGateway(options: GatewayOptions): Promise<RunningGatewa
         Date.now() < until &&
         open.size + waiting.size + turns.size + decider.inAir + (split?.size ?? 0) > 0
       ) {
-        await new Promise((resolve) => setTimeout(resolve, 20));
+        await sleep(20);
       }
       split?.stop();
       waiting.stop();
@@ -254,5 +258,5 @@ function hearResults(core: Core, results: Results): () => void {
 
 /** One round of beats: whoever is alive has been heard after it. */
 function hearARound(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, limits.beatMs + 100));
+  return sleep(limits.beatMs + 100);
 }

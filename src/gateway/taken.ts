@@ -27,6 +27,11 @@ export class Taken {
     if (instance !== undefined) {
       this.tell(agent, instance, [...call.macs.keys()]);
     }
+    call.earlier?.forEach((before, seq) => {
+      if (before.instance !== undefined && before.instance !== instance) {
+        this.tell(before.agent, before.instance, [seq]);
+      }
+    });
   }
 
   /** These decisions need no result any more. */

@@ -33,6 +33,26 @@ export const careLimits = {
     unit: 'trees',
     reason: 'Trees in one such message; the others come with the next.',
   },
+  retryBurst: {
+    value: 10,
+    unit: 'retries',
+    reason: 'Retries of a capability that a gateway may make before calls have earned any; hedges alike.',
+  },
+  retryFindMs: {
+    value: 1_000,
+    unit: 'ms',
+    reason: 'A retry for which nobody is free, or paid, is given up after this; the failure is the outcome.',
+  },
+  retryTimes: {
+    value: 128,
+    unit: 'attempts',
+    reason: 'Completed attempts of a capability whose times a gateway remembers.',
+  },
+  retried: {
+    value: 1_000,
+    unit: 'capabilities',
+    reason: 'Capabilities whose retries and times a gateway remembers; the oldest begins anew.',
+  },
   breakers: {
     value: 10_000,
     unit: 'breakers',

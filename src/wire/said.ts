@@ -6,6 +6,7 @@ import { meshError, type ErrorCode, type MeshError } from './errors.js';
 import type { ErrorBody } from './generated/messages.js';
 
 const CODES: ReadonlySet<string> = new Set<ErrorCode>([
+  'handler_transient',
   'provider_busy',
   'provider_failed',
   'provider_broke_off',

@@ -9,6 +9,7 @@ import { ownerName, ownerShape } from './owner-shape.js';
 import { priorityShape, rateShape } from './rate-shape.js';
 import { routeShape } from './routing-shape.js';
 import { meterField } from './meter-shape.js';
+import { retriesShape } from './retry-shape.js';
 import { ruleShape } from './rule-shape.js';
 
 const token = '[a-z0-9_-]{1,64}';
@@ -92,6 +93,7 @@ export const policyShape = {
     ),
     loops: loopsShape(pattern),
     breakers: breakersShape(pattern),
+    retries: retriesShape(pattern),
     budgets: field(
       budgets,
       'What may be spent: limits, and what calls reserve. Without it nothing is counted.',

@@ -65,7 +65,7 @@ export function readOwners(main: ReadYaml<MainFile>, file: string, texts: OwnedF
 /** What the mesh owner says itself, as data. */
 export function dataOf(main: MainFile): PolicyData {
   const { roles, members, routing, issuers, loops, breakers, budgets, prices, priorities } = main;
-  const { rates, meters, rules = [] } = main;
+  const { rates, meters, retries, rules = [] } = main;
   return {
     ...(roles === undefined ? {} : { roles }),
     ...(members === undefined ? {} : { members }),
@@ -73,6 +73,7 @@ export function dataOf(main: MainFile): PolicyData {
     ...(issuers === undefined ? {} : { issuers }),
     ...(loops === undefined ? {} : { loops }),
     ...(breakers === undefined ? {} : { breakers }),
+    ...(retries === undefined ? {} : { retries }),
     ...(budgets === undefined ? {} : { budgets }),
     ...(prices === undefined ? {} : { prices }),
     ...(priorities === undefined ? {} : { priorities }),

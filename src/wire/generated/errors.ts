@@ -594,6 +594,12 @@ export const errorTable = {
     message: 'the provider behind {agent} refused the request: {why}',
     help: 'Change the request. Where the reason is a key or a quota, ask whoever mounted the provider.',
   },
+  handler_transient: {
+    class: 'agent',
+    retry: 'later',
+    message: 'the agent {agent} could not do it for now: {why}',
+    help: 'Make a new call after a while. The policy can have the mesh try again itself (retries).',
+  },
   output_invalid: {
     class: 'agent',
     retry: 'check',

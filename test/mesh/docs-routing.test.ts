@@ -5,11 +5,10 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Mesh } from '../../src/agent/index.js';
-import { credentialsFile } from '../../src/fabric/users.js';
 import { readPage } from '../support/markdown.js';
 import { startTestMesh, until, type TestMesh } from '../support/mesh.js';
-import { install, pathWithQuickNpx } from '../support/reader.js';
-import { Terminal } from '../support/terminal.js';
+import { ran } from '../support/page-terminal.js';
+import { install } from '../support/reader.js';
 import { codeOf } from '../support/views.js';
 
 const { fences } = readPage('docs/routing.md');
@@ -34,23 +33,9 @@ beforeAll(async () => {
 afterAll(() => mesh.stop());
 
 /** Run the fence with these words, as the page has it; what it printed, and the exit code of its last command. */
-async function run(words: string, as: string): Promise<string> {
+async function run(words: string, as?: string): Promise<string> {
   const script = fences.find((one) => one.language === 'sh' && one.text.includes(words))?.text ?? '';
-  const env = {
-    ...process.env,
-    PATH: pathWithQuickNpx(folder),
-    NO_COLOR: '1',
-    MESH_URL: mesh.url,
-    NATS_URL: mesh.url,
-    MESH_DATA: mesh.dir,
-    ...(as === '' ? {} : { MESH_CREDS: credentialsFile(mesh.dir, as) }),
-  };
-  const said = new Terminal(`set +e\n${script}\necho "exit $?"`, { cwd: folder, env });
-  return (await said.ends(STEP_MS))
-    .split('\n')
-    .filter((line) => !line.startsWith('npm warn'))
-    .join('\n')
-    .trim();
+  return await ran(script, { mesh, folder, as }, STEP_MS);
 }
 
 test('the policy is fine, and in force', async () => {
@@ -68,7 +53,7 @@ test('a call says what it wishes', async () => {
 test('what is known', async () => {
   await me.call('text.summary', {}); // of whom nothing was asked yet nothing is known
   const shown = await until(async () => {
-    const said = await run('route show', '');
+    const said = await run('route show');
     return /quill .*\d %/.test(said) && said;
   });
   expect(shown).toMatch(/text\.summary +quill +novice +\d+\.\d % +[\d.]+ +10 \(card\) +[\d.]+ \S+ ago/);
@@ -76,7 +61,7 @@ test('what is known', async () => {
 });
 
 test('why it went there', async () => {
-  const said = await run('route explain', '');
+  const said = await run('route explain');
   expect(said).toMatch(/text\.summary, attempt 1: quill, chosen by cheapest .* of the best, out of 2\./);
   expect(said).toMatch(/\* +quill +\S+ +\S+ %? +\S+ +10/);
   expect(said).toContain('No cheaper one was known.');

@@ -4,11 +4,10 @@
 import { join } from 'node:path';
 import { parse } from 'yaml';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { credentialsFile } from '../../src/fabric/users.js';
 import { readPage } from '../support/markdown.js';
 import { startTestMesh, type TestMesh } from '../support/mesh.js';
-import { install, pathWithQuickNpx } from '../support/reader.js';
-import { Terminal } from '../support/terminal.js';
+import { typed } from '../support/page-terminal.js';
+import { install } from '../support/reader.js';
 
 const { fences } = readPage('docs/resilience.md');
 const policy = fences.find(({ language }) => language === 'yaml')?.text ?? '';
@@ -26,18 +25,8 @@ beforeAll(async () => {
 afterAll(() => mesh.stop());
 
 test('what an operator sees and does', async () => {
-  const env = {
-    ...process.env,
-    PATH: pathWithQuickNpx(folder),
-    NO_COLOR: '1',
-    MESH_URL: mesh.url,
-    NATS_URL: mesh.url,
-    MESH_DATA: mesh.dir,
-    MESH_CREDS: credentialsFile(mesh.dir, 'operator'),
-  };
   const script = fences.find(({ language }) => language === 'sh')?.text ?? '';
-  const said = await new Terminal(`set -e\n${script}\necho "exit $?"`, { cwd: folder, env }).ends(30_000);
-  expect(said).toContain('exit 0');
+  const said = await typed(script, { mesh, folder, as: 'operator' }).ends(30_000);
   const open = said.split('\n').find((line) => line.startsWith('{')) ?? '{}';
   expect(JSON.parse(open)).toMatchObject({
     breakers: [{ agent: 'stock', capability: 'stock.read', state: 'open', forced: { why: 'it is moved' } }],

@@ -21,7 +21,7 @@ export function register(program: Command): void {
   viewOptions(breakers.command('ls [pattern]'))
     .summary('breakers that are not simply closed')
     .description(
-      'Breakers that are not simply closed: whose, for whom, since when and why; with a pattern, those of such capabilities.',
+      'Breakers that are not simply closed: whose, for whom, since when and why; with a pattern, those of such capabilities. And fallbacks of the policy that are of no use.',
     )
     .addHelpText('after', LS_HELP)
     .action(ls);
@@ -60,6 +60,7 @@ async function ls(pattern: string | undefined, options: ContextOptions): Promise
   if (options.json === true) {
     return sayJson(page);
   }
+  tellIdle(page);
   if (page.breakers.length === 0) {
     return note('all breakers are closed');
   }
@@ -73,6 +74,15 @@ async function ls(pattern: string | undefined, options: ContextOptions): Promise
   );
   if (page.truncated === true) {
     note('These are not all; a pattern shows others.');
+  }
+}
+
+/** Fallbacks that would not help when they are needed. */
+function tellIdle({ idleFallbacks = [] }: BreakersPage): void {
+  for (const { capability, major, fallback, why, differs = [] } of idleFallbacks) {
+    const what =
+      why === 'unserved' ? 'nobody offers it' : `its contract is another one (${differs.join(', ')})`;
+    note(`the fallback of ${safe(capability)}@${major}, ${safe(fallback)}, is never used: ${what}`);
   }
 }
 

@@ -141,6 +141,7 @@ export class Decider {
     call.state = 'deciding';
     instance.inFlight++;
     call.holder = instance;
+    this.#core.rates.again(call, record);
     this.#write(record, call.body, {
       stored: (seq, late) => {
         bookedAt(this.#core, call, booked, seq);
@@ -148,7 +149,6 @@ export class Decider {
           release(call); // an earlier attempt answered meanwhile
           return this.#open.byKey(call.key) === call ? undefined : settleBooked(this.#core, call, undefined);
         }
-        this.#core.rates.moved(call, record);
         this.#open.addDecision(call, record, seq);
         call.credit = 0; // each attempt counts its parts anew
         this.start(call, instance, late);
@@ -157,6 +157,7 @@ export class Decider {
         release(call);
         unbook(this.#core, call, booked, unsure !== true);
         if (call.state === 'deciding') {
+          this.#core.rates.isWith(call, call.record);
           lost(other !== undefined);
         }
       },

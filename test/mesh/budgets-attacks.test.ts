@@ -2,10 +2,13 @@
  * Whoever tries to spend more than there is: agents that use more than was reserved or say any number, trees that fan
  * out over two gateways, calls that are lost, busy, repeated and asked back, and a gateway that leaves.
  */
+import { execFile, type ChildProcess } from 'node:child_process';
+import { resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { newCallId, type CallOptions, type Mesh, type TaskContext } from '../../src/agent/index.js';
 import type { BudgetPage, BudgetRow, ReconcilePage } from '../../src/control/budgets/pages.js';
 import type { NodeRecord } from '../../src/domain/budget/node-record.js';
+import type { BudgetEvent } from '../../src/domain/budget/orders.js';
 import { scan } from '../../src/fabric/reader.js';
 import { kvGet } from '../../src/fabric/streams.js';
 import { subject } from '../../src/wire/generated/subjects.js';
@@ -22,7 +25,7 @@ import { ask, codeOf, never } from '../support/views.js';
 const RESERVE = 100;
 const FINN = 20_000;
 const POOL = ['pool-1', 'pool-2', 'pool-3', 'pool-4', 'pool-5', 'pool-6'] as const;
-const CALLERS = ['ada', 'bea', 'cleo', 'dora', 'eva', 'finn'] as const;
+const CALLERS = ['ada', 'bea', 'cleo', 'dora', 'eva', 'finn', 'gus'] as const;
 type Name = (typeof CALLERS)[number];
 
 const lines: { readonly node?: string; readonly what?: string; readonly level: string }[] = [];
@@ -35,6 +38,8 @@ const log = { debug: hear('debug'), info: hear('info'), warn: hear('warn'), erro
 let mesh: TestMesh;
 let worker: Mesh;
 const callers = new Map<string, Mesh>();
+/** `mesh budget watch`, from the beginning. */
+const watched = { child: undefined as ChildProcess | undefined, out: '', err: '' };
 
 beforeAll(async () => {
   const agents = { worker: 'agent', meter: 'agent', narrow: 'agent', twin: 'agent' } as const;
@@ -63,11 +68,16 @@ budgets:
   reserve: { '>': { micros: ${RESERVE} } }
   limits:
     - { on: principal, who: [ada, bea], window: month, limit: { micros: 1_000 } }
+    - { on: principal, who: [gus], window: month, limit: { micros: 1_000 }, warn: 50 }
     - { on: principal, who: [eva], window: month, limit: { micros: 10_000 } }
     - { on: agent, who: ['pool-*'], window: month, limit: { micros: 1_000_000 } }
     - { on: principal, who: [finn], window: month, limit: { micros: ${FINN} } }
 `,
   });
+  const argv = ['budget', 'watch', '--json', '--data', mesh.dir, '--url', mesh.url];
+  watched.child = execFile(process.execPath, [resolve('bin/mesh.js'), ...argv]);
+  watched.child.stdout?.on('data', (chunk: string) => (watched.out += chunk));
+  watched.child.stderr?.on('data', (chunk: string) => (watched.err += chunk));
   worker = await mesh.connect('worker', { concurrency: 512 });
   await worker.serve('work.do', (body: { use: number }, ctx) => ctx.usage({ micros: body.use }));
   await worker.serve('work.slow', async (body: { use: number }, ctx) => {
@@ -88,7 +98,10 @@ budgets:
   }
 }, 60_000);
 
-afterAll(() => mesh.stop());
+afterAll(async () => {
+  watched.child?.kill('SIGKILL');
+  await mesh.stop();
+});
 
 const as = (name: Name): Mesh => callers.get(name) as Mesh;
 const use = (name: Name, micros: number, what = 'work.do', options: CallOptions = {}): Promise<string> =>
@@ -174,6 +187,8 @@ describe('an agent that uses more than was reserved', () => {
 
 describe('a call is charged once for each attempt that may have run', () => {
   let expected = 8 * 60; // what dora was charged above
+  /** It takes its time, so it is begun first. */
+  const silent = { id: newCallId(), end: Promise.resolve('') };
 
   // An instance that is still at it is given the task once; so there are two.
   beforeAll(async () => {
@@ -190,6 +205,8 @@ describe('a call is charged once for each attempt that may have run', () => {
       await began;
       return ctx.usage({ micros: 60 });
     };
+    await worker.serve('never.ends', never);
+    silent.end = codeOf(as('dora').call('never.ends', {}, { id: silent.id, timeoutMs: 1_500 }));
     for (let i = 0; i < 2; i++) {
       const twin = await mesh.connect('twin');
       await twin.serveAll([
@@ -221,14 +238,6 @@ describe('a call is charged once for each attempt that may have run', () => {
     await as('dora').call('lost.first', {}, { id: twice, budget: { micros: 2 * RESERVE } });
     expect(await chargeOf('dora', twice)).toMatchObject({ amounts: { micros: RESERVE + 60 } });
     expected += 2 * RESERVE + 60;
-  });
-
-  test.concurrent('one that never answers', async () => {
-    await worker.serve('never.ends', never);
-    const id = newCallId();
-    expect(await codeOf(as('dora').call('never.ends', {}, { id, timeoutMs: 1_000 }))).not.toBe('completed');
-    expect(await chargeOf('dora', id)).toMatchObject({ amounts: { micros: RESERVE }, by: 'reserved' });
-    expected += RESERVE;
   });
 
   test.concurrent('a tree that fans out over two gateways spends its envelope, and not more', async () => {
@@ -305,6 +314,15 @@ describe('a call is charged once for each attempt that may have run', () => {
     expected += 60 + RESERVE;
   });
 
+  test('one that never answers', async () => {
+    expect(await silent.end).not.toBe('completed');
+    expect(await chargeOf('dora', silent.id)).toMatchObject({
+      amounts: { micros: RESERVE },
+      by: 'reserved',
+    });
+    expected += RESERVE;
+  });
+
   test('and the ledger says the same as the log', async () => {
     await until(async () => (await rowOf('dora'))?.spent.micros === expected, 5_000);
     const judged = (await judgeLog(mesh.operator)).of(`principal.dora.month.${monthNow()}`);
@@ -319,6 +337,42 @@ describe('a call is charged once for each attempt that may have run', () => {
     });
     expect(nodes.some(({ key }) => key.startsWith('tree.dora'))).toBe(true);
   });
+});
+
+test('mesh budget watch tells what happens as it happens, and ends when it is interrupted', async () => {
+  const heard = (): { readonly event?: BudgetEvent; readonly budget?: BudgetRow }[] =>
+    watched.out
+      .split('\n')
+      .slice(0, -1)
+      .map((line) => JSON.parse(line) as { event?: BudgetEvent; budget?: BudgetRow });
+  const hear = (what: BudgetEvent['what']): Promise<BudgetEvent> =>
+    until(() => heard().find(({ event }) => event?.what === what && event.node.includes('.gus.'))?.event);
+  await until(() => heard().length > 0);
+
+  for (let i = 0; i < 5; i++) {
+    expect(await use('gus', RESERVE)).toBe('completed');
+  }
+  await until(async () => (await show('principal.gus')).events.length === 1);
+  expect(await use('gus', RESERVE + 50)).toBe('completed');
+  expect(await hear('warn')).toMatchObject({ spent: { micros: 500 }, percent: 50 });
+  expect(await hear('debt')).toMatchObject({ debt: { micros: 50 } });
+  await setLimit('gus', 2_000);
+  const node = 'principal.gus.month';
+  expect(await ask(mesh.operator, 'admin.operator.lift', { node, why: 'counted wrong' })).toMatchObject({
+    debt: { micros: 50 },
+  });
+  expect(await hear('set')).toMatchObject({ limit: { micros: 2_000 }, by: 'operator' });
+  expect(await hear('lift')).toMatchObject({ debt: { micros: 50 }, by: 'operator', why: 'counted wrong' });
+  const { budget } = await until(() =>
+    heard().find(({ budget: row }) => row?.key.includes('.gus.') === true && row.set !== undefined),
+  );
+  expect(budget).toMatchObject({ limit: { micros: 2_000 }, spent: { micros: 600 } });
+  const order = heard().flatMap(({ event }) => (event?.node.includes('.gus.') === true ? [event.what] : []));
+  expect(order).toEqual(['warn', 'debt', 'set', 'lift']);
+
+  const ended = new Promise((done) => watched.child?.once('exit', (code, signal) => done(code ?? signal)));
+  watched.child?.kill('SIGINT');
+  expect([await ended, watched.err]).toEqual([0, '']);
 });
 
 test('a call that waits for the ledger goes to the agent that it was meant for', async () => {

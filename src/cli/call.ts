@@ -2,7 +2,7 @@
  * `mesh call`: make one call and print its result.
  */
 import { InvalidArgumentError, Option, type Command } from 'commander';
-import { connect, type CallOptions, type Mesh } from '../agent/index.js';
+import type { CallOptions, Mesh } from '../agent/index.js';
 import type { Amounts } from '../domain/budget/amounts.js';
 import { DIFFICULTIES, type Difficulty } from '../domain/routing/route.js';
 import { readWish } from '../domain/routing/wish.js';
@@ -108,6 +108,7 @@ async function call(
     const value = options.bytes === true ? rawBytes(body) : bodyOf(body);
     const { url, credentials, settings } = openContext(options, 'me', CALLS);
     const timeout = settings.orDefault('call.timeoutMs');
+    const { connect } = await import('../agent/index.js');
     const mesh = await connect({ url, creds: credentials });
     try {
       if (options.each === undefined) {

@@ -2,8 +2,7 @@
  * `mesh mount`: things that are not agents, mounted as agents.
  */
 import type { Command } from 'commander';
-import { mountMcp, type Mounted } from '../adapters/mcp.js';
-import { connect } from '../agent/index.js';
+import type { Mounted } from '../adapters/mcp.js';
 import { CONNECTS, openContext, type Context } from './context.js';
 import { register as registerLlm } from './mount/llm.js';
 import { collectOverride, collectPair, type Overrides } from './mount/options.js';
@@ -81,6 +80,10 @@ async function start(words: readonly string[], options: MountMcpOptions): Promis
   const { target, description, meshUrl } = targetOf(words, options);
   const context = contextOf(options.name ?? as, options, meshUrl);
   const restarts = context.settings.value('mount.restarts');
+  const [{ connect }, { mountMcp }] = await Promise.all([
+    import('../agent/index.js'),
+    import('../adapters/mcp.js'),
+  ]);
   const mesh = await connect({
     url: context.url,
     creds: context.credentials,

@@ -4,8 +4,7 @@
  */
 import type { Settings } from '../domain/config/resolve.js';
 import type { SettingKey } from '../domain/config/settings.js';
-import { connectBroker, type Msg, type NatsConnection } from '../fabric/connection.js';
-import { headersOf } from '../fabric/raw.js';
+import type { Msg, NatsConnection } from '../fabric/connection.js';
 import { fromBody, meshError } from '../wire/errors.js';
 import type { Admin, ErrorBody, View } from '../wire/generated/messages.js';
 import { subject } from '../wire/generated/subjects.js';
@@ -69,6 +68,7 @@ export class Operator {
   static async open(options: ContextOptions, keys: readonly SettingKey[] = []): Promise<Operator> {
     const { url, credentials, settings } = openContext(options, 'operator', keys);
     const name = asToken(credentials.name, 'the name in the credentials');
+    const { connectBroker } = await import('../fabric/connection.js');
     return new Operator(await connectBroker({ url, name, seed: credentials.seed }), name, settings);
   }
 
@@ -95,7 +95,7 @@ export class Operator {
 /** One request to control. Throws what it answers, `unavailable`, `permission_denied`. */
 export async function askControl<T>(nc: NatsConnection, to: string, body: object): Promise<T> {
   try {
-    return answerOf<T>(await nc.request(to, JSON.stringify(body), { timeout: ANSWER_MS }));
+    return await answerOf<T>(await nc.request(to, JSON.stringify(body), { timeout: ANSWER_MS }));
   } catch (err) {
     throw requestError(err, to);
   }
@@ -115,7 +115,8 @@ export async function asOperator<T>(
   }
 }
 
-function answerOf<T>(msg: Msg): T {
+async function answerOf<T>(msg: Msg): Promise<T> {
+  const { headersOf } = await import('../fabric/raw.js');
   if (headersOf(msg).get(header.serviceErrorCode) !== undefined) {
     throw fromBody(msg.json<ErrorBody>());
   }

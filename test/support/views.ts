@@ -11,7 +11,7 @@ export type Answer<T> = T & Partial<ErrorBody>;
 /** Ask on `mesh.v1.{to}`. */
 export async function ask<T>(nc: NatsConnection, to: string, body: object | string): Promise<Answer<T>> {
   const payload = typeof body === 'string' ? body : JSON.stringify(body);
-  return (await nc.request(`mesh.v1.${to}`, payload, { timeout: 10_000 })).json<Answer<T>>();
+  return (await nc.request(`mesh.v1.${to}`, payload, { timeout: 25_000 })).json<Answer<T>>();
 }
 
 /** The code of the error, or `completed`. */

@@ -2,7 +2,7 @@
  * `mesh agents find`: who can do what, as far as the asker may call it.
  */
 import { InvalidArgumentError, Option, type Command } from 'commander';
-import { connect, type FindOptions, type Found, type Mesh } from '../../agent/index.js';
+import type { FindOptions, Found, Mesh } from '../../agent/index.js';
 import { CONNECTS, openContext, type ContextOptions } from '../context.js';
 import { exits, note, paint, safe, say, sayJson, table } from '../output.js';
 import { withSettings } from '../settings.js';
@@ -44,6 +44,7 @@ in quotes it is a text: --attr 'zone="7"'. Exits with 0 also when nothing is fou
 
 async function find(pattern: string | undefined, options: FindCommandOptions): Promise<void> {
   const { url, credentials } = openContext(options, 'me');
+  const { connect } = await import('../../agent/index.js');
   const mesh = await connect({ url, creds: credentials });
   const wanted = {
     pattern: pattern ?? '>',

@@ -2,7 +2,7 @@
  * `mesh calls wait | watch | cancel`: calls that were made before, by their id. The caller's own credentials are enough.
  */
 import type { Command } from 'commander';
-import { connect, type Mesh } from '../../agent/index.js';
+import type { Mesh } from '../../agent/index.js';
 import { asMeshError } from '../../wire/errors.js';
 import { CONNECTS, openContext, type ContextOptions } from '../context.js';
 import { exitOfError, exits, say, sayError, sayJson } from '../output.js';
@@ -108,6 +108,7 @@ async function withMesh(
 ): Promise<void> {
   try {
     const { url, credentials, settings } = openContext(options, 'me', ['call.timeoutMs']);
+    const { connect } = await import('../../agent/index.js');
     const mesh = await connect({ url, creds: credentials });
     try {
       await run(mesh, settings.orDefault('call.timeoutMs'));

@@ -3,10 +3,7 @@
  */
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
-import { HttpDoor } from '../../adapters/serve-mcp/http.js';
-import { Member, type ServeOptions } from '../../adapters/serve-mcp/member.js';
-import { serveStdio } from '../../adapters/serve-mcp/stdio.js';
-import { connect } from '../../agent/index.js';
+import type { ServeOptions } from '../../adapters/serve-mcp/member.js';
 import { packageFile } from '../../fabric/package.js';
 import { meshError } from '../../wire/errors.js';
 import type { Settings } from '../../domain/config/resolve.js';
@@ -54,12 +51,14 @@ async function serveMcp(options: ServeMcpOptions): Promise<void> {
     const run =
       options.http === undefined
         ? overStdio(options)
-        : overHttp('MCP', options.http, options, ['serve.names'], (terms, settings) =>
-            HttpDoor.open({
+        : overHttp('MCP', options.http, options, ['serve.names'], async (terms, settings) => {
+            const { HttpDoor } = await import('../../adapters/serve-mcp/http.js');
+            const { Member } = await import('../../adapters/serve-mcp/member.js');
+            return await HttpDoor.open({
               ...terms,
               join: async (user) => new Member(await terms.join(user), optionsOf(settings)),
-            }),
-          );
+            });
+          });
     const { left, close } = await run;
     await Promise.race([stopped, left]);
     await close();
@@ -85,6 +84,9 @@ async function overStdio(options: ServeMcpOptions): Promise<Running> {
     throw meshError('usage', { why: '--allow-host and --allow-origin go with --http' });
   }
   const { url, credentials, settings } = openContext(options, 'me', SERVES);
+  const { connect } = await import('../../agent/index.js');
+  const { Member } = await import('../../adapters/serve-mcp/member.js');
+  const { serveStdio } = await import('../../adapters/serve-mcp/stdio.js');
   const member = new Member(await connect({ url, creds: credentials }), optionsOf(settings));
   const session = await serveStdio(member, { input: process.stdin, output: process.stdout, say: note });
   note(`MCP over stdio, as ${credentials.name} (${url})`);

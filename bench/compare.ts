@@ -20,7 +20,7 @@ const AGENTS = 10;
 /** What is compared: a name, and what its rig has. */
 export interface Variant {
   readonly mode: string;
-  readonly rig: Pick<RigOptions, 'sight' | 'collector' | 'rules' | 'split' | 'routing' | 'budget'> &
+  readonly rig: Pick<RigOptions, 'sight' | 'collector' | 'rules' | 'split' | 'routing' | 'budget' | 'rates'> &
     Partial<Pick<RigOptions, 'agents'>>;
 }
 

@@ -49,6 +49,12 @@ await runProgram('bench', async () => {
     await compare(options, 'budget', variants);
     return 0;
   }
+  if (options.rates !== undefined) {
+    const agents = Math.max(...options.agents);
+    const variants = options.rates.map((mode) => ({ mode, rig: { rates: mode === 'on', agents } }));
+    await compare(options, 'rates', variants);
+    return 0;
+  }
   if (options.grants) {
     await compareGrants(options);
     return 0;

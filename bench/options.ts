@@ -11,8 +11,8 @@ import type { RuleCount } from './rules.js';
 /** The puller of the floor's worker: the client's own `consume()`, ours, or whichever is faster here. */
 export type FloorPuller = 'fastest' | 'client' | 'light';
 
-/** Whether the policy names budgets. */
-export type BudgetMode = 'off' | 'on';
+/** Whether the policy names budgets, or rates. */
+export type Switch = 'off' | 'on';
 
 /** Options of a run. */
 export interface BenchOptions {
@@ -37,7 +37,9 @@ export interface BenchOptions {
   /** Compare the mesh with itself, with these stages judged by interceptors; then there is no floor. */
   readonly split: readonly (readonly Stage[])[] | undefined;
   /** Compare the mesh with itself, without and with budgets on every call; then there is no floor. */
-  readonly budget: readonly BudgetMode[] | undefined;
+  readonly budget: readonly Switch[] | undefined;
+  /** Compare the mesh with itself, without and with limits that every call is under; then there is no floor. */
+  readonly rates: readonly Switch[] | undefined;
   /** Compare calls with and without a grant; then there is no floor. */
   readonly grants: boolean;
   /** Compare the mesh with itself, choosing by these; then there is no floor. */
@@ -71,7 +73,8 @@ interface Given {
   split?: Stage[][];
   grants?: true;
   routing?: Objective[];
-  budget?: BudgetMode[];
+  budget?: Switch[];
+  rates?: Switch[];
   profile?: string;
   history?: string;
 }
@@ -88,6 +91,7 @@ Examples:
   $ mesh bench --split none,authority,authority+policy what stages in processes of their own cost
   $ mesh bench --routing round-robin,weighted --in-flight 64   what choosing by measured success, time and cost costs
   $ mesh bench --budget off,on --agents 1000          what budgets on every call cost
+  $ mesh bench --rates off,on --agents 1000           what counting every call costs
   $ mesh bench --grants --in-flight 64,256            what presenting a grant costs
   $ mesh bench --agents 1 --gateways 1 --sync default --in-flight 256 --rounds 9 --profile ./profiles`;
 
@@ -124,7 +128,12 @@ export function readOptions(argv: readonly string[]): BenchOptions {
     .option(
       '--budget <list>',
       'instead of the floor: off, on beside the first, with the most of --agents',
-      budgets,
+      switches,
+    )
+    .option(
+      '--rates <list>',
+      'instead of the floor: off, on beside the first, with the most of --agents',
+      switches,
     )
     .option('--grants', 'instead of the floor: calls with a grant beside calls without')
     .option('--profile <folder>', 'write a CPU profile of every process there')
@@ -154,6 +163,7 @@ function fill(given: Given): BenchOptions {
     grants: given.grants === true,
     routing: given.routing,
     budget: given.budget,
+    rates: given.rates,
     profile: given.profile,
     history: given.history,
   };
@@ -204,7 +214,7 @@ function sights(text: string): SightMode[] {
   });
 }
 
-function budgets(text: string): BudgetMode[] {
+function switches(text: string): Switch[] {
   return text.split(',').map((word) => {
     if (word !== 'off' && word !== 'on') {
       throw new InvalidArgumentError('It must be off, on, or both with a comma.');

@@ -29,6 +29,8 @@ export interface RigOptions {
   readonly routing?: Objective;
   /** Every call is charged to an agent, a principal and a capability. */
   readonly budget?: boolean;
+  /** Every call counts for a principal, a caller, an agent and a capability. */
+  readonly rates?: boolean;
   /** Members that have no role, and an issuer for their grants. */
   readonly grants?: boolean;
   /** Stages that interceptors judge, one of each; default: none. */
@@ -91,7 +93,7 @@ async function build(
     await ensureIssuer(dir);
   }
   const policy = join(dir, 'bench.policy.yaml');
-  writeFileSync(policy, policyFor(names, options.rules, options.routing, options.budget));
+  writeFileSync(policy, policyFor(names, options));
   const server = await startServer({ dir, sync: options.sync });
   ends.push(() => server.stop());
   const { url } = server;
@@ -151,12 +153,22 @@ const BUDGETS = [
   '    - { on: capability, window: day, limit: { micros: 9_000_000_000_000 } }',
 ];
 
+const RATES = [
+  'rates:',
+  ...['principal', 'caller', 'agent', 'capability'].map(
+    (each) => `  ${each}: { each: ${each}, rate: 100000/s, burst: 100000, concurrency: 10000 }`,
+  ),
+];
+
 /** Every rule of the product applies; these members may do what the bench does. */
 function policyFor(
   agents: readonly string[],
-  rules: RuleCount = { all: 0, apply: 0 },
-  routing: Objective = 'least-loaded',
-  budget = false,
+  {
+    rules = { all: 0, apply: 0 },
+    routing = 'least-loaded',
+    budget = false,
+    rates = false,
+  }: Pick<RigOptions, 'rules' | 'routing' | 'budget' | 'rates'>,
 ): string {
   return [
     'version: 1',
@@ -169,5 +181,6 @@ function policyFor(
     `routing: { 'order.>': ${routing} }`,
     rulesText(rules),
     ...(budget ? BUDGETS : []),
+    ...(rates ? RATES : []),
   ].join('\n');
 }

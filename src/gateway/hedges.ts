@@ -85,7 +85,10 @@ export class Hedges {
       return undefined; // it must not run twice (D3)
     }
     const chosen = chooseNext(this.#core, entry, record, now, { avoid: holder });
-    if (chosen === undefined || (chosen.instance.agent === holder.agent && chosen.instance.id === holder.id)) {
+    if (
+      chosen === undefined ||
+      (chosen.instance.agent === holder.agent && chosen.instance.id === holder.id)
+    ) {
       return undefined;
     }
     const { instance } = chosen;

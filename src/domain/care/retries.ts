@@ -87,7 +87,12 @@ export function retryTroubles(
   );
 }
 
-function wrong({ backoff = retryDefaults.backoff, backoffMax, attempts, hedge }: RetrySource): [string, string][] {
+function wrong({
+  backoff = retryDefaults.backoff,
+  backoffMax,
+  attempts,
+  hedge,
+}: RetrySource): [string, string][] {
   const list: [string, string][] = [];
   if (backoffMax !== undefined && backoffMax < backoff) {
     list.push(['backoffMax', `it is shorter than backoff (${backoff} ms)`]);

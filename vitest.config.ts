@@ -1,4 +1,6 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
+import LongestFirst from './test/longest-first.js';
 
 /**
  * These measure time or memory, make so much load that others would notice, or compile the programs that others run:
@@ -21,11 +23,15 @@ const patient = { testTimeout: 60_000, hookTimeout: 60_000 };
 export default defineConfig({
   test: {
     reporters: ['default', './test/reporter.ts'],
+    sequence: { sequencer: LongestFirst },
     projects: [
       {
         test: {
           name: 'cheap',
           include: ['test/cheap/**/*.test.ts'],
+          maxWorkers: availableParallelism(), // all of it is work
+          isolate: false, // what is pure is loaded once
+          testTimeout: 30_000, // random models on a machine that others use as well
           sequence: { groupOrder: 0 },
         },
       },
@@ -34,6 +40,7 @@ export default defineConfig({
           name: 'mesh',
           include: ['test/mesh/**/*.test.ts', 'test/hostile/**/*.test.ts'],
           exclude: alone,
+          isolate: false, // each worker loads the mesh once, not for every file
           maxWorkers: 4, // they wait more than they work
           sequence: { groupOrder: 1 },
           ...patient,

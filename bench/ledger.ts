@@ -3,6 +3,7 @@
  * back), compare-and-set for each call, and purses. Each call reserves and settles; two connections spend from the same
  * nodes. `npm run bench:ledger`.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { connectBroker, type NatsConnection } from '../src/fabric/connection.js';
 import { BudgetStore } from '../src/fabric/budgets.js';
 import { LightPublisher } from '../src/fabric/publisher.js';
@@ -63,7 +64,7 @@ const purse: Way = async ({ purses }, node) => {
   let reservation = purses.reserve(nodes, RESERVE);
   while (reservation === undefined) {
     purses.want(nodes, RESERVE);
-    await new Promise((resolve) => setTimeout(resolve, 1));
+    await sleep(1);
     reservation = purses.reserve(nodes, RESERVE);
   }
   await Promise.resolve(); // a call goes on in another turn

@@ -2,6 +2,7 @@
  * What is looked at during a soak, and how it is judged.
  */
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Bound } from './bound.js';
 import { sampleProcess } from './cpu.js';
 import { diskUse } from './disk.js';
@@ -49,7 +50,7 @@ export async function sampleEvery(
   const beganMs = performance.now();
   let before = { atMs: beganMs, completed: (await rig.caller.sample()).completed };
   for (let next = EVERY_MS; next <= seconds * 1000; next += EVERY_MS) {
-    await new Promise((resolve) => setTimeout(resolve, beganMs + next - performance.now()));
+    await sleep(beganMs + next - performance.now());
     const caller = await rig.caller.sample();
     const atMs = performance.now();
     const rate = ((caller.completed - before.completed) / (atMs - before.atMs)) * 1000;

@@ -183,6 +183,6 @@ ${everybody()
   .map((name) => `  ${name}: [link]`)
   .join('\n')}
 breakers:
-  'guarded.*': { minimum: 3, window: 500ms }
+  'guarded.*': { minimum: 3 }
 `;
 }

@@ -1,6 +1,7 @@
 /**
  * An MCP server whose session is opened again when it ends by itself, until it is stopped or has ended too often.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js';
 import type { MeshError, TaskContext } from '../agent/index.js';
 import { mountFailed, wordsOf } from './mcp-error.js';
@@ -101,10 +102,7 @@ export class KeptMcp {
 
 /** Wait; an abort ends the waiting with its reason. */
 async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  await unlessAborted(new Promise<void>((resolve) => (timer = setTimeout(resolve, ms))), signal).finally(() =>
-    clearTimeout(timer),
-  );
+  await sleep(ms, undefined, { signal }).catch(() => signal.throwIfAborted());
 }
 
 async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {

@@ -2,6 +2,7 @@
  * Large bodies: sent and fetched in chunks through the body service of the gateways, a few at a time, each
  * acknowledged before the next goes. Whoever fetches proves the digest.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Msg, NatsConnection } from '../fabric/connection.js';
 import { headersOf, rawHeaders } from '../fabric/raw.js';
 import { backoffMs } from '../domain/backoff.js';
@@ -128,7 +129,7 @@ export class Bodies {
       if (!again || Date.now() + wait > deadline) {
         throw error;
       }
-      await new Promise((resolve) => setTimeout(resolve, wait));
+      await sleep(wait);
     }
   }
 }

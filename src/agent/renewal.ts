@@ -3,6 +3,7 @@
  * Until then there is time for an orderly change: get a fresh proof, try it on a second connection, ask for no new
  * tasks, change over, go on. A proof that does not hold leaves the connection that stands as it is.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { isExpiry, isRefusal, type NatsConnection } from '../fabric/connection.js';
 import { limits } from '../wire/limits.js';
 import type { Log } from '../wire/log.js';
@@ -111,12 +112,12 @@ export class Renewal {
       return;
     }
     this.#rest(true);
-    await pause(REST_MS);
+    await sleep(REST_MS, undefined, { ref: false });
     await nc.flush().catch(() => undefined); // what was said is said
     if (this.#resting) {
       const changed = new Promise<void>((resolve) => (this.#changed = resolve));
       await nc.reconnect();
-      await Promise.race([changed, pause(CHANGE_MS)]);
+      await Promise.race([changed, sleep(CHANGE_MS, undefined, { ref: false })]);
       this.#changed = undefined;
     }
     if (this.#resting) {
@@ -135,10 +136,4 @@ export class Renewal {
       this.#plan();
     }
   }
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => {
-    setTimeout(resolve, ms).unref();
-  });
 }

@@ -2,6 +2,7 @@
  * Serving: an instance presents its card, takes tasks under its token, and keeps each result until a gateway has made
  * its outcome durable.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Msg, NatsConnection } from '../fabric/connection.js';
 import { headersOf, rawHeaders } from '../fabric/raw.js';
 import { send } from '../fabric/sender.js';
@@ -103,7 +104,7 @@ export class Server {
     this.#beat();
     const until = Date.now() + timeoutMs;
     while (Date.now() < until && this.#running.size + this.#results.size > 0) {
-      await new Promise((resolve) => setTimeout(resolve, 10));
+      await sleep(10);
     }
     this.#running.forEach(({ stop }) => stop.now(meshError('closed')));
     clearInterval(this.#timer);
@@ -157,7 +158,7 @@ export class Server {
             err,
           );
         }
-        await new Promise((resolve) => setTimeout(resolve, limits.backoffMs));
+        await sleep(limits.backoffMs);
       }
     }
   }

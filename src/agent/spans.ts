@@ -2,21 +2,11 @@
  * Traces of the SDK: which trace a call is part of, and the spans around calls and handlers. Without a collector and
  * without an OpenTelemetry SDK of the user's own there are no spans; a trace that comes with a task is handed on.
  */
-import {
-  ProxyTracerProvider,
-  ROOT_CONTEXT,
-  SpanKind,
-  SpanStatusCode,
-  TraceFlags,
-  context,
-  isSpanContextValid,
-  trace,
-  type Context,
-  type Span,
-  type Tracer,
-} from '@opentelemetry/api';
+import type { Context, Span, Tracer } from '@opentelemetry/api';
+import { isOtelUsed, otel } from '../sight/otel.js';
 import { readRatio } from '../sight/ratio.js';
 import { remoteContext, type Tracing } from '../sight/tracing.js';
+import { once } from '../wire/later.js';
 import type { Ticket } from '../wire/generated/messages.js';
 import { ownTrace, parseTraceparent, traceparentOf } from '../wire/trace.js';
 
@@ -33,7 +23,7 @@ export interface Running extends TraceHeaders {
 }
 
 const NOTHING: Running = { traceparent: undefined, tracestate: undefined, end: () => undefined };
-const NOBODY = new ProxyTracerProvider().getDelegate();
+const nobody = once(() => new (otel().ProxyTracerProvider)().getDelegate());
 
 /** The spans of one connection. */
 export class Spans {
@@ -56,7 +46,7 @@ export class Spans {
     if (above === undefined || !this.#room(1)) {
       return task === undefined ? NOTHING : handedOn(task);
     }
-    const options = { kind: SpanKind.CLIENT, attributes: { 'mesh.call': id, 'mesh.from': from } };
+    const options = { kind: otel().SpanKind.CLIENT, attributes: { 'mesh.call': id, 'mesh.from': from } };
     return running(tracer.startSpan(`call ${capability}`, options, above));
   }
 
@@ -74,8 +64,8 @@ export class Spans {
     const above = remoteContext(given.id, given.from, true, task.tracestate);
     const attributes = { 'mesh.call': of.call, 'mesh.from': of.from, 'mesh.attempt': of.attempt };
     const name = `handle ${of.chain.at(-1) ?? of.agent}`;
-    const span = tracer.startSpan(name, { kind: SpanKind.SERVER, attributes }, above);
-    return { ...running(span), in: (work) => context.with(trace.setSpan(context.active(), span), work) };
+    const span = tracer.startSpan(name, { kind: otel().SpanKind.SERVER, attributes }, above);
+    return { ...running(span), in: (work) => within(span, work) };
   }
 
   /** Send what is left; gives up after a bounded time. */
@@ -84,16 +74,14 @@ export class Spans {
   }
 
   #tracer(): Tracer | undefined {
-    const provider = trace.getTracerProvider();
-    const theirs = provider instanceof ProxyTracerProvider && provider.getDelegate() !== NOBODY;
-    return theirs ? trace.getTracer('capmesh') : this.#tracing?.tracer;
+    return isOtelUsed() && isTheirs() ? otel().trace.getTracer('capmesh') : this.#tracing?.tracer;
   }
 
   /** The span that runs in the program, else that of the task, else a trace of our own if it is sampled. */
   #above(id: string, task: TraceHeaders | undefined): Context | undefined {
-    const active = trace.getActiveSpan()?.spanContext();
-    if (active !== undefined && isSpanContextValid(active)) {
-      return context.active();
+    const active = otel().trace.getActiveSpan()?.spanContext();
+    if (active !== undefined && otel().isSpanContextValid(active)) {
+      return otel().context.active();
     }
     if (task !== undefined) {
       const given = parseTraceparent(task.traceparent);
@@ -106,12 +94,24 @@ export class Spans {
       return undefined;
     }
     this.#tracing?.beginWith(own.id);
-    return ROOT_CONTEXT;
+    return otel().ROOT_CONTEXT;
   }
 
   #room(spans: number): boolean {
     return this.#tracing?.room(spans) ?? true;
   }
+}
+
+/** Is a tracer of the user's own registered? */
+function isTheirs(): boolean {
+  const { ProxyTracerProvider, trace } = otel();
+  const provider = trace.getTracerProvider();
+  return provider instanceof ProxyTracerProvider && provider.getDelegate() !== nobody();
+}
+
+function within<T>(span: Span, work: () => T): T {
+  const { context, trace } = otel();
+  return context.with(trace.setSpan(context.active(), span), work);
 }
 
 function handedOn(task: TraceHeaders): Running {
@@ -120,13 +120,13 @@ function handedOn(task: TraceHeaders): Running {
 
 function running(span: Span): Running {
   const { traceId, spanId, traceFlags, traceState } = span.spanContext();
-  const sampled = (traceFlags & TraceFlags.SAMPLED) === TraceFlags.SAMPLED;
+  const sampled = (traceFlags & otel().TraceFlags.SAMPLED) === otel().TraceFlags.SAMPLED;
   return {
     traceparent: traceparentOf(traceId, spanId, sampled),
     tracestate: traceState?.serialize() || undefined,
     end(error) {
       if (error !== undefined) {
-        span.setStatus({ code: SpanStatusCode.ERROR, message: error });
+        span.setStatus({ code: otel().SpanStatusCode.ERROR, message: error });
       }
       span.end();
     },

@@ -4,7 +4,8 @@
  */
 import { principalOf } from '../domain/care/principal.js';
 import type { Breakers } from '../domain/care/breakers.js';
-import type { Behind } from '../domain/care/window.js';
+import type { Behind } from '../domain/care/behind.js';
+import { insteadOf } from '../domain/care/fallbacks.js';
 import type { Instance } from '../domain/roster.js';
 import { callDigest } from '../wire/digest.js';
 import { meshError } from '../wire/errors.js';
@@ -87,8 +88,8 @@ export function withoutAgents(draft: Draft, world: World, out: ReadonlySet<strin
 /** The same call of the fallback, if everybody in the chain may have that too. `out`: nobody there takes it either. */
 function fallBack(draft: Draft, world: World, fallback: string): Verdict | 'out' {
   const own = draft.entry;
-  const entry = world.registry.find(fallback, own?.major) ?? world.registry.find(fallback);
-  if (own === undefined || entry === undefined || entry.contract !== own.contract) {
+  const entry = own === undefined ? undefined : insteadOf(world.registry, own, fallback);
+  if (entry === undefined || entry.contract !== own?.contract) {
     return 'out';
   }
   const trial: Draft = { ...draft, what: entry.name, byGrant: undefined };

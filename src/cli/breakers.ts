@@ -21,7 +21,7 @@ export function register(program: Command): void {
   viewOptions(breakers.command('ls [pattern]'))
     .summary('breakers that are not simply closed')
     .description(
-      'Breakers that are not simply closed: whose, for whom, since when and why; with a pattern, those of such capabilities.',
+      'Breakers that are not simply closed: whose, for whom, since when and why; with a pattern, those of such capabilities. And fallbacks of the policy that are of no use.',
     )
     .addHelpText('after', LS_HELP)
     .action(ls);
@@ -60,6 +60,7 @@ async function ls(pattern: string | undefined, options: ContextOptions): Promise
   if (options.json === true) {
     return sayJson(page);
   }
+  tellIdle(page);
   if (page.breakers.length === 0) {
     return note('all breakers are closed');
   }
@@ -76,19 +77,27 @@ async function ls(pattern: string | undefined, options: ContextOptions): Promise
   }
 }
 
+/** Fallbacks that would not help when they are needed. */
+function tellIdle({ idleFallbacks = [] }: BreakersPage): void {
+  for (const { capability, major, fallback, why, differs = [] } of idleFallbacks) {
+    const what =
+      why === 'unserved' ? 'nobody offers it' : `its contract is another one (${differs.join(', ')})`;
+    note(`the fallback of ${safe(capability)}@${major}, ${safe(fallback)}, is never used: ${what}`);
+  }
+}
+
 function cells(row: BreakerRow, now: number): string[] {
+  return [...breakerCells(row, now), paint.dim(safe(whyOf(row)))];
+}
+
+/** A breaker: whose, of which capability, for whom, its state, since when. */
+export function breakerCells(row: BreakerRow, now: number): [string, string, string, string, string] {
   const { agent, capability, from, principal, state, at } = row;
   const whom =
     from !== undefined ? `calls of ${from}` : principal !== undefined ? `trees of ${principal}` : 'all';
   const color = state === 'open' ? paint.red : state === 'closed' ? paint.green : paint.yellow;
-  return [
-    safe(agent),
-    safe(capability),
-    safe(whom),
-    color(state),
-    `${duration(Math.max(0, now - at))} ago`,
-    paint.dim(safe(whyOf(row))),
-  ];
+  const since = `${duration(Math.max(0, now - at))} ago`;
+  return [safe(agent), safe(capability), safe(whom), color(state), since];
 }
 
 function whyOf({ why, forced, opens }: BreakerRow): string {

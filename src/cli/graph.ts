@@ -3,7 +3,7 @@
  */
 import { writeFileSync } from 'node:fs';
 import { Option, type Command } from 'commander';
-import type { TrafficPage } from '../control/views/pages.js';
+import type { TrafficPage } from '../control/views/traffic-page.js';
 import { meshError } from '../wire/errors.js';
 import { askView, duration, viewOptions, wholeNumber } from './calls/ask.js';
 import type { ContextOptions } from './context.js';

@@ -1,8 +1,9 @@
 /**
  * `mesh top`: who calls what, right now.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
-import type { TrafficPage } from '../control/views/pages.js';
+import type { TrafficPage } from '../control/views/traffic-page.js';
 import { viewOptions, wholeNumber } from './calls/ask.js';
 import type { ContextOptions } from './context.js';
 import { Operator } from './operator.js';
@@ -20,7 +21,7 @@ export function register(program: Command): void {
   viewOptions(program.command('top'))
     .summary('who calls what, right now')
     .description(
-      'Show the traffic of the last seconds and draw it again until q or Ctrl-C: who calls what and who does it, the slowest, errors, idle agents, queues. Without a terminal it prints one picture after the other.',
+      'Show the traffic of the last seconds and draw it again until q or Ctrl-C: who calls what and who does it, what waits, budgets that are near their limits, breakers that are not closed, the slowest, errors, idle agents. Without a terminal it prints one picture after the other.',
     )
     .option('--seconds <n>', 'how far back to look', wholeNumber(1, 86_400), 10)
     .option('--every <s>', 'seconds between two pictures', wholeNumber(1, 3_600), 2)
@@ -43,7 +44,10 @@ async function top(options: TopOptions): Promise<void> {
   try {
     do {
       await draw(operator, options, live);
-    } while (options.once !== true && (await pause(options.every * 1000, end.signal)));
+    } while (
+      options.once !== true &&
+      (await sleep(options.every * 1000, true, { signal: end.signal }).catch(() => false))
+    );
   } finally {
     leave();
     await operator.close();
@@ -99,19 +103,4 @@ function leaveOnSignal(end: AbortController): () => void {
     process.off('SIGINT', stop);
     process.off('SIGTERM', stop);
   };
-}
-
-/** Wait; false when it is time to leave. */
-function pause(ms: number, signal: AbortSignal): Promise<boolean> {
-  return new Promise((resolve) => {
-    const done = (go: boolean) => () => {
-      clearTimeout(timer);
-      resolve(go);
-    };
-    const timer = setTimeout(done(true), ms);
-    signal.addEventListener('abort', done(false), { once: true });
-    if (signal.aborted) {
-      done(false)();
-    }
-  });
 }

@@ -3,7 +3,7 @@
  */
 import type { Msg } from '../fabric/connection.js';
 import type { PolicyTexts } from '../fabric/policy-files.js';
-import { compile } from '../domain/validator.js';
+import { compileOurs } from '../domain/validator.js';
 import { meshError } from '../wire/errors.js';
 import { parse, pattern } from '../wire/generated/subjects.js';
 import type { Admin } from '../wire/generated/messages.js';
@@ -25,7 +25,7 @@ import { pushShadow } from './shadow.js';
 
 /** A card, or a policy (JSON may double it), and what stands around it. */
 const REQUEST_BYTES = Math.max(limits.cardBytes, 2 * limits.policyBytes) + 4_096;
-const fitsAdmin = compile(schemas.admin);
+const fitsAdmin = compileOurs(schemas.admin);
 
 type Command = (control: Control, admin: Admin, by: Token) => Promise<object>;
 

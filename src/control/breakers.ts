@@ -2,6 +2,7 @@
  * What control does for breakers: it shows those that are not simply closed, and opens and closes them for operators.
  */
 import { force, type BreakerRecord } from '../domain/care/breaker.js';
+import { idleFallbacks } from '../domain/care/fallbacks.js';
 import { breakerKey, readBreakerKey, type BreakerName } from '../domain/care/breaker-name.js';
 import { forceBreaker, readBreakers } from '../fabric/breaker-store.js';
 import { meshError } from '../wire/errors.js';
@@ -12,19 +13,30 @@ import type { Control } from './core.js';
 import { fit, mark } from './views/bounds.js';
 import type { BreakerRow, BreakersPage } from './views/breaker-page.js';
 
+/** Breakers and fallbacks have half a reply each. */
+const HALF_BYTES = 400_000;
+
 interface Stored extends BreakerName {
   readonly key: string;
   readonly record: BreakerRecord;
 }
 
-/** The breakers that are not simply closed, by agent. Rejects when they cannot be read. */
+/** The breakers that are not simply closed, by agent, and fallbacks that are of no use. Rejects when they cannot be read. */
 export async function viewBreakers(control: Control, { pattern, limit }: View): Promise<BreakersPage> {
   const all = (await stored(control))
     .filter(({ record }) => record.state !== 'closed' || Date.now() - record.at < record.forMs)
     .filter(({ capability }) => pattern === undefined || pattern === '>' || matches(pattern, capability))
     .sort((a, b) => (`${a.agent} ${a.key}` < `${b.agent} ${b.key}` ? -1 : 1));
-  const { rows, cut } = fit(all.slice(0, limit ?? limits.viewRows).map(rowOf));
-  return { breakers: rows, ...mark(cut || rows.length < all.length) };
+  const { rows, cut } = fit(all.slice(0, limit ?? limits.viewRows).map(rowOf), HALF_BYTES);
+  const idle = idleFallbacks(control.policy.breakers, control.registry).filter(
+    ({ capability }) => pattern === undefined || matches(pattern, capability),
+  );
+  const told = fit(idle.slice(0, limit ?? limits.viewRows), HALF_BYTES);
+  return {
+    breakers: rows,
+    ...(idle.length === 0 ? {} : { idleFallbacks: told.rows }),
+    ...mark(cut || rows.length < all.length || told.rows.length < idle.length),
+  };
 }
 
 /** Open the breaker of an agent for all, or close all it has. Throws not_found, name_invalid, unavailable. */

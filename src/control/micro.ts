@@ -4,7 +4,7 @@
  * answer as anybody, would need a right on the asker's inbox, and would hear what a client makes the server send to
  * everybody. Numbers come from the instances, each on a subject that only its agent may speak on.
  */
-import { compile } from '../domain/validator.js';
+import { compileOurs } from '../domain/validator.js';
 import type { Msg } from '../fabric/connection.js';
 import { rawHeaders } from '../fabric/raw.js';
 import type { Stats } from '../wire/generated/messages.js';
@@ -19,7 +19,7 @@ import { infoOf, pingOf, statsOf, type Service, type Verb } from './micro-pages.
 
 const REQUEST = /^\$SRV\.(PING|INFO|STATS)(?:\.([\w-]+))?(?:\.([\w-]+))?$/;
 const STATS_BYTES = 262_144;
-const fitsStats = compile(schemas.stats);
+const fitsStats = compileOurs(schemas.stats);
 
 /** Somebody waits for the numbers of an instance. */
 interface Asked {

@@ -1,6 +1,7 @@
 /**
  * Orphans: decisions without an outcome whose gateway is gone.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { freshInbox, rawHeaders } from '../fabric/raw.js';
 import { scan } from '../fabric/reader.js';
 import { parse, subject } from '../wire/generated/subjects.js';
@@ -71,7 +72,7 @@ async function heldByOthers(control: Control, seqs: readonly number[]): Promise<
     control.nc.publish(subject.open(), query, { reply: inbox, headers });
   }
   // A gateway that answers late costs a second owner, which the register makes harmless.
-  await new Promise((resolve) => setTimeout(resolve, seqs.length === 0 ? 0 : ANSWER_MS));
+  await sleep(seqs.length === 0 ? 0 : ANSWER_MS);
   sub.unsubscribe();
   return held;
 }

@@ -6,7 +6,7 @@ import type { Msg } from '../fabric/connection.js';
 import { headersOf, rawHeaders } from '../fabric/raw.js';
 import { tail, type Stored } from '../fabric/reader.js';
 import { wishKey } from '../domain/routing/wish.js';
-import { compile } from '../domain/validator.js';
+import { compileOurs } from '../domain/validator.js';
 import { schemas } from '../wire/generated/schemas.js';
 import { parse, pattern, subject } from '../wire/generated/subjects.js';
 import type { ParkedRecord, Wake } from '../wire/generated/messages.js';
@@ -31,7 +31,7 @@ interface Item {
 const TICK_MS = 100;
 const REVIEW_MS = 3_000;
 const AGAIN_MS = 700;
-const fits = compile(schemas.parked);
+const fits = compileOurs(schemas.parked);
 
 /** Keeps the timers of parked calls while it runs. */
 export class Parked {

@@ -2,6 +2,7 @@
  * The policy of the mesh: control follows its file and those of its owners, and writes what changed into the bucket that gateways watch, and so
  * does an operator's push. Only what compiles is written.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { NatsConnection } from '../fabric/connection.js';
 import { eventLoop } from '../fabric/event-loop.js';
 import { readPolicyTexts, watchPolicyTexts, type PolicyTexts } from '../fabric/policy-files.js';
@@ -175,7 +176,7 @@ class Writer {
         this.#next = this.#next === policy ? undefined : this.#next;
       } catch (err) {
         this.#control.log.warn({ err: String(err) }, 'the policy could not be written; it is tried again');
-        await new Promise((resolve) => setTimeout(resolve, RETRY_MS).unref());
+        await sleep(RETRY_MS, undefined, { ref: false });
       }
     }
   }

@@ -6,7 +6,7 @@ import { putCard } from '../fabric/cards.js';
 import type { Msg } from '../fabric/connection.js';
 import { taskToken } from '../domain/ticket.js';
 import { cardDigest } from '../domain/card.js';
-import { compile } from '../domain/validator.js';
+import { compileOurs } from '../domain/validator.js';
 import { meshError } from '../wire/errors.js';
 import { readBeat } from '../wire/beat.js';
 import { parse, pattern } from '../wire/generated/subjects.js';
@@ -19,7 +19,7 @@ import { saidBy, serve, type Control } from './core.js';
 import { Leases } from './leases.js';
 
 const TICK_MS = 200;
-const fitsCard = compile(schemas.card);
+const fitsCard = compileOurs(schemas.card);
 
 /** Serve hellos and keep leases. Returns how to stop. */
 export function serveRegistrar(control: Control): () => void {

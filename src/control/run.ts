@@ -26,6 +26,7 @@ import { Books } from './budgets/books.js';
 import { ThresholdWatch } from './budgets/thresholds.js';
 import { Closer } from './budgets/closer.js';
 import type { Control } from './core.js';
+import { FallbackWatch } from './fallbacks.js';
 import { tellKeys } from './grants.js';
 import { serveMicro } from './micro.js';
 import { watchPlain } from './plain.js';
@@ -76,6 +77,7 @@ export async function runControl(options: ControlOptions): Promise<RunningContro
   await control.books.start();
   const thresholds = new ThresholdWatch(control);
   thresholds.start();
+  const fallbacks = new FallbackWatch(control);
   const closer = new Closer(control, () => new Set(supervisor.gateways().map(({ gateway }) => gateway)));
   supervisor.alsoNeeded = () => closer.marks();
   await closer.start();
@@ -95,11 +97,12 @@ export async function runControl(options: ControlOptions): Promise<RunningContro
   await lease.keep();
 
   return {
-    sight: showControl(control, supervisor, connected, thresholds),
+    sight: showControl(control, supervisor, connected, thresholds, fallbacks),
     async stop() {
       clearInterval(keep);
       supervisor.stop();
       thresholds.stop();
+      fallbacks.stop();
       control.books.stop();
       closer.stop();
       stops.forEach((stop) => stop());

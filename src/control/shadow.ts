@@ -2,6 +2,7 @@
  * A candidate policy beside the live one: an operator puts it into the bucket that gateways watch, they judge by both,
  * and what they counted is collected when somebody looks.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { freshInbox } from '../fabric/raw.js';
 import { putShadow, readShadow } from '../fabric/policy-store.js';
 import type { PolicyTexts } from '../fabric/policy-files.js';
@@ -74,7 +75,7 @@ async function collect(control: Control): Promise<ShadowReport[]> {
   });
   control.nc.publish(subject.shadow(), '', { reply: inbox });
   // Nobody knows how many there are: one that answers later is not counted this time.
-  await new Promise((resolve) => setTimeout(resolve, COLLECT_MS));
+  await sleep(COLLECT_MS);
   sub.unsubscribe();
   return reports;
 }

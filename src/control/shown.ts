@@ -8,6 +8,7 @@ import { Names } from '../sight/tally.js';
 import { streams, type StreamName } from '../wire/generated/streams.js';
 import type { ThresholdWatch } from './budgets/thresholds.js';
 import type { Control } from './core.js';
+import type { FallbackWatch } from './fallbacks.js';
 import type { Supervisor } from './supervisor.js';
 
 /** A page asked for more often than this shows the streams as they were. */
@@ -19,9 +20,12 @@ export function showControl(
   supervisor: Supervisor,
   connected: () => boolean,
   thresholds: ThresholdWatch,
+  fallbacks: FallbackWatch,
 ): Sightly {
   const meter = meterOf(control, supervisor);
   budgets(meter, control, thresholds);
+  const idle = 'Fallbacks of breakers that are of no use: nobody offers them, or with another contract.';
+  meter.gauge({ name: 'mesh_idle_fallbacks', help: idle }, () => [{ value: fallbacks.idle.length }]);
   return {
     metrics: async () => ({ type: meter.type, text: await meter.page() }),
     missing: () => (connected() ? [] : ['it is not connected to the server']),

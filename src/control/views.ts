@@ -3,7 +3,7 @@
  * is read when it is asked for: any control process can answer, also one that does not lead.
  */
 import type { Msg } from '../fabric/connection.js';
-import { compile, type Validator } from '../domain/validator.js';
+import { compileOurs, type Validator } from '../domain/validator.js';
 import { meshError } from '../wire/errors.js';
 import type { Find, View } from '../wire/generated/messages.js';
 import { schemas } from '../wire/generated/schemas.js';
@@ -29,8 +29,8 @@ import { viewTraffic } from './views/traffic.js';
 
 const REQUEST_BYTES = 4_096;
 const READERS = 2;
-const fitsFind = compile(schemas.find);
-const fitsView = compile(schemas.view);
+const fitsFind = compileOurs(schemas.find);
+const fitsView = compileOurs(schemas.view);
 
 /** What a view is made from. */
 interface Sources {

@@ -2,12 +2,15 @@
  * Who a stranger is: `mesh.identity.yaml` says which issuers and certificates the mesh believes, and which name and
  * role their claims stand for.
  */
-import { parse as parseYaml } from 'yaml';
+import type * as Yaml from 'yaml';
 import { meshError } from '../wire/errors.js';
+import { later } from '../wire/later.js';
 import { limits } from '../wire/limits.js';
 import { readCertificate, type CertificateRule } from './identity-certificates.js';
 import { readClaims, type Claims } from './identity-claims.js';
 import { Reader } from './identity-reader.js';
+
+const yaml = later<typeof Yaml>('yaml');
 
 /** Algorithms that can be allowed: all of them asymmetric, so that a public key is never a secret. */
 export const ALGORITHMS = [
@@ -72,7 +75,7 @@ export function readIdentityRules(text: string, file: string): IdentityRules {
 
 function parse(text: string, file: string): unknown {
   try {
-    return parseYaml(text, { maxAliasCount: 0 });
+    return yaml().parse(text, { maxAliasCount: 0 });
   } catch (err) {
     const [why = ''] = String(err instanceof Error ? err.message : err).split('\n');
     throw meshError('config_invalid', { file, where: 'the YAML', why }, err);

@@ -27,6 +27,24 @@ interface Role {
   readonly roots: readonly string[];
 }
 
+/** What a policy is made of. */
+interface PolicyParts {
+  readonly digest: string;
+  readonly members: ReadonlyMap<string, readonly Role[]>;
+  /** Names of each member's roles. */
+  readonly roleNames: ReadonlyMap<string, readonly string[]>;
+  /** Owners of the roles that are not of the mesh owner; empty without owners. */
+  readonly roleOwners: ReadonlyMap<string, string>;
+  readonly rules: readonly Rule[];
+  /** The first pattern that fits counts. */
+  readonly routing: readonly (readonly [pattern: string, route: Route])[];
+  readonly issuers: Issuers;
+  readonly budgets: BudgetPlan | undefined;
+  readonly care: Care;
+  readonly traffic: Traffic;
+  readonly meters: ReadonlySet<string>;
+}
+
 const CACHE = 50_000;
 /** How calls are given out where the policy says nothing. */
 const UNSAID = routeOf('least-loaded');
@@ -51,42 +69,29 @@ export class Policy {
   readonly budgets: BudgetPlan | undefined;
   /** Agents whose usage counts as measured. */
   readonly meters: ReadonlySet<string>;
-  readonly #members: ReadonlyMap<string, readonly Role[]>;
-  readonly #roleNames: ReadonlyMap<string, readonly string[]>;
-  /** Owners of the roles that are not of the mesh owner; empty without owners. */
-  readonly #roleOwners: ReadonlyMap<string, string>;
+  readonly #members: PolicyParts['members'];
+  readonly #roleNames: PolicyParts['roleNames'];
+  readonly #roleOwners: PolicyParts['roleOwners'];
   readonly #seen = new Map<string, readonly string[]>();
-  readonly #routing: readonly (readonly [pattern: string, route: Route])[];
+  readonly #routing: PolicyParts['routing'];
   readonly #cache = new Map<string, boolean>();
   readonly #routes = new Map<string, Route>();
 
-  constructor(
-    digest: string,
-    members: ReadonlyMap<string, readonly Role[]>,
-    routing: readonly (readonly [string, Route])[],
-    issuers: Issuers,
-    roleNames: ReadonlyMap<string, readonly string[]> = new Map(),
-    rules: readonly Rule[] = [],
-    roleOwners: ReadonlyMap<string, string> = new Map(),
-    budgets?: BudgetPlan,
-    care: Care = careOf({}),
-    traffic: Traffic = new Traffic(),
-    meters: ReadonlySet<string> = new Set(),
-  ) {
-    this.loops = care.loops;
-    this.breakers = care.breakers;
-    this.retries = care.retries;
-    this.budgets = budgets;
-    this.issuers = issuers;
-    this.meters = meters;
-    this.digest = digest;
-    this.#roleNames = roleNames;
-    this.#roleOwners = roleOwners;
+  constructor(parts: PolicyParts) {
+    this.digest = parts.digest;
+    this.issuers = parts.issuers;
+    this.loops = parts.care.loops;
+    this.breakers = parts.care.breakers;
+    this.retries = parts.care.retries;
+    this.budgets = parts.budgets;
+    this.meters = parts.meters;
+    this.traffic = parts.traffic;
+    this.#members = parts.members;
+    this.#routing = parts.routing;
+    this.#roleNames = parts.roleNames;
+    this.#roleOwners = parts.roleOwners;
     const seen = (member: string, owner: string | undefined) => this.#rolesSeen(member, owner);
-    this.rules = rules.length === 0 ? undefined : new Rules(rules, seen);
-    this.#members = members;
-    this.#routing = routing;
-    this.traffic = traffic;
+    this.rules = parts.rules.length === 0 ? undefined : new Rules(parts.rules, seen);
   }
 
   /** May the member call the capability: by a role, or by a rule, if the call meets its condition? */
@@ -204,33 +209,27 @@ function policyOf(
   report: Report = () => undefined,
 ): Policy {
   const roles = new Map(Object.entries(data.roles ?? {}).map(([name, role]) => [name, roleOf(role)]));
-  const members = Object.entries(data.members ?? {}).map(([name, list]): [string, Role[]] => [
-    name,
-    list.flatMap((role) => roles.get(role) ?? []),
-  ]);
   const roleNames = new Map(Object.entries(data.members ?? {}));
-  return new Policy(
-    digest,
-    new Map(members),
-    Object.entries(data.routing ?? {}).map(([pattern, route]) => [pattern, routeOf(route)] as const),
-    new Map(Object.entries(data.issuers ?? {})),
-    roleNames,
-    rules,
-    new Map(
-      Object.entries(data.roles ?? {}).flatMap(([name, { owner }]) =>
-        owner === undefined ? [] : [[name, owner]],
-      ),
-    ),
-    compileBudgets(
-      data.budgets,
-      data.prices,
-      { known: new Set(roles.keys()), rolesOf: (name) => roleNames.get(name) ?? [] },
-      report,
-    ),
-    careOf(data),
-    new Traffic(data, roleNames, report),
-    new Set(data.meters ?? []),
+  const members = [...roleNames].map(
+    ([name, list]) => [name, list.flatMap((r) => roles.get(r) ?? [])] as const,
   );
+  const roleOwners = Object.entries(data.roles ?? {}).flatMap(([name, { owner }]) =>
+    owner === undefined ? [] : [[name, owner] as const],
+  );
+  const who = { known: new Set(roles.keys()), rolesOf: (name: string) => roleNames.get(name) ?? [] };
+  return new Policy({
+    digest,
+    members: new Map(members),
+    roleNames,
+    roleOwners: new Map(roleOwners),
+    rules,
+    routing: Object.entries(data.routing ?? {}).map(([pattern, route]) => [pattern, routeOf(route)] as const),
+    issuers: new Map(Object.entries(data.issuers ?? {})),
+    budgets: compileBudgets(data.budgets, data.prices, who, report),
+    care: careOf(data),
+    traffic: new Traffic(data, roleNames, report),
+    meters: new Set(data.meters ?? []),
+  });
 }
 
 function roleOf({ call = [], serve = [], mayRoot = false, within = ['>'] }: RoleData): Role {

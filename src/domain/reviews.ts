@@ -12,7 +12,7 @@ import type { KeyRing } from '../wire/keyring.js';
 import { limits } from '../wire/limits.js';
 import type { Token } from '../wire/names.js';
 import { callIdOf } from '../wire/ulid.js';
-import { compile, type Validator } from './validator.js';
+import { compileOurs } from './validator.js';
 
 /** The principal of reviews: the user of the gateways, which no caller and no agent can be. */
 export const REVIEWER = 'gateway' as Token;
@@ -112,7 +112,7 @@ const answerSchema = {
     reason: { type: 'string', maxLength: limits.ruleText },
   },
 } as const;
-let fits: Validator | undefined;
+const fits = compileOurs(answerSchema);
 
 /** What a reviewing agent said. Throws an Error that says why it counts for nothing. */
 export function readAnswer(type: BodyType, body: Uint8Array): { allow: boolean; reason?: string } {
@@ -120,7 +120,7 @@ export function readAnswer(type: BodyType, body: Uint8Array): { allow: boolean; 
     throw new Error('its answer is raw bytes');
   }
   const value = decodeValue(type, body);
-  const wrong = (fits ??= compile(answerSchema))(value);
+  const wrong = fits(value);
   if (wrong !== undefined) {
     throw new Error(`its answer is not { allow, reason }: ${wrong.join('; ')}`);
   }

@@ -1,9 +1,13 @@
 /**
  * Compiled JSON Schemas (2020-12) with linear-time patterns. Only schemas that passed `checkSchema` come here.
  */
-import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js';
+import type * as Ajv from 'ajv/dist/2020.js';
+import type { Ajv2020, ErrorObject, ValidateFunction } from 'ajv/dist/2020.js';
 import { RE2JS } from 're2js';
+import { later, once } from '../wire/later.js';
 import { limits } from '../wire/limits.js';
+
+const ajv = later<typeof Ajv>('ajv/dist/2020.js');
 
 /** Returns undefined when the value fits, else at most `schemaErrors` sentences "pointer: what". */
 export type Validator = (value: unknown) => readonly string[] | undefined;
@@ -18,8 +22,12 @@ function linearRegExp(pattern: string): { test(text: string): boolean; toString(
 }
 linearRegExp.code = 'linearRegExp';
 
-function engine(allErrors: boolean): Ajv2020 {
-  return new Ajv2020({
+/** Whose schemas an engine compiles: those of others are held against the dialect first. */
+type Whose = 'ours' | 'theirs';
+
+function engine(allErrors: boolean, whose: Whose): Ajv2020 {
+  return new (ajv().Ajv2020)({
+    ...(whose === 'ours' ? { meta: false, validateSchema: false } : {}),
     strict: true,
     strictTypes: false,
     strictRequired: false,
@@ -38,17 +46,18 @@ function engine(allErrors: boolean): Ajv2020 {
 /** A fresh engine costs milliseconds, a used one microseconds; it is replaced before what it remembers adds up. */
 class Engines {
   readonly #allErrors: boolean;
-  #engine: Ajv2020;
+  readonly #whose: Whose;
+  #engine: Ajv2020 | undefined;
   #uses = 0;
 
-  constructor(allErrors: boolean) {
+  constructor(allErrors: boolean, whose: Whose) {
     this.#allErrors = allErrors;
-    this.#engine = engine(allErrors);
+    this.#whose = whose;
   }
 
   compile(schema: object | boolean): ValidateFunction {
-    if (++this.#uses > ENGINE_USES) {
-      this.#engine = engine(this.#allErrors);
+    if (this.#engine === undefined || ++this.#uses > ENGINE_USES) {
+      this.#engine = engine(this.#allErrors, this.#whose);
       this.#uses = 1;
     }
     const compiled = this.#engine.compile(schema);
@@ -58,24 +67,37 @@ class Engines {
 }
 
 const ENGINE_USES = 1_000;
-const first = new Engines(false);
-const every = new Engines(true);
+const engines = {
+  ours: { first: new Engines(false, 'ours'), every: new Engines(true, 'ours') },
+  theirs: { first: new Engines(false, 'theirs'), every: new Engines(true, 'theirs') },
+};
 
 /** Compile a schema. Validation stops at the first error; only a failing value is checked again for all of them. */
 export function compile(schema: object | boolean): Validator {
   if (schema === true) {
     return () => undefined;
   }
-  const source = typeof schema === 'boolean' ? schema : rootOf(schema);
+  return validator(schema, 'theirs');
+}
+
+/** The same for a schema that was written here: it costs nothing until the first value comes. */
+export function compileOurs(schema: object): Validator {
+  const compiled = once(() => validator(schema, 'ours'));
+  return (value) => compiled()(value);
+}
+
+function validator(schema: object | false, whose: Whose): Validator {
+  const { first, every } = engines[whose];
+  const source = schema === false ? schema : rootOf(schema);
   const fast = first.compile(source);
-  let all: ValidateFunction | undefined;
+  const all = once(() => every.compile(source));
   return (value) => {
     if (fast(value)) {
       return undefined;
     }
-    all ??= every.compile(source);
-    all(value);
-    return (all.errors ?? fast.errors ?? []).slice(0, limits.schemaErrors).map(sentence);
+    const thorough = all();
+    thorough(value);
+    return (thorough.errors ?? fast.errors ?? []).slice(0, limits.schemaErrors).map(sentence);
   };
 }
 

@@ -3,6 +3,7 @@
  */
 import type { Msg } from '../fabric/connection.js';
 import { headersOf } from '../fabric/raw.js';
+import { laneOf } from '../domain/rate/lane.js';
 import { meshError } from '../wire/errors.js';
 import { parse, pattern } from '../wire/generated/subjects.js';
 import { callDigest } from '../wire/digest.js';
@@ -19,7 +20,6 @@ import type { Origin } from './origin.js';
 import { isOwnInbox, replyError } from './reply.js';
 import { refDigest } from './records.js';
 import { readRegister, replyOutcome } from './settle.js';
-import { laneOf } from './lane.js';
 import { shedError } from './shed.js';
 import type { Turns } from './turns.js';
 import { inQueue, type WaitingRoom } from './waiting.js';
@@ -92,7 +92,7 @@ function takeAsk({ core, open, admitter, waiting, turns }: Serving, msg: Msg): v
   };
   const judge = (incoming: Incoming) =>
     turns.enter({
-      ...{ from, priority, bytes: msg.data.length },
+      ...{ from, capability, priority, bytes: msg.data.length },
       run: (over) => run(incoming, over),
       shed: (retryAfterMs) => replyError(core, reply, shedError(from, retryAfterMs), id),
     });

@@ -229,8 +229,9 @@ export class Attempts {
     }
     const entry = this.#core.registry.find(call.record.capability, call.record.major);
     const avoid = this.#core.roster.get(call.record.agent, call.record.instance ?? '');
+    const room = this.#core.rates.roomFor(call);
     const chosen =
-      entry === undefined ? undefined : chooseNext(this.#core, entry, call.record, now, { avoid });
+      entry === undefined ? undefined : chooseNext(this.#core, entry, call.record, now, { avoid, room });
     if (
       chosen === undefined ||
       isBlind(this.#core) ||

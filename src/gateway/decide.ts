@@ -143,6 +143,7 @@ export class Decider {
     call.state = 'deciding';
     instance.inFlight++;
     call.holder = instance;
+    this.#core.rates.again(call, record);
     this.write(record, call.body, {
       stored: (seq, late) => {
         bookedAt(this.#core, call, booked, seq);
@@ -150,7 +151,6 @@ export class Decider {
           release(call); // an earlier attempt answered meanwhile
           return this.#open.byKey(call.key) === call ? undefined : settleBooked(this.#core, call, undefined);
         }
-        this.#core.rates.moved(call, record);
         this.#open.addDecision(call, record, seq);
         call.credit = 0; // each attempt counts its parts anew
         this.start(call, instance, late);
@@ -159,6 +159,7 @@ export class Decider {
         release(call);
         unbook(this.#core, call, booked, unsure !== true);
         if (call.state === 'deciding') {
+          this.#core.rates.isWith(call, call.record);
           lost(other !== undefined);
         }
       },
@@ -198,9 +199,8 @@ export class Decider {
     }
     dispatch(this.#core, call, instance);
     const { idempotent, attemptMs, deadline } = call.record;
-    const attempt = idempotent === true ? now + (attemptMs ?? limits.attemptMs) : Infinity;
-    const until = Math.min(attempt, deadline);
-    const hedgeAt = idempotent === true ? now + this.hedgeAfterMs(call) : Infinity;
+    const until = idempotent === true ? Math.min(now + (attemptMs ?? limits.attemptMs), deadline) : deadline;
+    const hedgeAt = now + this.hedgeAfterMs(call);
     call.hedgeAt = hedgeAt < until ? hedgeAt : undefined;
     this.#open.wheel.set(call, Math.min(hedgeAt, until));
   }

@@ -41,7 +41,7 @@ export class Hedges {
   /** How long its task may take before a second agent gets it, in ms; Infinity: none does. */
   afterMs({ record, rival }: OpenCall): number {
     const rules = this.#core.policy.retries.of(record.capability)?.hedge;
-    if (rules === undefined || rival !== undefined || isBound(record)) {
+    if (rules === undefined || record.idempotent !== true || rival !== undefined || isBound(record)) {
       return Infinity;
     }
     if (rules.after !== undefined) {
@@ -84,7 +84,10 @@ export class Hedges {
     if (entry?.idempotent !== true || record.idempotent !== true) {
       return undefined; // it must not run twice (D3)
     }
-    const chosen = chooseNext(this.#core, entry, record, now, { avoid: holder });
+    const chosen = chooseNext(this.#core, entry, record, now, {
+      avoid: holder,
+      room: this.#core.rates.roomFor(call),
+    });
     if (
       chosen === undefined ||
       (chosen.instance.agent === holder.agent && chosen.instance.id === holder.id)
@@ -101,12 +104,14 @@ export class Hedges {
     const { record, instance, booked } = second;
     call.hedging = true;
     instance.inFlight++;
+    this.#core.rates.beside(call, record);
     this.#decider.write(record, call.body, {
       stored: (seq, late) => this.#stored(call, second, seq, late),
       lost: (_, other, unsure) => {
         call.hedging = false;
         instance.inFlight--;
         this.#core.breakers.untook(record);
+        this.#core.rates.isWith(call, call.record);
         unbook(this.#core, call, booked, unsure !== true);
         if (unsure === true) {
           call.record.attempt = record.attempt; // it may stand there: the next one has another number
@@ -134,7 +139,6 @@ export class Hedges {
       call.rival = { seq: first, dispatchedMs, holder, otherFailed: false };
     }
     call.holder = instance;
-    this.#core.rates.moved(call, record);
     this.#open.addDecision(call, record, seq);
     if (
       late ||

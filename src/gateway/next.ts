@@ -17,6 +17,8 @@ import { nonce } from './records.js';
 export interface NextFor {
   /** Taken only when nobody else is free. */
   readonly avoid: Instance | undefined;
+  /** May its agent be given one more by its limits? */
+  readonly room: ((one: Instance) => boolean) | undefined;
 }
 
 /** A free instance for a further attempt; undefined when there is none, or none that may have it. */
@@ -25,7 +27,7 @@ export function chooseNext(
   entry: Entry,
   record: DecisionRecord,
   nowMs: number,
-  { avoid }: NextFor,
+  { avoid, room }: NextFor,
 ): Chosen | undefined {
   const { type, bodyRef, agent, approval, reviews, review, routed, labels } = record;
   const body = takerOf(entry, { type: type ?? 'json', byRef: bodyRef !== undefined });
@@ -37,7 +39,8 @@ export function chooseNext(
   // to one without a part in it: then only another instance of it may go on.
   const named = approval ?? reviews ?? review;
   const judged = named !== undefined || core.policy.rules?.of(entry.name).asksAgent === true;
-  const suits = judged ? (one: Instance) => one.agent === agent && (takes?.(one) ?? true) : takes;
+  const may = judged ? (one: Instance) => one.agent === agent && (takes?.(one) ?? true) : takes;
+  const suits = room === undefined ? may : (one: Instance) => (may?.(one) ?? true) && room(one);
   const look = lookWith(core.breakers, entry.name, behindOf(record.from, record.root), suits);
   const wish = readWish(routed?.asked, routed?.difficulty);
   return core.router.route(entry, nowMs, { avoid, suits: look?.suits ?? suits, wish, labels });

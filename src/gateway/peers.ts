@@ -12,7 +12,9 @@ import { limits } from '../wire/limits.js';
 import type { Core } from './core.js';
 import type { Decider } from './decide.js';
 import type { OpenSet } from './open.js';
+import { queuesOf } from './queues.js';
 import { highFor } from './shed.js';
+import type { Turns } from './turns.js';
 import type { WaitingRoom } from './waiting.js';
 
 /** Keeps contact. `onResult` takes results that were meant for a lapsed gateway. */
@@ -21,6 +23,7 @@ export class Peers {
   readonly #open: OpenSet;
   readonly #decider: Decider;
   readonly #waiting: WaitingRoom;
+  readonly #turns: Turns;
   readonly #onResult: (msg: Msg) => void;
   readonly #seen = new Map<string, number>();
   readonly #draining = new Set<string>();
@@ -34,12 +37,14 @@ export class Peers {
     open: OpenSet,
     decider: Decider,
     waiting: WaitingRoom,
+    turns: Turns,
     onResult: (msg: Msg) => void,
   ) {
     this.#core = core;
     this.#open = open;
     this.#decider = decider;
     this.#waiting = waiting;
+    this.#turns = turns;
     this.#onResult = onResult;
   }
 
@@ -80,6 +85,7 @@ export class Peers {
       lowWater: this.#decider.lowWater(knownSeq),
       open: this.#open.size + this.#decider.inAir,
       waiting: this.#waiting.size,
+      ...queuesOf(this.#turns.waits(), this.#waiting.waits()),
       state: this.#leaving ? 'draining' : 'ready',
       at: Date.now(),
     };

@@ -2,6 +2,7 @@
  * A gateway process: everything put together, in the order a call passes it.
  */
 import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { connectBroker, followConnection, leaveBroker, type Msg } from '../fabric/connection.js';
 import { readSecrets, ringOf } from '../fabric/keyring.js';
 import { LightPublisher } from '../fabric/publisher.js';
@@ -128,7 +129,7 @@ export async function runGateway(options: GatewayOptions): Promise<RunningGatewa
   const results = new Results(core, open, settler, attempts, retries, taken, () => waiting.poke(), review);
   const turns = new Turns((from) => core.policy.traffic.queueOf(from));
   const taker = new Taker(core, open, admitter, waiting, turns);
-  const peers = new Peers(core, open, decider, waiting, (msg) => results.take(msg));
+  const peers = new Peers(core, open, decider, waiting, turns, (msg) => results.take(msg));
   retries.others = () => peers.others;
 
   const stopPolicy = await followPolicy(core);
@@ -177,7 +178,7 @@ export async function runGateway(options: GatewayOptions): Promise<RunningGatewa
         Date.now() < until &&
         open.size + waiting.size + turns.size + decider.inAir + (split?.size ?? 0) > 0
       ) {
-        await new Promise((resolve) => setTimeout(resolve, 20));
+        await sleep(20);
       }
       split?.stop();
       waiting.stop();
@@ -263,5 +264,5 @@ function hearResults(core: Core, results: Results): () => void {
 
 /** One round of beats: whoever is alive has been heard after it. */
 function hearARound(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, limits.beatMs + 100));
+  return sleep(limits.beatMs + 100);
 }

@@ -2,12 +2,13 @@
  * What a gateway sees of the calls that pass it: counts, durations, spans, and a line in the log. On the path of a call
  * this costs a few clock readings and additions; spans are made only of sampled calls, and only when they are over.
  */
-import { SpanKind } from '@opentelemetry/api';
+import type { SpanKind } from '@opentelemetry/api';
 import { guards } from '../chain/chain.js';
 import type { Draft } from '../chain/draft.js';
 import { Histogram } from '../sight/histogram.js';
 import { RATIO_DEFAULT } from '../sight/ratio.js';
 import { OTHER, Tally } from '../sight/tally.js';
+import { otel } from '../sight/otel.js';
 import type { Tracing } from '../sight/tracing.js';
 import type { DecisionRecord, OutcomeRecord } from '../wire/generated/messages.js';
 import type { Log } from '../wire/log.js';
@@ -162,7 +163,7 @@ export class Sight {
     const bad = outcome.status === 'completed' ? {} : { error: outcome.code ?? outcome.status };
     tracing.record({
       name: `call ${record.capability}`,
-      kind: SpanKind.SERVER,
+      kind: otel().SpanKind.SERVER,
       startMs: Math.min(bornAt(record), enteredAt),
       endMs: epochMs + endMs,
       traceId,
@@ -174,12 +175,12 @@ export class Sight {
     });
     const part = (name: string, kind: SpanKind, startMs: number, until: number, more: object = {}): void =>
       tracing.record({ name, kind, startMs, endMs: until, traceId, parent: span, ...more });
-    part('decide', SpanKind.INTERNAL, enteredAt, decidedAt);
+    part('decide', otel().SpanKind.INTERNAL, enteredAt, decidedAt);
     if (record.verdict === 'allow') {
       const attributes = { 'mesh.agent': record.agent, 'mesh.instance': record.instance ?? '' };
-      part(`work ${record.agent}`, SpanKind.CLIENT, decidedAt, settlingAt, { attributes });
+      part(`work ${record.agent}`, otel().SpanKind.CLIENT, decidedAt, settlingAt, { attributes });
     }
-    part('settle', SpanKind.INTERNAL, settlingAt, epochMs + endMs);
+    part('settle', otel().SpanKind.INTERNAL, settlingAt, epochMs + endMs);
   }
 }
 

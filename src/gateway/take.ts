@@ -6,6 +6,7 @@ import { ack, deliveryOf, LightPuller, working } from '../fabric/puller.js';
 import { freshInbox, headersOf } from '../fabric/raw.js';
 import type { Msg } from '../fabric/connection.js';
 import type { Incoming } from '../chain/draft.js';
+import { laneOf } from '../domain/rate/lane.js';
 import { meshError } from '../wire/errors.js';
 import { parse } from '../wire/generated/subjects.js';
 import { header } from '../wire/headers.js';
@@ -23,7 +24,6 @@ import type { OpenSet } from './open.js';
 import type { Origin } from './origin.js';
 import { readRegister } from './settle.js';
 import { Suspects } from './suspects.js';
-import { laneOf } from './lane.js';
 import { shedError } from './shed.js';
 import type { Turns } from './turns.js';
 import { inQueue, type WaitingRoom } from './waiting.js';
@@ -114,6 +114,7 @@ export class Taker {
     const priority = laneOf(this.#core, incoming.from, headers);
     this.#turns.enter({
       from: incoming.from,
+      capability: incoming.capability,
       priority,
       bytes: msg.data.length,
       run: (over) => {

@@ -6,7 +6,7 @@ import { crc32 } from 'node:zlib';
 import type { Msg } from '../fabric/connection.js';
 import { headersOf, rawHeaders } from '../fabric/raw.js';
 import type { TreeNews } from '../domain/care/trees.js';
-import { compile } from '../domain/validator.js';
+import { compileOurs } from '../domain/validator.js';
 import type { DecisionRecord } from '../wire/generated/messages.js';
 import { schemas } from '../wire/generated/schemas.js';
 import { parse, pattern, subject } from '../wire/generated/subjects.js';
@@ -14,7 +14,7 @@ import { encodeHeaders, header } from '../wire/headers.js';
 import { limits } from '../wire/limits.js';
 import type { Core } from './core.js';
 
-const fits = compile(schemas.tree);
+const fits = compileOurs(schemas.tree);
 const LENGTHS = 2 ** 20;
 
 /** A child call has ended: with this body, or without a result. */

@@ -6,10 +6,12 @@ import { Lanes } from '../domain/rate/lanes.js';
 import { hasRoom } from '../domain/rate/room.js';
 import { limits } from '../wire/limits.js';
 import type { Priority } from '../wire/priority.js';
+import type { Wait } from './queues.js';
 
 /** A call that wants a turn. */
 export interface Turn {
   readonly from: string;
+  readonly capability: string;
   readonly priority: Priority;
   readonly bytes: number;
   /** Its turn has come; `over` says that the next one may come, once or more often. */
@@ -42,6 +44,14 @@ export class Turns {
   /** Calls that wait for their turn. */
   get size(): number {
     return this.#lanes.size;
+  }
+
+  /** What waits for its turn, and for how long (ms). */
+  *waits(): Iterable<Wait> {
+    const nowMs = performance.now();
+    for (const [priority, { capability, sinceMs }] of this.#lanes.all()) {
+      yield { capability, priority, waitedMs: nowMs - sinceMs };
+    }
   }
 
   /** Lanes with somebody in them. */

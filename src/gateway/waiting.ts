@@ -10,6 +10,7 @@ import { header } from '../wire/headers.js';
 import { limits } from '../wire/limits.js';
 import type { Priority } from '../wire/priority.js';
 import type { Origin } from './origin.js';
+import type { Wait } from './queues.js';
 
 /** One waiting call. */
 export interface Waiting {
@@ -55,6 +56,14 @@ export class WaitingRoom {
 
   get size(): number {
     return this.#byKey.size + this.#away.size;
+  }
+
+  /** What waits for capacity, or for its rate or budget, and for how long (ms). */
+  *waits(): Iterable<Wait> {
+    const nowMs = Date.now();
+    for (const { capability, priority = 'normal', sinceMs } of this.#byKey.values()) {
+      yield { capability, priority, waitedMs: nowMs - sinceMs };
+    }
   }
 
   /** Calls that other agents are asked about. */

@@ -2,9 +2,13 @@
  * What a process shows to Prometheus. Everything is read when the page is asked for, so that nothing on the path of a
  * call pays for it.
  */
-import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
+import type * as Prometheus from 'prom-client';
+import type { Gauge } from 'prom-client';
+import { later } from '../wire/later.js';
 import type { Histogram } from './histogram.js';
 import type { Tally } from './tally.js';
+
+const prometheus = later<typeof Prometheus>('prom-client');
 
 /** One value with its labels. */
 export interface Sample {
@@ -25,17 +29,17 @@ export type Read = () => readonly Sample[] | Promise<readonly Sample[]>;
 
 /** The metrics of one process. */
 export class Meter {
-  readonly #registry = new Registry();
+  readonly #registry = new (prometheus().Registry)();
 
   /** Metrics of the process itself come with it: event loop, memory, garbage, CPU. */
   constructor(service: string) {
     this.#registry.setDefaultLabels({ service });
-    collectDefaultMetrics({ register: this.#registry });
+    prometheus().collectDefaultMetrics({ register: this.#registry });
   }
 
   /** A value that goes up and down. */
   gauge({ name, help, labels = [] }: Meaning, read: Read): void {
-    new Gauge({
+    new (prometheus().Gauge)({
       name,
       help,
       labelNames: [...labels],
@@ -50,7 +54,7 @@ export class Meter {
 
   /** A count that only goes up. */
   counter({ name, help, labels = [] }: Meaning, read: Read): void {
-    new Counter({
+    new (prometheus().Counter)({
       name,
       help,
       labelNames: [...labels],

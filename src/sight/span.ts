@@ -2,25 +2,22 @@
  * A span that is made while it runs, behind the interface of `@opentelemetry/api`: what calls and handlers of the SDK are
  * seen by when their program has registered no OpenTelemetry of its own.
  */
-import {
+import type {
+  AttributeValue,
+  Attributes,
+  Context,
+  Exception,
+  Link,
+  Span,
+  SpanContext,
   SpanKind,
-  SpanStatusCode,
-  TraceFlags,
-  isSpanContextValid,
-  trace,
-  type AttributeValue,
-  type Attributes,
-  type Context,
-  type Exception,
-  type Link,
-  type Span,
-  type SpanContext,
-  type SpanOptions,
-  type SpanStatus,
-  type TimeInput,
-  type Tracer,
+  SpanOptions,
+  SpanStatus,
+  TimeInput,
+  Tracer,
 } from '@opentelemetry/api';
 import { limits } from '../wire/limits.js';
+import { otel } from './otel.js';
 import type { EventFacts, LinkFacts, SpanFacts } from './otlp.js';
 
 /** Makes the ids that a new span needs. */
@@ -43,12 +40,13 @@ export class LightTracer implements Tracer {
   }
 
   startSpan(name: string, options: SpanOptions = {}, above?: Context): Span {
-    const parent = options.root === true || above === undefined ? undefined : trace.getSpanContext(above);
-    const under = parent !== undefined && isSpanContextValid(parent) ? parent : undefined;
+    const parent =
+      options.root === true || above === undefined ? undefined : otel().trace.getSpanContext(above);
+    const under = parent !== undefined && otel().isSpanContextValid(parent) ? parent : undefined;
     const own: SpanContext = {
       traceId: under?.traceId ?? this.#ids.trace(),
       spanId: this.#ids.span(),
-      traceFlags: TraceFlags.SAMPLED,
+      traceFlags: otel().TraceFlags.SAMPLED,
       ...(under?.traceState === undefined ? {} : { traceState: under.traceState }),
     };
     return new LightSpan(name, options, own, under?.spanId, this.#onEnd);
@@ -72,12 +70,12 @@ class LightSpan implements Span {
   #name: string;
   #events: EventFacts[] | undefined;
   #links: LinkFacts[] | undefined;
-  #status: SpanStatus = { code: SpanStatusCode.UNSET };
+  #status: SpanStatus = { code: otel().SpanStatusCode.UNSET };
   #onEnd: OnEnd | undefined;
 
   constructor(
     name: string,
-    { kind = SpanKind.INTERNAL, startTime, attributes = {}, links = [] }: SpanOptions,
+    { kind = otel().SpanKind.INTERNAL, startTime, attributes = {}, links = [] }: SpanOptions,
     own: SpanContext,
     parent: string | undefined,
     onEnd: OnEnd,
@@ -177,7 +175,7 @@ class LightSpan implements Span {
       attributes: this.#attributes,
       events: this.#events,
       links: this.#links,
-      error: this.#status.code === SpanStatusCode.ERROR ? (this.#status.message ?? '') : undefined,
+      error: this.#status.code === otel().SpanStatusCode.ERROR ? (this.#status.message ?? '') : undefined,
     });
   }
 }

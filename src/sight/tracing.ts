@@ -2,15 +2,9 @@
  * Spans to a collector, over OTLP/HTTP, when this process is told of one in OTEL_EXPORTER_OTLP_ENDPOINT. Without it there
  * are no spans, and traces are only handed on.
  */
-import {
-  ROOT_CONTEXT,
-  TraceFlags,
-  createTraceState,
-  trace,
-  type Context,
-  type Tracer,
-} from '@opentelemetry/api';
+import type { Context, Tracer } from '@opentelemetry/api';
 import { hexByte } from '../wire/trace.js';
+import { otel } from './otel.js';
 import {
   endpointOf,
   exporterTo,
@@ -99,12 +93,12 @@ export function spanSamples(
 
 /** The context in which a span has this one above it. */
 export function remoteContext(traceId: string, parent: string, sampled: boolean, state?: string): Context {
-  return trace.setSpanContext(ROOT_CONTEXT, {
+  return otel().trace.setSpanContext(otel().ROOT_CONTEXT, {
     traceId,
     spanId: parent,
-    traceFlags: sampled ? TraceFlags.SAMPLED : TraceFlags.NONE,
+    traceFlags: sampled ? otel().TraceFlags.SAMPLED : otel().TraceFlags.NONE,
     isRemote: true,
-    ...(state === undefined ? {} : { traceState: createTraceState(state) }),
+    ...(state === undefined ? {} : { traceState: otel().createTraceState(state) }),
   });
 }
 

@@ -3,16 +3,21 @@
  * are walked before anything is allocated: declared lengths are believed only as far as there are bytes. Extensions
  * (dates, records, shared structures), binary values, keys that are not texts, NaN and infinities are refused.
  */
+import type * as Msgpackr from 'msgpackr';
 import { isUtf8 } from 'node:buffer';
-import { Packr, Unpackr } from 'msgpackr';
 import { MeshError, meshError } from './errors.js';
 import type { Json } from './json.js';
+import { later, once } from './later.js';
 import { limits } from './limits.js';
+
+const msgpackr = later<typeof Msgpackr>('msgpackr');
 
 /** Undefined as in JSON: left out of objects, null in arrays. The types of the package do not know `skipValues`. */
 const packing = { useRecords: false, skipValues: [undefined], encodeUndefinedAsNil: true };
-const packr = new Packr(packing);
-const unpackr = new Unpackr({ useRecords: false, mapsAsObjects: true, int64AsType: 'number' });
+const packr = once(() => new (msgpackr().Packr)(packing));
+const unpackr = once(
+  () => new (msgpackr().Unpackr)({ useRecords: false, mapsAsObjects: true, int64AsType: 'number' }),
+);
 const PROTO = Buffer.from('__proto__');
 
 /**
@@ -29,7 +34,7 @@ export function decodeMsgpack(bytes: Uint8Array, maxBytes: number = limits.bodyB
   const keys = new Scan(bytes).run();
   let value: Json;
   try {
-    value = unpackr.unpack(bytes) as Json;
+    value = unpackr().unpack(bytes) as Json;
   } catch (err) {
     throw meshError('body_undecodable', { why: 'not one msgpack value' }, err);
   }
@@ -46,7 +51,7 @@ export function decodeMsgpack(bytes: Uint8Array, maxBytes: number = limits.bodyB
 export function encodeMsgpack(value: unknown, maxBytes: number = limits.bodyBytes): Uint8Array {
   let bytes: Buffer;
   try {
-    bytes = packr.pack(value ?? null);
+    bytes = packr().pack(value ?? null);
   } catch (err) {
     throw meshError('body_undecodable', { why: 'the value has a circle, or something without a form' }, err);
   }

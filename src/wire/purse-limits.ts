@@ -35,6 +35,12 @@ export const purseLimits = {
     unit: 'ms',
     reason: 'What was allotted to a gateway and not used for so long goes back to the ledger.',
   },
+  purseRestMs: {
+    value: 30_000,
+    unit: 'ms',
+    reason:
+      'The same where it is so little beside what is left that nobody misses it: each call of an agent that is called once in a while would draw anew else.',
+  },
   shortMs: {
     value: 1_000,
     unit: 'ms',

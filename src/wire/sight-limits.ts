@@ -45,6 +45,16 @@ export const sightLimits = {
     unit: 'ms',
     reason: 'A process that ends waits this long for its last spans.',
   },
+  peerQueues: {
+    value: 32,
+    unit: 'queues',
+    reason: 'Queues of waiting calls that a gateway tells with its beat, the longest ones: about 4 KB.',
+  },
+  pressureRows: {
+    value: 20,
+    unit: 'rows',
+    reason: 'Queues, budgets and breakers beside the traffic, of each: the views of their own tell them all.',
+  },
   trafficCalls: {
     value: 20_000,
     unit: 'calls',

@@ -2,14 +2,20 @@
  * Breakers: when they open, for whom, and that in the whole mesh one probe at a time decides whether they close.
  */
 import { describe, expect, test } from 'vitest';
+import type { Behind } from '../../src/domain/care/behind.js';
 import { claim, giveBack, probed, trip, type BreakerRecord } from '../../src/domain/care/breaker.js';
 import { breakerKey, readBreakerKey } from '../../src/domain/care/breaker-name.js';
 import { breakersOf } from '../../src/domain/care/breaker-rules.js';
 import type { BreakerWorld, Taken } from '../../src/domain/care/breaker-look.js';
 import { Breakers } from '../../src/domain/care/breakers.js';
-import { Window, type Behind } from '../../src/domain/care/window.js';
+import { idleFallbacks } from '../../src/domain/care/fallbacks.js';
+import { Row } from '../../src/domain/care/row.js';
+import { Window } from '../../src/domain/care/window.js';
+import { policyFrom } from '../../src/domain/policy.js';
 import { readPolicy } from '../../src/domain/policy-read.js';
+import { Registry } from '../../src/domain/registry.js';
 import { limits } from '../../src/wire/limits.js';
+import type { Token } from '../../src/wire/names.js';
 import { seeded } from '../support/random.js';
 
 const WHAT = 'stock.read';
@@ -60,9 +66,67 @@ describe('settings', () => {
     expect(readPolicy(fine, 'f').problems).toEqual([]);
   });
 
+  test.each([
+    ['to itself, under a pattern', 'a.>: { fallback: a.b }', 'a.>'],
+    ['to itself, for all', "'>': { fallback: a.b }", '>'],
+    ['in a circle of patterns', 'a.*: { fallback: b.b }\n  b.*: { fallback: a.c }', 'b.*'],
+    ['into a circle', 'c.c: { fallback: a.a }\n  a.a: { fallback: b.b }\n  b.b: { fallback: a.a }', 'c.c'],
+    ['to a pattern', "a.a: { fallback: 'b.>' }", 'a.a'],
+    ['to a word that is none', 'a.a: { fallback: b.B }', 'a.a'],
+    ['to nothing', "a.a: { fallback: '' }", 'a.a'],
+    ['to a gap', 'a.a: { fallback: b..b }', 'a.a'],
+    ['to too many words', 'a.a: { fallback: a.b.c.d.e.f.g.h.i }', 'a.a'],
+    ['with a version', 'a.a: { fallback: b.b@1 }', 'a.a'],
+    ['to a number', 'a.a: { fallback: 7 }', 'a.a'],
+  ])('a fallback %s is refused', (_what, said, key) => {
+    const { problems } = readPolicy(`version: 1\nbreakers:\n  ${said}\n`, 'f');
+    expect(problems.map(({ where }) => where)).toContain(`breakers.${key}.fallback`);
+    expect(() => policyFrom(readPolicy(`version: 1\nbreakers:\n  ${said}\n`, 'f'))).toThrow(
+      expect.objectContaining({ code: 'config_invalid' }),
+    );
+  });
+
+  test('one fallback for all is fine where what it names has breakers of its own', () => {
+    const text = "version: 1\nbreakers:\n  spare.one: {}\n  '>': { fallback: spare.one }\n";
+    expect(readPolicy(text, 'f').problems).toEqual([]);
+  });
+
   test('what is said is what counts, and without any no breaker is there', () => {
     expect(rules).toMatchObject({ minimum: 8, failures: 50, callerShare: 25, park: false });
     expect(breakersOf({ 'a.>': {} }).of('b.c')).toBeUndefined();
+  });
+});
+
+describe('fallbacks and cards', () => {
+  const breakers = breakersOf({ 'a.*': { fallback: 'b.b' } });
+  const offer = (name: string, more: object = {}, version = '1.0.0') => ({
+    concurrency: 1,
+    capabilities: [{ name, version, ...more }],
+  });
+  const registry = new Registry();
+  const idle = (): unknown[] => idleFallbacks(breakers, registry);
+
+  test('one that nobody offers, or with another contract, is told, until it keeps it', () => {
+    const about = { capability: 'a.a', major: 1, fallback: 'b.b' };
+    expect(idle()).toEqual([]);
+    registry.put('one' as Token, offer('a.a', { input: { type: 'string' }, idempotent: true }));
+    expect(idle()).toEqual([{ ...about, why: 'unserved' }]);
+    registry.put('two' as Token, offer('b.b', { input: { type: 'number' }, lifeMs: 1_000 }));
+    expect(idle()).toEqual([{ ...about, why: 'contract', differs: ['input', 'idempotent', 'lifeMs'] }]);
+    registry.put('two' as Token, offer('b.b', { idempotent: true, input: { type: 'string' } }));
+    expect(idle()).toEqual([]);
+    registry.remove('two' as Token);
+    expect(idle()).toEqual([{ ...about, why: 'unserved' }]);
+    registry.remove('one' as Token);
+    expect(idle()).toEqual([]);
+  });
+
+  test('each major is held against the one that it would be given', () => {
+    registry.put('one' as Token, offer('a.a', {}, '2.0.0'));
+    registry.put('two' as Token, offer('b.b', {}, '1.0.0'));
+    expect(idle()).toEqual([]);
+    registry.put('three' as Token, offer('b.b', { output: { type: 'null' } }, '2.0.0'));
+    expect(idle()).toMatchObject([{ capability: 'a.a', major: 2, differs: ['output'] }]);
   });
 });
 
@@ -146,6 +210,93 @@ describe('whom it opens for', () => {
     expect(deputy.judge({ from: 'deputy', principal: 'p-1' }, rules, 8)?.kind).toBe('from');
   });
 
+  test('after a long healthy time as many failures in a row as the minimum are enough', () => {
+    const window = new Window();
+    fill(window, 5_000, me, false);
+    fill(window, 7, me, true);
+    expect(window.judge(me, rules, 8)).toBeUndefined();
+    fill(window, 1, me, false);
+    fill(window, 7, me, true);
+    expect(window.judge(me, rules, 8), 'not in a row').toBeUndefined();
+    fill(window, 1, me, true);
+    expect(window.judge(me, rules, 8)).toMatchObject({ kind: 'principal', why: { ends: 8, bad: 8 } });
+    window.clear('principal', 'me');
+    fill(window, 5_000, me, false);
+    fill(window, 7, me, true);
+    expect(window.judge(me, rules, 8), 'what was counted before').toBeUndefined();
+  });
+
+  test('a row has an end, and while traffic grows it is no shorter', () => {
+    const window = new Window();
+    fill(window, 5_000, me, false);
+    fill(window, 7, me, true);
+    expect(window.judge(me, rules, 2)).toBeUndefined();
+    for (let i = 0; i < 3_000; i++) {
+      window.add(10_000, { ...named('other'), bad: false, slow: false }, 10_000);
+    }
+    window.add(10_000, { ...me, bad: true, slow: false }, 10_000);
+    expect(window.judge(me, rules, 8)).toBeUndefined();
+  });
+
+  test('a row of one caller opens it for nobody else, and whoever is served well ends the row of all', () => {
+    const window = new Window();
+    const healthy = ['a', 'b', 'c', 'd'].map(named);
+    healthy.forEach((who) => fill(window, 1_000, who, false));
+    fill(window, 500, named('hostile'), true);
+    healthy.slice(1).forEach((who) => {
+      fill(window, 1, who, true);
+      expect(window.judge(who, rules, 8)).toBeUndefined();
+    });
+    expect(window.judge(named('hostile'), rules, 8)).toMatchObject({ kind: 'principal' });
+    for (let i = 0; i < 18; i++) {
+      fill(window, 1, healthy[i % 3] as Behind, true);
+      expect(window.judge(healthy[i % 3] as Behind, rules, 8)).toBeUndefined();
+      fill(window, 1, named('d'), false);
+    }
+  });
+
+  test('rows of one that drives many agents, and of one agent that many drive, stay their own', () => {
+    const driven = new Window();
+    for (const bad of [false, true]) {
+      for (let i = 0; i < 20; i++) {
+        fill(driven, bad ? 1 : 100, { from: `agent-${i}`, principal: 'hostile' }, bad);
+      }
+    }
+    expect(driven.judge({ from: 'agent-1', principal: 'hostile' }, rules, 8)?.kind).toBe('principal');
+    const deputy = new Window();
+    for (const bad of [false, true]) {
+      for (let i = 0; i < 20; i++) {
+        fill(deputy, bad ? 1 : 100, { from: 'deputy', principal: `p-${i}` }, bad);
+      }
+    }
+    expect(deputy.judge({ from: 'deputy', principal: 'p-1' }, rules, 8)?.kind).toBe('from');
+  });
+
+  test('a row of several opens it for all, with what other gateways found', () => {
+    const window = new Window();
+    for (let i = 0; i < 20; i++) {
+      fill(window, 100, named(`h${i}`), false);
+    }
+    for (const name of ['a', 'b', 'c']) {
+      fill(window, 2, named(name), true);
+    }
+    expect(window.judge(named('c'), rules, 8)).toBeUndefined();
+    expect(window.judge(named('c'), rules, 8, [named('d')])?.kind).toBe('any');
+    fill(window, 2, named('d'), true);
+    expect(window.judge(named('d'), rules, 8)).toMatchObject({ kind: 'any', why: { ends: 8, bad: 8 } });
+  });
+
+  test('rows of callers beyond the bound are counted as one', () => {
+    const row = new Row();
+    for (let i = 0; i < 3 * limits.breakerCallers; i++) {
+      row.add(0, named(`n${i}`), true, 10_000);
+    }
+    expect(row.of('any').length).toBeLessThanOrEqual(limits.breakerCallers + 1);
+    row.add(0, named('n0'), false, 10_000);
+    expect(row.of('any')).toEqual([]);
+    expect(row.of('principal').find(({ principal }) => principal === 'n0')).toBeUndefined();
+  });
+
   test('several that see it fail open it for all', () => {
     const window = new Window();
     for (const name of ['a', 'b', 'c', 'd']) {
@@ -183,7 +334,11 @@ describe('whom it opens for', () => {
     for (let i = 0; i < 3 * limits.breakerCallers; i++) {
       fill(window, 1, named(`n${i}`), false);
     }
-    fill(window, 1_000, named('late'), true);
+    for (let i = 0; i < 100; i++) {
+      fill(window, 7, named('late'), true);
+      fill(window, 1, named('late'), false);
+    }
+    fill(window, 1, named('late'), true);
     expect(window.judge(named('late'), rules, 8)).toBeUndefined();
   });
 });

@@ -3,10 +3,11 @@
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { posix } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, test, vi } from 'vitest';
 import { table } from '../../subjects/table.js';
 import { guards } from '../../src/chain/chain.js';
 import { run } from '../../src/cli/main.js';
+import { readPolicy } from '../../src/domain/policy-read.js';
 import { errorTable } from '../../src/wire/generated/errors.js';
 import { header } from '../../src/wire/headers.js';
 import { readPage, takeApart, type Found, type Page } from '../support/markdown.js';
@@ -61,6 +62,14 @@ const words: Rule = ({ path, spans, fences }) => {
     ...foreign(/\b((?:MESH|NATS)_[A-Z]+)\b/g, (word) => sources.some(({ text }) => text.includes(word))),
   ];
 };
+
+/** What is shown as a policy can be loaded. */
+const policies: Rule = ({ path, fences }) =>
+  fences
+    .filter(({ language, text }) => language === 'yaml' && /^# (?:\.mesh\/)?mesh\.policy\.yaml\n/.test(text))
+    .flatMap(({ text, line }) =>
+      readPolicy(text, path).problems.map(({ where, why }) => `${path}:${line} ${where}: ${why}`),
+    );
 
 /** Every command by its words, with its help; a group has an empty one. */
 const commands = new Map<string, string>();
@@ -152,6 +161,12 @@ describe.each([
     '`mesh up --port 1` `mesh down` `mesh agents odd` `mesh call a.b --timeaut 1`',
     ['mesh down', 'mesh agents odd', '--timeaut'],
   ],
+  [
+    'policies',
+    policies,
+    '```yaml\n# mesh.policy.yaml\nversion: 1\nrates: { odd: { each: agent, fanOut: 1 }, even: { each: tree, calls: 2 } }\n```',
+    ['rates.odd'],
+  ],
 ] as const)('docs: %s', (_, rule, planted, seen) => {
   it('sees a planted breach, and nothing else', () => {
     const found = rule(takeApart('README.md', `# Page\n\n${planted}\n`));
@@ -162,6 +177,14 @@ describe.each([
     const found = pages.flatMap(rule);
     expect(found, `\n${found.join('\n')}\n`).toEqual([]);
   });
+});
+
+test('every block of YAML about traffic and failures is a policy of its own', () => {
+  const blocks = ['docs/traffic.md', 'docs/resilience.md'].map((path) =>
+    pageOf(path).fences.filter(({ language }) => language === 'yaml'),
+  );
+  expect(blocks.map(({ length }) => length)).toEqual([2, 1]);
+  expect(blocks.flat().filter(({ text }) => !text.startsWith('# mesh.policy.yaml\n'))).toEqual([]);
 });
 
 describe('the README', () => {

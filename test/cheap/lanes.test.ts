@@ -5,11 +5,11 @@ import { randomInt } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { compilePolicy } from '../../src/domain/policy.js';
+import { laneOf } from '../../src/domain/rate/lane.js';
 import { Lanes } from '../../src/domain/rate/lanes.js';
 import { priorityFor } from '../../src/domain/rate/priority.js';
 import { hasRoom } from '../../src/domain/rate/room.js';
 import { sealTicket } from '../../src/domain/ticket.js';
-import { laneOf } from '../../src/gateway/lane.js';
 import { highFor } from '../../src/gateway/shed.js';
 import { Turns, type Turn } from '../../src/gateway/turns.js';
 import type { DecisionRecord } from '../../src/wire/generated/messages.js';
@@ -222,6 +222,7 @@ describe('turns', () => {
   const shed: [string, number][] = [];
   const turn = (from: string, priority: Priority = 'normal', bytes = 1): Turn => ({
     from,
+    capability: 'work.do',
     priority,
     bytes,
     run: (over) => {

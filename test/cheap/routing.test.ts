@@ -116,6 +116,29 @@ describe('objectives', () => {
   });
 });
 
+describe('an agent that is named', () => {
+  test.each<RouteData>(['least-loaded', 'round-robin', 'fastest'])('gets it while it is free: %s', (by) => {
+    const { roster, router, entry, see, spread } = setUp({ a: {}, b: {}, c: {} }, by, 2);
+    roster.beat('b' as Token, 'j' as Token, { state: 'ready', inFlight: 0, concurrency: 2 }, 0);
+    see('a', 10, 10, 5, 1_000);
+    see('b', 10, 10, 500, 1_000);
+    const agent = 'b' as Token;
+    expect(spread(8, 1_100, { agent })).toEqual(new Map([['b', 8]]));
+    const given = Array.from({ length: 5 }, () => {
+      const chosen = router.route(entry, 1_100, { agent });
+      if (chosen !== undefined) {
+        chosen.instance.inFlight++;
+      }
+      return chosen;
+    });
+    expect(given.map((one) => one?.instance.agent ?? 'none')).toEqual(['b', 'b', 'b', 'b', 'none']);
+    expect(new Set(given.map((one) => one?.instance.id)).size).toBe(3); // both of its instances, then nobody
+    expect(given[0]?.routed?.why).toBe(by === 'fastest' ? 'full' : undefined);
+    expect(router.route(entry, 1_100, { agent: 'nobody' as Token })).toBeUndefined();
+    expect(router.route(entry, 1_100, { agent: 'a' as Token, suits: () => false })).toBeUndefined();
+  });
+});
+
 describe('floors', () => {
   const floors = { by: 'round-robin', success: [0.95, 0.9], never: 0.7 } as const;
 

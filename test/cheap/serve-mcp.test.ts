@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest';
 import { ToolSchema } from '@modelcontextprotocol/sdk/types.js';
 import { bearerOf, checkAddress } from '../../src/adapters/door/gate.js';
 import { Catalogue, type Finder } from '../../src/adapters/serve-mcp/catalogue.js';
-import { Guest } from '../../src/adapters/serve-mcp/http-guests.js';
+import { McpGuest } from '../../src/adapters/serve-mcp/guest.js';
 import { LineGuard } from '../../src/adapters/serve-mcp/lines.js';
 import { capabilityNamed, toolNamed } from '../../src/adapters/serve-mcp/names.js';
 import { argumentsFor, resultFor } from '../../src/adapters/serve-mcp/schemas.js';
@@ -302,31 +302,31 @@ describe('one client over HTTP', () => {
       req: { method },
       writableLength: unread,
     }) as unknown as ServerResponse;
-  const guest = (): Guest => new Guest('desk', () => Promise.reject(new Error('nobody joins here')));
+  const guest = (): McpGuest => new McpGuest('desk', () => Promise.reject(new Error('nobody joins here')));
 
   test('has a bounded number of requests, until they end', () => {
     const one = guest();
     const all = Array.from({ length: limits.mcpRequests }, () => response('POST'));
-    all.forEach((res) => one.count('token', res));
-    expect(() => one.count('token', response('POST'))).toThrow('[client_busy]');
+    all.forEach((res) => one.count(res, 'token'));
+    expect(() => one.count(response('POST'), 'token')).toThrow('[client_busy]');
     all[0]?.emit('close');
-    expect(() => one.count('token', response('POST'))).not.toThrow();
+    expect(() => one.count(response('POST'), 'token')).not.toThrow();
   });
 
   test('must read its answers before it asks for more', () => {
     const one = guest();
     const res = response('POST', limits.mcpUnreadBytes + 1);
-    one.count('token', res);
-    expect(() => one.count('token', response('GET'))).toThrow('[client_busy]');
+    one.count(res, 'token');
+    expect(() => one.count(response('GET'), 'token')).toThrow('[client_busy]');
     res.emit('close');
-    expect(() => one.count('token', response('GET'))).not.toThrow();
+    expect(() => one.count(response('GET'), 'token')).not.toThrow();
   });
 
   test('works while a request has no answer; who only listens does not', () => {
     const one = guest();
-    one.count('token', response('GET'));
+    one.count(response('GET'), 'token');
     expect(one.working).toBe(false);
-    one.count('token', response('POST'));
+    one.count(response('POST'), 'token');
     expect(one.working).toBe(true);
   });
 });

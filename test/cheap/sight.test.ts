@@ -1,11 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { CallNode } from '../../src/control/views/pages.js';
+import type { TrafficPage } from '../../src/control/views/traffic-page.js';
+import { queuesOf } from '../../src/gateway/queues.js';
 import { dotOf } from '../../src/cli/graph/dot.js';
 import { graphOf, NOBODY } from '../../src/cli/graph/model.js';
 import { layOut } from '../../src/cli/graph/layers.js';
 import { svgOf } from '../../src/cli/graph/svg.js';
 import { slowestOf, timeTree } from '../../src/cli/trace/hops.js';
+import { printTop } from '../../src/cli/top/print.js';
 import { printTrace } from '../../src/cli/trace/print.js';
 import { width } from '../../src/cli/output.js';
 import { Histogram } from '../../src/sight/histogram.js';
@@ -17,6 +20,7 @@ import { Spool } from '../../src/sight/spool.js';
 import { OTHER, Tally } from '../../src/sight/tally.js';
 import { limits } from '../../src/wire/limits.js';
 import { isSampled, parseTraceparent, spanOf, traceIdOf, traceparentOf } from '../../src/wire/trace.js';
+import type { Priority } from '../../src/wire/priority.js';
 import { newCallId } from '../../src/wire/ulid.js';
 
 describe('trace context', () => {
@@ -196,6 +200,84 @@ describe('the time of a tree', () => {
   });
 });
 
+describe('the traffic on a screen', () => {
+  const empty = {
+    ...{ sinceAt: 0, untilAt: 10_000, calls: 0, rows: [], agents: [], gateways: 1 },
+    queues: { accepted: 0, parked: 0, open: 0, waiting: 0 },
+    ...{ waits: [], budgets: [], breakers: [] },
+  };
+  const long = `a.${'long'.repeat(12)}\u001b[31m`;
+  const row = { from: 'me', capability: 'a.x', calls: 1, running: 0, errors: 0, refused: 0 };
+  const full: TrafficPage = {
+    ...empty,
+    waits: Array.from({ length: 9 }, (_, i) => ({
+      ...{ capability: i === 0 ? long : `w.n${i}`, priority: 'batch' as const },
+      ...{ turns: 0, held: 1_000, parked: 22_222, approval: 333, oldestMs: 61_000 },
+    })),
+    budgets: Array.from({ length: 9 }, (_, i) => ({
+      ...{ key: i === 0 ? `principal.${long}.day.20261122` : `agent.b${i}.day.20261122`, endsMs: 20_000 },
+      ...{
+        limit: { micros: 2 ** 53 - 1 },
+        spent: { micros: 1 },
+        held: {},
+        left: {},
+        unit: 'micros' as const,
+      },
+      ...{ percent: i === 0 ? 140 : 81, state: i === 0 ? ('closed' as const) : ('open' as const) },
+    })),
+    breakers: Array.from({ length: 9 }, (_, i) => ({
+      ...{ agent: 'shop', capability: i === 0 ? long : `c.n${i}`, principal: 'p'.repeat(64) },
+      ...{ state: 'half-open' as const, opens: 2, at: 7_000, by: 'gw' },
+    })),
+  };
+
+  test.each([40, 72, 100, 200])('what presses fits into %i columns, and steers no terminal', (columns) => {
+    const lines = printTop(full, columns, Infinity);
+    expect(lines.filter((line) => width(line) > columns)).toEqual([]);
+    expect(lines.join('\n')).not.toContain('\u001b[31m');
+    expect(lines.filter((line) => line.includes('(5 of 9)'))).toHaveLength(3);
+    for (const text of [
+      'w.n1',
+      '22222',
+      'agent.b',
+      '140 %',
+      'closed',
+      '81 %',
+      'c.n1',
+      'half-open',
+      'trees of p',
+    ]) {
+      expect(lines.join('\n')).toContain(text);
+    }
+  });
+
+  test('what does not press takes no room, and a short screen shows the worst of each', () => {
+    expect(printTop(empty, 100, Infinity).join('\n')).not.toMatch(/waiting$|budgets|breakers/m);
+    const lines = printTop({ ...full, rows: Array.from({ length: 9 }, () => row) }, 100, 23);
+    expect(lines.length).toBeLessThanOrEqual(23);
+    for (const text of ['waiting', 'budgets nearest', 'breakers', 'w.n1', 'closed', 'c.n1']) {
+      expect(lines.join('\n')).toContain(text);
+    }
+  });
+});
+
+describe('what waits in a gateway', () => {
+  const wait = (capability: string, priority: Priority, waitedMs: number) => ({
+    capability,
+    priority,
+    waitedMs,
+  });
+
+  test('is counted by capability and priority, the longest queues first, so many of them', () => {
+    expect(queuesOf([], [])).toEqual({});
+    const turns = [wait('a.x', 'normal', 5.9), wait('a.x', 'batch', 1), wait('a.x', 'normal', 2)];
+    const many = Array.from({ length: limits.peerQueues * 2 }, (_, i) => wait(`m.n${i}`, 'normal', 0));
+    const { queues = [] } = queuesOf(turns, [wait('a.x', 'normal', 7), ...many]);
+    expect(queues[0]).toEqual({ capability: 'a.x', priority: 'normal', turns: 2, held: 1, oldestMs: 7 });
+    expect(queues).toHaveLength(limits.peerQueues);
+  });
+});
+
 describe('the graph', () => {
   const row = (from: string, capability: string, agent?: string) => ({
     ...{ from, capability, calls: 3, running: 0, errors: 0, refused: 0 },
@@ -204,6 +286,7 @@ describe('the graph', () => {
   const page = {
     ...{ sinceAt: 0, untilAt: 1, calls: 1, agents: [], gateways: 1 },
     queues: { accepted: 0, parked: 0, open: 0, waiting: 0 },
+    ...{ waits: [], budgets: [], breakers: [] },
     rows: [
       row('me', 'a.x', 'a'),
       row('a', 'b.x', 'b'),

@@ -14,6 +14,7 @@ const LOAD_MS = Number(process.env['RATES_MS'] ?? 3_000);
 const PER_SECOND = 40;
 const BURST = 10;
 const TIMES = 22;
+const MUTE_PER_SECOND = 10;
 let mesh: TestMesh;
 let me: Mesh;
 let other: Mesh;
@@ -22,7 +23,15 @@ const held: (() => void)[] = [];
 beforeAll(async () => {
   mesh = await startTestMesh({
     gateways: 2,
-    users: { me: 'caller', other: 'caller', fast: 'caller', worker: 'agent', slow: 'agent', bulk: 'agent' },
+    users: {
+      me: 'caller',
+      other: 'caller',
+      fast: 'caller',
+      worker: 'agent',
+      slow: 'agent',
+      bulk: 'agent',
+      mute: 'agent',
+    },
     policy: {
       version: 1,
       roles: {
@@ -36,6 +45,7 @@ beforeAll(async () => {
         worker: ['worker'],
         slow: ['worker'],
         bulk: ['worker'],
+        mute: ['worker'],
       },
       rates: {
         fast: { each: 'caller', who: ['fast'], rate: `${PER_SECOND}/s`, burst: BURST },
@@ -44,6 +54,7 @@ beforeAll(async () => {
         narrow: { each: 'tree', capability: ['work.child'], fanOut: 5, depth: 2 },
         tree: { each: 'tree', capability: ['work.leaf'], calls: 4 },
         lazy: { each: 'agent', who: ['slow'], concurrency: 1 },
+        mute: { each: 'agent', who: ['mute'], rate: `${MUTE_PER_SECOND}/s`, burst: 2 },
       },
     },
   });
@@ -200,6 +211,39 @@ describe('what is too much', () => {
     held.splice(0).forEach((release) => release());
     await Promise.all(all);
   });
+});
+
+test('further attempts that an agent is given count for it, and hold nobody up', async () => {
+  const what = 'work.mute';
+  const mute = await mesh.connect('mute', { concurrency: 64 });
+  const never = () => new Promise(() => undefined);
+  await mute.serve(what, { idempotent: true, attemptMs: 100 }, never);
+  const began = Date.now();
+  const all = Array.from({ length: 12 }, () => end(me.call(what, {}, { timeoutMs: 2_000 })));
+  let over = false;
+  const done = Promise.all(all).finally(() => (over = true));
+  let slowest = 0;
+  while (!over) {
+    const from = performance.now();
+    expect((await end(other.call('work.do', {}))).code).toBe('completed');
+    slowest = Math.max(slowest, performance.now() - from);
+    await pace(20);
+  }
+  await done;
+  await mute.close(0);
+  const sent: number[] = [];
+  await scan(mesh.operator, 'DECISIONS', { headersOnly: true }, ({ headers }) => {
+    const { agent, at, capability } = JSON.parse(headers.get('Mesh-Record') ?? '{}') as DecisionRecord;
+    if (agent === 'mute' && capability === what) {
+      sent.push(at - began);
+    }
+    return undefined;
+  });
+  sent.sort((a, b) => a - b);
+  console.log(`${sent.length} dispatches, slowest other call ${Math.round(slowest)} ms`);
+  expect(sent.length).toBeGreaterThan(12);
+  expect(beyond(sent, 2, MUTE_PER_SECOND / 1_000)).toBeLessThanOrEqual(1);
+  expect(slowest).toBeLessThan(1_000);
 });
 
 /** Three calls in flight, each tried again while it is told to come later. */

@@ -1,5 +1,5 @@
 /**
- * docs/resilience.md is true: its policy is in force and its commands are run, in its order.
+ * docs/resilience.md and docs/traffic.md are true: their policies are in force and their commands are run, in their order.
  */
 import { join } from 'node:path';
 import { parse } from 'yaml';
@@ -10,14 +10,35 @@ import { startTestMesh, type TestMesh } from '../support/mesh.js';
 import { install, pathWithQuickNpx } from '../support/reader.js';
 import { Terminal } from '../support/terminal.js';
 
-const { fences } = readPage('docs/resilience.md');
-const policy = fences.find(({ language }) => language === 'yaml')?.text ?? '';
+const blocks = (path: string, kind: string): string[] =>
+  readPage(path)
+    .fences.filter(({ language }) => language === kind)
+    .map(({ text }) => text);
+
+interface Policy {
+  readonly roles?: object;
+  readonly members?: Readonly<Record<string, readonly string[]>>;
+}
+
+/** What both pages say, together. */
+function policy(): object {
+  const all = ['docs/traffic.md', 'docs/resilience.md'].flatMap((path) =>
+    blocks(path, 'yaml').map((text) => parse(text) as Policy),
+  );
+  const names = all.flatMap(({ members = {} }) => Object.keys(members));
+  const rolesOf = (name: string) => [...new Set(all.flatMap(({ members = {} }) => members[name] ?? []))];
+  return {
+    ...Object.assign({}, ...all),
+    roles: Object.assign({}, ...all.map(({ roles }) => roles)) as object,
+    members: Object.fromEntries(names.map((name) => [name, rolesOf(name)])),
+  };
+}
 
 let mesh: TestMesh;
 let folder: string;
 
 beforeAll(async () => {
-  mesh = await startTestMesh({ users: { me: 'caller', stock: 'agent' }, policy: parse(policy) as object });
+  mesh = await startTestMesh({ users: { me: 'caller', stock: 'agent' }, policy: policy() });
   folder = join(mesh.dir, 'reader');
   install(folder);
   const stock = await mesh.connect('stock');
@@ -25,7 +46,8 @@ beforeAll(async () => {
 });
 afterAll(() => mesh.stop());
 
-test('what an operator sees and does', async () => {
+/** Run a script of a page as this user; what it says ends with its exit code. */
+async function run(script: string, user: string): Promise<string> {
   const env = {
     ...process.env,
     PATH: pathWithQuickNpx(folder),
@@ -33,10 +55,13 @@ test('what an operator sees and does', async () => {
     MESH_URL: mesh.url,
     NATS_URL: mesh.url,
     MESH_DATA: mesh.dir,
-    MESH_CREDS: credentialsFile(mesh.dir, 'operator'),
+    MESH_CREDS: credentialsFile(mesh.dir, user),
   };
-  const script = fences.find(({ language }) => language === 'sh')?.text ?? '';
-  const said = await new Terminal(`set -e\n${script}\necho "exit $?"`, { cwd: folder, env }).ends(30_000);
+  return await new Terminal(`${script}\necho "exit $?"`, { cwd: folder, env }).ends(30_000);
+}
+
+test('what an operator sees and does', async () => {
+  const said = await run(`set -e\n${blocks('docs/resilience.md', 'sh').join('\n')}`, 'operator');
   expect(said).toContain('exit 0');
   const open = said.split('\n').find((line) => line.startsWith('{')) ?? '{}';
   expect(JSON.parse(open)).toMatchObject({
@@ -44,4 +69,10 @@ test('what an operator sees and does', async () => {
   });
   const me = await mesh.connect('me');
   expect(await me.call('stock.read')).toBe(3);
+});
+
+test('a caller says how urgent it is, and who may not say critical is refused', async () => {
+  const [batch = '', critical = ''] = blocks('docs/traffic.md', 'sh');
+  expect(await run(batch, 'me')).toMatch(/^3$[^]*exit 0/m);
+  expect(await run(`set +e\n${critical}`, 'me')).toMatch(/priority_denied[^]*exit 3/);
 });

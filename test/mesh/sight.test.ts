@@ -7,7 +7,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { TrafficPage } from '../../src/control/views/pages.js';
+import type { TrafficPage } from '../../src/control/views/traffic-page.js';
+import type { MeshError } from '../../src/wire/errors.js';
 import { traceIdOf } from '../../src/wire/trace.js';
 import { until, type TestMesh } from '../support/mesh.js';
 import { liveADay, SLEEPER, SLEEP_MS, startTown, STEPS } from '../support/town.js';
@@ -119,6 +120,46 @@ describe('mesh top', () => {
     const viewer = await mesh.broker('vera');
     const seen = await ask<TrafficPage>(viewer, 'view.vera.traffic', { seconds: 600 });
     expect(seen.rows).toHaveLength(page.rows.length);
+  });
+
+  test('tells what waits, budgets that are near their limits, and breakers', async () => {
+    const me = await mesh.connect('me');
+    const enough = new AbortController();
+    const waiting = Array.from({ length: 3 }, () =>
+      me
+        .call('ghost.work', {}, { priority: 'batch', timeoutMs: 60_000, signal: enough.signal })
+        .catch((err: unknown) => (err as MeshError).code),
+    );
+    expect((await run(['breakers', 'open', 'mail', 'mail.send'])).code).toBe(0);
+    const viewer = await mesh.broker('vera');
+    const look = () => ask<TrafficPage>(viewer, 'view.vera.traffic', { seconds: 600 });
+    const held = await until(async () => (await look()).waits.find((row) => row.held === 3));
+    expect(held).toMatchObject({ capability: 'ghost.work', priority: 'batch', turns: 0, approval: 0 });
+    const page = await until(async () => {
+      const now = await look();
+      return now.waits[0]?.parked === 3 && now.waits[0].held === 0 && now.budgets.length > 0 && now;
+    });
+    expect(page.waits).toHaveLength(1);
+    expect(page.budgets[0]).toMatchObject({ unit: 'micros', state: 'warn' });
+    expect(page.budgets[0]?.key).toContain('principal.web.day.');
+    expect(page.budgets[0]?.percent).toBeGreaterThanOrEqual(10);
+    expect(page.breakers).toMatchObject([{ agent: 'mail', capability: 'mail.send', state: 'open' }]);
+    const narrow = { COLUMNS: '40', NO_COLOR: '1', TERM: 'dumb' };
+    const { out } = await run(['top', '--once', '--seconds', '600'], narrow);
+    for (const text of [
+      'ghost.work batch',
+      '  parked 3, oldest',
+      'principal.web.day',
+      'warn, ',
+      'mail mail.send',
+    ]) {
+      expect(out).toContain(text);
+    }
+    expect(out.split('\n').filter((line) => line.length > 40)).toEqual([]);
+    enough.abort();
+    expect(await Promise.all(waiting)).toEqual(['cancelled', 'cancelled', 'cancelled']);
+    expect((await run(['breakers', 'close', 'mail', 'mail.send'])).code).toBe(0);
+    await until(async () => (await look()).waits.length === 0);
   });
 
   test('looks back no further than asked', async () => {

@@ -1,7 +1,8 @@
 /** The mesh that users of the library start in their tests: `capmesh/testing`. */
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { MeshError } from '../../src/agent/index.js';
 import { startTestMesh, type TestMesh } from '../../src/testing/index.js';
 
@@ -52,8 +53,10 @@ test('several run at once, and leave nothing behind', async () => {
 });
 
 test('a policy that cannot be read ends the start, and leaves nothing behind', async () => {
-  const folders = (): string[] => readdirSync(tmpdir()).filter((name) => name.startsWith('capmesh-test-'));
-  const before = folders();
-  expect(await codeOf(startTestMesh({ policy: 'roles: [' }))).toBe('config_invalid');
-  expect(folders()).toEqual(before);
+  const own = mkdtempSync(join(tmpdir(), 'capmesh-testing-'));
+  vi.stubEnv('TMPDIR', own); // other tests make their folders in the one of all
+  const code = await codeOf(startTestMesh({ policy: 'roles: [' })).finally(() => vi.unstubAllEnvs());
+  expect(code).toBe('config_invalid');
+  expect(readdirSync(own)).toEqual([]);
+  rmSync(own, { recursive: true });
 });

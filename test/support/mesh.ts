@@ -44,7 +44,7 @@ export async function startTestMesh(options: PartsOptions = {}): Promise<TestMes
 /** Wait until `check` gives a value: looks again after every `everyMs`, fails after `withinMs`. */
 export async function until<T>(
   check: () => T | undefined | false | Promise<T | undefined | false>,
-  withinMs = 10_000,
+  withinMs = 25_000,
   everyMs = 20,
 ): Promise<T> {
   const end = Date.now() + withinMs;

@@ -2,6 +2,7 @@
  * A small town of agents for tests of sight: a shop that asks others, a chain of eight, something that fails, something
  * that is refused, somebody idle.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { startTestMesh, type TestMesh } from './mesh.js';
 
 /** The chain: step n calls step n + 1. */
@@ -23,6 +24,7 @@ export async function startTown(): Promise<TestMesh> {
       stock: 'agent',
       mail: 'agent',
       idler: 'agent',
+      ghost: 'agent',
       ...Object.fromEntries(steps.map((step) => [step, 'agent' as const])),
     },
     policy: `version: 1
@@ -33,7 +35,12 @@ roles:
 members:
   me: [all]
   web: [some]
-${['shop', 'pricing', 'stock', 'mail', 'idler', ...steps].map((name) => `  ${name}: [worker]`).join('\n')}
+${['shop', 'pricing', 'stock', 'mail', 'idler', 'ghost', ...steps].map((name) => `  ${name}: [worker]`).join('\n')}
+budgets:
+  default: { window: day, limit: { micros: 100.00 USD } }
+  reserve: { '>': { micros: 0.01 USD } }
+  limits:
+    - { on: principal, who: [web], window: day, limit: { micros: 2.00 USD }, warn: 10 }
 `,
     sight: { ratio: 1 },
   });
@@ -60,6 +67,9 @@ async function shops(mesh: TestMesh): Promise<void> {
     throw new Error('no connection');
   });
   await (await mesh.connect('idler')).serve('idle.wait', () => ({}));
+  const ghost = await mesh.connect('ghost');
+  await ghost.serve('ghost.work', () => ({}));
+  await ghost.close(0); // it is known, and not there
 }
 
 async function chain(mesh: TestMesh): Promise<void> {
@@ -67,7 +77,7 @@ async function chain(mesh: TestMesh): Promise<void> {
     const agent = await mesh.connect(step);
     await agent.serve(`chain.s${i + 1}`, async (_: unknown, ctx) => {
       if (i + 1 === SLEEPER) {
-        await new Promise((resolve) => setTimeout(resolve, SLEEP_MS));
+        await sleep(SLEEP_MS);
       }
       return i + 1 < STEPS ? await ctx.call(`chain.s${i + 2}`, {}) : { end: true };
     });

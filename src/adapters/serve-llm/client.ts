@@ -6,6 +6,7 @@ import type { ServerResponse } from 'node:http';
 import { meshError, type CallOptions, type Mesh } from '../../agent/index.js';
 import { limits } from '../../wire/limits.js';
 import type { Held } from '../door/gate.js';
+import type { Guest, Who } from '../door/guests.js';
 import { Requests } from '../door/requests.js';
 import { answerStream, answerWhole, wishOf } from './chat.js';
 import { Models } from './models.js';
@@ -27,7 +28,7 @@ export interface ClientOptions {
 }
 
 /** One client. */
-export class Client {
+export class Client implements Guest {
   readonly name: string;
   readonly held: Held = { bytes: 0 };
   readonly #options: ClientOptions;
@@ -85,7 +86,7 @@ export class Client {
   }
 
   /** Cancel the calls whose token is gone; leave the mesh when nobody has called for long. */
-  sweep(who: (bearer: string) => string | undefined): void {
+  sweep(who: Who): void {
     for (const [stop, bearer] of this.#calls) {
       if (who(bearer) !== this.name) {
         stop.abort();

@@ -4,8 +4,8 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { meshError } from '../../agent/index.js';
-import { limits } from '../../wire/limits.js';
 import { bearerOf, checkAddress, readJson, type Allowed } from '../door/gate.js';
+import { Guests, type Who } from '../door/guests.js';
 import { openServer, type Listening, type OpenServer } from '../door/listen.js';
 import { Client, type ClientOptions } from './client.js';
 import { refuse } from './refuse.js';
@@ -13,65 +13,47 @@ import { refuse } from './refuse.js';
 /** Where to listen, whom to let in. */
 export interface LlmDoorOptions extends ClientOptions, Listening {
   readonly allowed: Allowed;
-  /** The user of the mesh that a token stands for; asked again and again, so that a token can be taken back. */
-  readonly who: (bearer: string) => string | undefined;
+  readonly who: Who;
 }
 
 const BASE = '/v1';
-const SWEEP_MS = 500;
 
 /** A door for clients of models. */
 export class LlmDoor {
   /** The base url of clients. */
   readonly url: string;
   readonly #server: OpenServer;
-  readonly #clients: Map<string, Client>;
-  readonly #sweep: NodeJS.Timeout;
+  readonly #clients: Guests<Client>;
 
-  private constructor(server: OpenServer, clients: Map<string, Client>, who: LlmDoorOptions['who']) {
+  private constructor(server: OpenServer, clients: Guests<Client>) {
     this.url = `${server.origin}${BASE}`;
     this.#server = server;
     this.#clients = clients;
-    this.#sweep = setInterval(() => clients.forEach((client) => client.sweep(who)), SWEEP_MS);
   }
 
   /** Open it. Throws port_in_use, usage (the address is none of this machine). */
   static async open(options: LlmDoorOptions): Promise<LlmDoor> {
-    const clients = new Map<string, Client>();
-    const server = await openServer(options, (req, res) => answer(req, res, clients, options));
-    return new LlmDoor(server, clients, options.who);
+    const clients = new Guests(options.who, (name) => new Client(name, options));
+    const server = await openServer(options, (req, res) => answer(req, res, clients, options.allowed));
+    return new LlmDoor(server, clients);
   }
 
   /** Let nobody in any more, give what runs a moment to end, then cancel it. */
   async close(): Promise<void> {
-    await this.#server.close(async () => {
-      const all = [...this.#clients.values()];
-      const until = Date.now() + limits.mcpLeaveMs;
-      while (all.some((client) => client.working) && Date.now() < until) {
-        await new Promise((resolve) => setTimeout(resolve, 50));
-      }
-      clearInterval(this.#sweep);
-      await Promise.all(all.map((client) => client.close()));
-    });
+    await this.#server.close(() => this.#clients.close());
   }
 }
 
 async function answer(
   req: IncomingMessage,
   res: ServerResponse,
-  clients: Map<string, Client>,
-  options: LlmDoorOptions,
+  clients: Guests<Client>,
+  allowed: Allowed,
 ): Promise<void> {
   try {
-    checkAddress(req, req.socket.localPort ?? 0, options.allowed);
+    checkAddress(req, req.socket.localPort ?? 0, allowed);
     const bearer = bearerOf(req);
-    const name = bearer === '' ? undefined : options.who(bearer);
-    if (name === undefined) {
-      throw meshError('token_unknown');
-    }
-    const client = clients.get(name) ?? new Client(name, options);
-    clients.set(name, client);
-    client.count(res);
+    const client = clients.admit(bearer, res);
     await serve(req, res, client, bearer);
   } catch (err) {
     refuse(res, err);

@@ -4,13 +4,18 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { meshError } from '../../agent/index.js';
 import { bearerOf, checkAddress, readJson, type Allowed } from '../door/gate.js';
+import { Guests, type Who } from '../door/guests.js';
 import { openServer, type Listening, type OpenServer } from '../door/listen.js';
-import { Guests, type Guest, type GuestsOptions } from './http-guests.js';
+import { McpGuest } from './guest.js';
+import type { Member } from './member.js';
 import { refuse } from './refuse.js';
 
 /** Where to listen, whom to let in. */
-export interface HttpOptions extends GuestsOptions, Listening {
+export interface HttpOptions extends Listening {
   readonly allowed: Allowed;
+  readonly who: Who;
+  /** Join the mesh as that user. */
+  readonly join: (user: string) => Promise<Member>;
 }
 
 /** The path under which MCP is served. */
@@ -20,9 +25,9 @@ export const MCP_PATH = '/mcp';
 export class HttpDoor {
   readonly url: string;
   readonly #server: OpenServer;
-  readonly #guests: Guests;
+  readonly #guests: Guests<McpGuest>;
 
-  private constructor(server: OpenServer, guests: Guests) {
+  private constructor(server: OpenServer, guests: Guests<McpGuest>) {
     this.url = `${server.origin}${MCP_PATH}`;
     this.#server = server;
     this.#guests = guests;
@@ -30,7 +35,7 @@ export class HttpDoor {
 
   /** Open it. Throws port_in_use, usage (the address is none of this machine). */
   static async open(options: HttpOptions): Promise<HttpDoor> {
-    const guests = new Guests(options);
+    const guests = new Guests(options.who, (name) => new McpGuest(name, options.join));
     const server = await openServer(options, (req, res) => answer(req, res, guests, options.allowed));
     return new HttpDoor(server, guests);
   }
@@ -44,7 +49,7 @@ export class HttpDoor {
 async function answer(
   req: IncomingMessage,
   res: ServerResponse,
-  guests: Guests,
+  guests: Guests<McpGuest>,
   allowed: Allowed,
 ): Promise<void> {
   try {
@@ -60,7 +65,7 @@ async function answer(
   }
 }
 
-async function serve(req: IncomingMessage, res: ServerResponse, guest: Guest): Promise<void> {
+async function serve(req: IncomingMessage, res: ServerResponse, guest: McpGuest): Promise<void> {
   const id = [req.headers['mcp-session-id']].flat()[0];
   if (req.method === 'POST') {
     const body = await readJson(req, guest.held, guest.name);

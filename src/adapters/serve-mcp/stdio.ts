@@ -2,9 +2,11 @@
  * The mesh as an MCP server over stdio: one client, which is whoever started the process.
  */
 import type { Readable, Writable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { StdioServerTransport } from '@modelcontextprotocol/sdk/server/stdio.js';
 import { meshError } from '../../agent/index.js';
 import { limits } from '../../wire/limits.js';
+import { untilIdle } from '../door/guests.js';
 import { LineGuard } from './lines.js';
 import type { Member } from './member.js';
 import { rpcError } from './results.js';
@@ -48,8 +50,6 @@ export async function serveStdio(member: Member, { input, output, say }: Pipes):
 
 /** A client that pipes its requests in and closes still gets its answers, if they come soon. */
 async function idle(member: Member): Promise<void> {
-  const until = Date.now() + limits.mcpLeaveMs;
-  do {
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  } while (member.working > 0 && Date.now() < until);
+  await sleep(50); // the last lines are still being read
+  await untilIdle(() => member.working > 0);
 }

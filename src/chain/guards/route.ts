@@ -74,9 +74,9 @@ function choose(
   { router }: World,
   suits: ((one: Instance) => boolean) | undefined,
 ): Chosen | undefined {
-  const isMeant = (one: Instance): boolean => one.agent === meant && (suits?.(one) ?? true);
-  const same = meant === undefined ? undefined : router.route(entry, nowMs, { suits: isMeant, wish, labels });
-  return same ?? router.route(entry, nowMs, { suits, wish, labels });
+  const how = { suits, wish, labels };
+  const same = meant === undefined ? undefined : router.route(entry, nowMs, { ...how, agent: meant });
+  return same ?? router.route(entry, nowMs, how);
 }
 
 /** Has anybody that offers it all attributes that the call asks for, alive or not? */

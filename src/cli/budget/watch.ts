@@ -1,6 +1,7 @@
 /**
  * `mesh budget watch`: budgets as they are spent.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import type { BudgetPage, BudgetRow } from '../../control/budgets/pages.js';
 import { viewOptions, wholeNumber } from '../calls/ask.js';
@@ -40,7 +41,7 @@ async function watch(name: string | undefined, options: WatchOptions): Promise<v
   await asOperator(options, [], async (operator: Operator): Promise<never> => {
     for (;;) {
       draw(await operator.view<BudgetPage>('budgets', view));
-      await new Promise((resolve) => setTimeout(resolve, 1_000 * options.every));
+      await sleep(1_000 * options.every);
     }
   });
 }

@@ -1,7 +1,7 @@
 /**
  * Who calls what, as boxes and arrows: one box for each name, one line in it for each capability it serves.
  */
-import type { TrafficPage } from '../../control/views/pages.js';
+import type { TrafficPage } from '../../control/views/traffic-page.js';
 
 /** One capability of a box. */
 export interface Port {

@@ -1,6 +1,7 @@
 /**
  * `mesh policy shadow`: what the candidate beside the live policy would decide otherwise.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import type { ShadowPage } from '../../control/shadow.js';
 import type { Difference, Said, ShadowReport } from '../../domain/shadow.js';
@@ -52,7 +53,7 @@ async function shadow(options: ShadowOptions): Promise<void> {
 async function watch(operator: Operator, seconds: number, options: ShadowOptions): Promise<never> {
   for (;;) {
     print(await operator.view<ShadowPage>('shadow', {}), options);
-    await new Promise((resolve) => setTimeout(resolve, 1_000 * seconds));
+    await sleep(1_000 * seconds);
   }
 }
 

@@ -1,21 +1,34 @@
 /**
  * The traffic on a screen, from 40 columns on.
  */
-import type { BusyRow, TrafficPage, TrafficRow } from '../../control/views/pages.js';
+import type { BusyRow, TrafficPage, TrafficRow } from '../../control/views/traffic-page.js';
 import { duration } from '../calls/ask.js';
 import { clip, paint, safe, table } from '../output.js';
+import { breakers, budgets, waiting, type Shape } from './pressure.js';
 
 const NARROW = 72;
 const ROWS = 12;
+const ROWS_SHORT = 3;
+/** A screen of fewer lines shows less of each. */
+const SHORT = 40;
 const SLOW = 5;
 const NAMES = 8;
 
 /** The lines, at most `rows` of them. */
 export function printTop(page: TrafficPage, columns: number, rows: number): string[] {
   const narrow = columns < NARROW;
+  const short = rows < SHORT;
+  const most = short ? ROWS_SHORT : ROWS;
+  const pressed = { narrow, columns, most: short ? 2 : SLOW };
   const lines = [
     ...summary(page, narrow),
-    ...section('traffic', matrix(page, narrow, columns)),
+    ...section(counted('traffic', page.rows, most), matrix(page, { narrow, columns, most })),
+    ...section(counted('waiting', page.waits, pressed.most), waiting(page, pressed)),
+    ...section(
+      counted('budgets nearest to their limits', page.budgets, pressed.most),
+      budgets(page, pressed),
+    ),
+    ...section(counted('breakers', page.breakers, pressed.most), breakers(page, pressed)),
     ...section('slowest, child calls included', slowest(page, narrow, columns)),
     ...section('errors and refusals', errors(page, narrow, columns)),
     ...section('agents', agents(page, columns)),
@@ -45,28 +58,26 @@ function summary(page: TrafficPage, narrow: boolean): string[] {
     : [`${first}   ${bad}`, paint.dim(`queues: ${waiting}   gateways: ${page.gateways}`)];
 }
 
+/** A title that says how many there are, where not all of them are shown. */
+function counted(title: string, all: readonly unknown[], most: number): string {
+  return all.length > most ? `${title} (${most} of ${all.length})` : title;
+}
+
 function section(title: string, lines: readonly string[]): string[] {
   return lines.length === 0 ? [] : ['', paint.bold(title), ...lines];
 }
 
-function matrix({ rows, sinceAt, untilAt }: TrafficPage, narrow: boolean, columns: number): string[] {
+function matrix({ rows, sinceAt, untilAt }: TrafficPage, { narrow, columns, most }: Shape): string[] {
   if (rows.length === 0) {
     return ['no calls'];
   }
   const seconds = Math.max(0.001, (untilAt - sinceAt) / 1000);
-  const shown = rows.slice(0, ROWS);
-  const more = rows.length > ROWS ? [paint.dim(`and ${rows.length - ROWS} more rows`)] : [];
+  const shown = rows.slice(0, most);
   if (narrow) {
-    return [
-      ...shown.flatMap((row) => [
-        clip(way(row), columns),
-        clip(
-          `  ${rate(row.calls / seconds)}, p50 ${duration(row.p50Ms) || '–'}, p95 ${duration(row.p95Ms) || '–'}`,
-          columns,
-        ),
-      ]),
-      ...more,
-    ];
+    return shown.flatMap((row) => {
+      const times = `p50 ${duration(row.p50Ms) || '–'}, p95 ${duration(row.p95Ms) || '–'}`;
+      return [clip(way(row), columns), clip(`  ${rate(row.calls / seconds)}, ${times}`, columns)];
+    });
   }
   const nameMax = Math.max(10, Math.floor((columns - 44) / 3));
   const cells = shown.map((row) => [
@@ -79,7 +90,7 @@ function matrix({ rows, sinceAt, untilAt }: TrafficPage, narrow: boolean, column
     row.running === 0 ? '' : String(row.running),
     row.errors === 0 ? '' : paint.red(String(row.errors)),
   ]);
-  return [...table(cells, ['from', 'capability', 'agent', 'rate', 'p50', 'p95', 'runs', 'failed']), ...more];
+  return table(cells, ['from', 'capability', 'agent', 'rate', 'p50', 'p95', 'runs', 'failed']);
 }
 
 /** The pairs whose slow calls are slowest. */

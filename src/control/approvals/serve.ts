@@ -4,7 +4,7 @@
  */
 import type { Msg } from '../../fabric/connection.js';
 import { notEntitled, tally, type NotEntitled } from '../../domain/approvals.js';
-import { compile } from '../../domain/validator.js';
+import { compileOurs } from '../../domain/validator.js';
 import { openVotes } from '../../domain/vote.js';
 import { meshError } from '../../wire/errors.js';
 import { parse, pattern } from '../../wire/generated/subjects.js';
@@ -20,7 +20,7 @@ import { listHeld, showHeld } from './show.js';
 import { castVote, readVotes } from './votes.js';
 
 const REQUEST_BYTES = 8_192;
-const fitsRequest = compile(schemas.approval);
+const fitsRequest = compileOurs(schemas.approval);
 
 type Answer = (control: Control, who: Token, asked: ApprovalRequest) => Promise<object>;
 

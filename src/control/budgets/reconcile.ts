@@ -3,6 +3,7 @@
  * be what the ledger says. Calls are settled meanwhile, so what the log says must lie between what the ledger said
  * before and what it says after.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { add, excess, isZero, ZERO, type Amounts } from '../../domain/budget/amounts.js';
 import { named } from '../../domain/budget/node-record.js';
 import { countingOf, portionOf } from '../../domain/budget/portions.js';
@@ -42,7 +43,7 @@ export async function reconcile(control: Control, books: Books, view: View): Pro
   const keys = openNodes(books, view, Date.now());
   const before = new Map(keys.map((key) => [key, books.spent(key)]));
   const log = await readLog(control, budget);
-  await new Promise((resolve) => setTimeout(resolve, NOTED_MS));
+  await sleep(NOTED_MS);
   const rows = keys.map((key) => rowOf(books, key, before.get(key) ?? ZERO, log));
   return { nodes: rows, since: log.since, ...mark(budget.truncated) };
 }

@@ -18,7 +18,7 @@ import type { Books } from './books.js';
 export function viewBudgets(control: Control, books: Books, view: View): BudgetPage {
   const nowMs = Date.now();
   const wanted = wantedBy(view);
-  const known = openNodes(books, view, nowMs).map((key) => rowOf(control, books, key));
+  const known = openNodes(books, view, nowMs).map((key) => budgetRow(control, books, key));
   const unspent = namedRows(control, books, nowMs).filter(
     ({ key }) => wanted(key) && books.node(key) === undefined,
   );
@@ -53,7 +53,8 @@ function isOpen(node: NodeRecord | undefined, nowMs: number): boolean {
   return node !== undefined && nowMs < node.endsMs;
 }
 
-function rowOf(control: Control, books: Books, key: string): BudgetRow {
+/** One node. */
+export function budgetRow(control: Control, books: Books, key: string): BudgetRow {
   const record = books.node(key) ?? { limit: ZERO, endsMs: 0, purses: {}, spent: ZERO, v: 1 as const };
   const spent = books.spent(key);
   const { debt, closed, limit, endsMs } = record;

@@ -1,6 +1,7 @@
 /**
  * An identity process: answers the server when it asks who connects. Several may run; the server asks one of them.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { noRules, readIdentityRules, type IdentityRules } from '../../domain/identity.js';
 import {
   answerCallouts,
@@ -91,7 +92,7 @@ async function fill(register: Register, users: readonly Registered[]): Promise<v
       if (Date.now() > until) {
         throw err;
       }
-      await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+      await sleep(AGAIN_MS);
     }
   }
 }

@@ -2,6 +2,7 @@
  * What the view of breakers answers.
  */
 import type { BreakerRecord } from '../../domain/care/breaker.js';
+import type { IdleFallback } from '../../domain/care/fallbacks.js';
 import type { Page } from './pages.js';
 
 /** One breaker that is not simply closed. */
@@ -24,4 +25,6 @@ export interface BreakerRow {
 /** View `breakers`. */
 export interface BreakersPage extends Page {
   readonly breakers: readonly BreakerRow[];
+  /** Fallbacks of the policy that are never used, as the cards say; missing: there are none. */
+  readonly idleFallbacks?: readonly IdleFallback[];
 }

@@ -1,15 +1,18 @@
 /**
- * View of the traffic: the newest calls counted by who called, what, and who did it; and beside them agents and queues.
+ * View of the traffic: the newest calls counted by who called, what, and who did it; and beside them agents, queues, budgets and
+ * breakers.
  */
 import { streamState } from '../../fabric/streams.js';
 import type { View } from '../../wire/generated/messages.js';
 import { limits } from '../../wire/limits.js';
+import { viewBreakers } from '../breakers.js';
 import type { Control } from '../core.js';
 import type { Supervisor } from '../supervisor.js';
 import { Budget, fit, mark } from './bounds.js';
-import type { BusyRow, TrafficPage, TrafficRow } from './pages.js';
+import { budgetsNear, waitsNow } from './pressure.js';
 import { recentCalls, type Recent } from './recent.js';
 import { stateOf } from './records.js';
+import type { BusyRow, TrafficPage, TrafficRow } from './traffic-page.js';
 
 const SECONDS = 60;
 const ERRORS = new Set(['failed', 'unknown']);
@@ -40,15 +43,23 @@ export async function viewTraffic(
   const sorted = rowsOf(calls, untilAt).sort((a, b) => b.calls - a.calls);
   const { rows, cut: long } = fit(sorted.slice(0, limit), 600_000);
   const agents = busyRows(control, calls);
-  const shown = fit(agents, 250_000);
+  const shown = fit(agents, 200_000);
+  const [waiting, waits, { breakers }] = await Promise.all([
+    queues(control, supervisor),
+    waitsNow(control, supervisor.gateways(), untilAt),
+    viewBreakers(control, { limit: limits.pressureRows }),
+  ]);
   return {
     sinceAt: cut && oldest !== undefined ? oldest : asked,
     untilAt,
     calls: calls.length,
     rows,
     agents: shown.rows,
-    queues: await queues(control, supervisor),
+    queues: waiting,
     gateways: supervisor.gateways().length,
+    waits,
+    budgets: budgetsNear(control, untilAt),
+    breakers,
     ...mark(cut || long || shown.cut || rows.length < sorted.length),
   };
 }

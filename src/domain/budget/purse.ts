@@ -7,7 +7,7 @@
  * new one, and the old one is closed by what the log says.
  */
 import { isZero, type Amounts } from './amounts.js';
-import { leftOf, allTold, isOver, type Change, type NodeRecord } from './node-record.js';
+import { leftOf, allTold, isOver, named, type Change, type NodeRecord } from './node-record.js';
 import type { Portion } from './portions.js';
 import type { Checkpoint, Lack, PurseNode, PurseTotals, Reservation } from './reservation.js';
 import {
@@ -16,6 +16,7 @@ import {
   freshShare,
   hasFree,
   haveOf,
+  isCrumb,
   isEmpty,
   isUntold,
   missing,
@@ -112,22 +113,31 @@ export class Purse {
     }
   }
 
-  /** The outcome is durable: once. A reservation of another purse is somebody else's to settle. */
-  settle(r: Reservation, { charged, debt }: Portion): void {
+  /**
+   * The outcome is durable: once. A reservation of another purse is somebody else's to settle. Returns the shares that
+   * owe something now: what is used of a unit that a node does not limit is nothing it owes.
+   */
+  settle(r: Reservation, { charged, debt }: Portion): Share[] {
+    const owing: Share[] = [];
     if (!r.open || r.purse !== this.id) {
-      return;
+      return owing;
     }
     r.open = false;
     this.changed = true;
     for (const share of r.shares) {
       take(share.reserved, r.amounts);
       put(share.settled, charged);
-      put(share.owed, debt);
+      const owed = isZero(debt) ? debt : named(debt, share.limit);
+      if (!isZero(owed)) {
+        put(share.owed, owed);
+        owing.push(share);
+      }
     }
     for (const seq of r.seqs) {
       this.#open.delete(seq);
       this.#done.add(seq);
     }
+    return owing;
   }
 
   /** It surely never counts: no decision of it is durable, or its outcome says that it never ran. */
@@ -213,10 +223,16 @@ export class Purse {
     }
   }
 
-  /** Shares that nobody used for so long and that hold something, or have something to tell. */
-  idle(nowMs: number, idleMs: number): Share[] {
+  /**
+   * Shares that nobody used for so long and that hold something, or have something to tell. What nobody misses may
+   * stay for `restMs`: whoever comes a moment later need not draw it again.
+   */
+  idle(nowMs: number, idleMs: number, restMs: number): Share[] {
     return [...this.#shares.values()].filter(
-      (share) => nowMs - share.usedMs > idleMs && (!isZero(allFree(share)) || isUntold(share)),
+      (share) =>
+        nowMs - share.usedMs > idleMs &&
+        (!isZero(allFree(share)) || isUntold(share)) &&
+        (nowMs - share.usedMs > restMs || !isCrumb(share)),
     );
   }
 

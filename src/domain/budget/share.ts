@@ -142,19 +142,34 @@ export function confirm(share: Share, record: NodeRecord, purse: string): void {
   Object.assign(share.giving, noSums());
 }
 
-/** So much was used lately: twice of it is worth having, and a first draw is for a few calls. */
+/**
+ * What is worth having: a few times what was used lately, a first draw for a few calls, and a part of what is left so
+ * small that nobody misses it.
+ */
 export function wishOf(share: Share, need: Amounts, nowMs: number): Amounts {
   const quick = nowMs - share.drawnMs < QUICK_MS;
   const out: { -readonly [U in Unit]?: number } = {};
   for (const unit of UNITS) {
     const used = quick ? share.pace[unit] * 4 : 0;
-    out[unit] = Math.min(Number.MAX_SAFE_INTEGER, Math.max((need[unit] ?? 0) * FIRST_CALLS, used));
+    const crumb = Math.floor(((share.left ?? share.limit)[unit] ?? 0) / CRUMB);
+    out[unit] = Math.min(Number.MAX_SAFE_INTEGER, Math.max((need[unit] ?? 0) * FIRST_CALLS, used, crumb));
   }
   return out;
 }
 
 const QUICK_MS = 2_000;
 const FIRST_CALLS = 16;
+const CRUMB = 256;
+
+/** Is what is free so little beside what nobody has that nobody misses it? */
+export function isCrumb(share: Share): boolean {
+  const { left, limit } = share;
+  return UNITS.every(
+    (unit) => limit[unit] === undefined || freeOf(share, unit) <= ((left ?? {})[unit] ?? 0) / MISSED,
+  );
+}
+
+const MISSED = 16;
 
 /** What is missing beyond what is left. */
 export function overOf(need: Amounts, left: Amounts): Amounts {

@@ -3,7 +3,7 @@
  */
 import type { BreakerRecord } from './breaker.js';
 import type { BreakerName } from './breaker-name.js';
-import type { Behind } from './window.js';
+import type { Behind } from './behind.js';
 
 /** What a probe found, and whose call it was; `nothing`: it says nothing of the agent. */
 export type ProbeEnd = 'nothing' | { readonly well: boolean; readonly prober: string };

@@ -4,7 +4,7 @@
 import { shareOf, type BreakerRecord } from './breaker.js';
 import type { Kept } from './breaker-index.js';
 import type { BreakerRules } from './breaker-rules.js';
-import type { Behind } from './window.js';
+import type { Behind } from './behind.js';
 
 /** What it needs. `put` stores if `revision` still stands there (0: nothing), and tells the new one. */
 export interface BreakerWorld {

@@ -1,7 +1,7 @@
 /**
  * What a breaker is called: whom it is about, and for whom it opened.
  */
-import type { ScopeKind } from './window.js';
+import type { ScopeKind } from './behind.js';
 
 /** Whom a breaker is about. */
 export interface BreakerName {

@@ -1,7 +1,7 @@
 /**
  * What a policy says of breakers: when one opens, how long it stays open, and what then happens to calls.
  */
-import { isCapability, matches } from '../../wire/names.js';
+import { isCapability } from '../../wire/names.js';
 import { ByPattern } from './by-pattern.js';
 
 /** What the policy says of capabilities under one pattern. */
@@ -88,12 +88,12 @@ export function breakerTroubles(
   sources: Readonly<Record<string, BreakerSource>>,
 ): (readonly [where: string, why: string])[] {
   const troubles = Object.entries(sources).flatMap(([pattern, said]) =>
-    wrong(pattern, said).map(([key, why]) => [`${pattern}.${key}`, why] as const),
+    wrong(said).map(([key, why]) => [`${pattern}.${key}`, why] as const),
   );
   return [...troubles, ...circles(sources)];
 }
 
-function wrong(pattern: string, said: BreakerSource): (readonly [key: string, why: string])[] {
+function wrong(said: BreakerSource): (readonly [key: string, why: string])[] {
   const rules = rulesOf(said);
   const list: [string, string][] = [];
   if (rules.openMax < rules.open) {
@@ -113,24 +113,25 @@ function wrong(pattern: string, said: BreakerSource): (readonly [key: string, wh
   if (said.fallback !== undefined && said.park === true) {
     list.push(['park', 'calls cannot both go to the fallback and be parked: name one']);
   }
-  if (said.fallback !== undefined && (pattern === '>' || matches(pattern, said.fallback))) {
-    list.push(['fallback', `${said.fallback} fits this pattern: it would fall back to itself`]);
-  }
   return list;
 }
 
-/** Fallbacks that lead back to where they began: calls could go round and never be answered. */
+/** Fallbacks that lead to themselves, or back to where they began: calls could go round and never be answered. */
 function circles(sources: Readonly<Record<string, BreakerSource>>): (readonly [string, string])[] {
   const by = breakersOf(sources);
   return Object.entries(sources).flatMap(([pattern, { fallback }]) => {
-    const way: string[] = [];
+    const way = new Set<string>();
+    let last: string | undefined;
     for (let at = fallback; at !== undefined && isCapability(at); at = by.of(at)?.fallback) {
-      if (way.includes(at) || (way.length > 0 && (pattern === '>' || matches(pattern, at)))) {
-        return [
-          [`${pattern}.fallback`, `the fallbacks go in a circle: ${[...way, at].join(' > ')}`] as const,
-        ];
+      if (way.has(at)) {
+        const why =
+          last === at
+            ? `${at} falls under breakers with this very fallback: it would fall back to itself`
+            : `the fallbacks go in a circle: ${[...way, at].join(' > ')}`;
+        return [[`${pattern}.fallback`, why] as const];
       }
-      way.push(at);
+      way.add(at);
+      last = at;
     }
     return [];
   });

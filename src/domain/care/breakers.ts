@@ -3,6 +3,7 @@
  * holds the probe of one. Clock and store are arguments.
  */
 import { limits } from '../../wire/limits.js';
+import type { Behind } from './behind.js';
 import { claim, giveBack, isDue, probed, relent, renew, shareOf, trip } from './breaker.js';
 import type { BreakerIndex, Kept, Permit, ProbeEnd } from './breaker-index.js';
 import { BreakerKeeper } from './breaker-keeper.js';
@@ -11,7 +12,7 @@ import { breakerKey } from './breaker-name.js';
 import type { BreakerRules } from './breaker-rules.js';
 import { Ends } from './ends.js';
 import { principalOf } from './principal.js';
-import type { Behind, End, Opening } from './window.js';
+import type { End, Opening } from './window.js';
 
 /** The breakers of one gateway. */
 export class Breakers {

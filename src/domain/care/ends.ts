@@ -2,8 +2,9 @@
  * The windows of all agents and capabilities that a gateway counts ends of.
  */
 import { limits } from '../../wire/limits.js';
+import type { Behind, ScopeKind } from './behind.js';
 import type { BreakerRules } from './breaker-rules.js';
-import { Window, type Behind, type End, type Opening, type ScopeKind } from './window.js';
+import { Window, type End, type Opening } from './window.js';
 
 /** What was asked to do what. */
 export interface Served {

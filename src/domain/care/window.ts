@@ -3,23 +3,16 @@
  * their share of what counts for others.
  */
 import { limits } from '../../wire/limits.js';
+import { pairOf, REST, type Behind, type ScopeKind } from './behind.js';
 import type { BreakerWhy } from './breaker.js';
 import type { BreakerRules } from './breaker-rules.js';
-
-/** Who made a call (`from`), and whose tree it belongs to (`principal`). */
-export interface Behind {
-  readonly from: string;
-  readonly principal: string;
-}
+import { Row } from './row.js';
 
 /** How an attempt ended, as far as a breaker cares. */
 export interface End extends Behind {
   readonly bad: boolean;
   readonly slow: boolean;
 }
-
-/** For whom a breaker opens: for all, for what one agent calls, or for the trees of one principal. */
-export type ScopeKind = 'any' | 'from' | 'principal';
 
 interface Count {
   ends: number;
@@ -35,7 +28,6 @@ interface Slot {
 }
 
 const SLOTS = 10;
-const REST: Behind = { from: '', principal: '' };
 
 /** It is time to open, and for whom. */
 export interface Opening {
@@ -47,9 +39,11 @@ export interface Opening {
 export class Window {
   #slots: Slot[] = [];
   readonly #sums = new Map<string, PairCount>();
+  readonly #row = new Row();
 
   /** Count one end. */
   add(nowMs: number, end: End, windowMs: number): void {
+    this.#row.add(nowMs, end, end.bad, windowMs);
     const at = Math.floor((nowMs * SLOTS) / windowMs);
     this.#roll(at);
     let slot = this.#slots.at(-1);
@@ -57,9 +51,9 @@ export class Window {
       slot = { at, counts: new Map() };
       this.#slots.push(slot);
     }
-    const own = keyOf(end);
+    const own = pairOf(end);
     const behind = this.#sums.has(own) || this.#sums.size < limits.breakerCallers ? end : REST;
-    const key = behind === REST ? keyOf(REST) : own;
+    const key = behind === REST ? pairOf(REST) : own;
     for (const counts of [slot.counts, this.#sums]) {
       let count = counts.get(key);
       if (count === undefined) {
@@ -73,8 +67,9 @@ export class Window {
   }
 
   /**
-   * For whom it is time to open after an end of these. `minimum` may be less than the rule says, while traffic grows;
-   * `out`: for whom it is open already, as other gateways found.
+   * For whom it is time to open after an end of these: the share that was bad is too much, or `minimum` failed in a row.
+   * For the share, `minimum` may be less than the rule says, while traffic grows; `out`: for whom it is open already, as
+   * other gateways found.
    */
   judge(
     behind: Behind,
@@ -82,25 +77,16 @@ export class Window {
     minimum: number,
     out: readonly Behind[] = [],
   ): Opening | undefined {
-    const most = Math.max(1, (minimum * rules.callerShare) / 100);
-    const own = [...this.#sums.values()];
-    const all = [...own, ...out.map((one) => ({ ...one, ends: most, bad: most, slow: 0 }))];
-    const whole = sum(capped(all, 'principal', most));
-    if (isTooMuch(whole, rules, minimum) && isTooMuch(sum(capped(all, 'from', most)), rules, minimum)) {
-      return { kind: 'any', why: rounded(whole) };
+    const sums = [...this.#sums.values()];
+    for (const kind of ['any', 'from', 'principal'] as const) {
+      const opening =
+        opens(kind, sums, behind, rules, minimum, out) ??
+        opens(kind, this.#row.of(kind), behind, rules, rules.minimum, out);
+      if (opening !== undefined) {
+        return opening;
+      }
     }
-    const made = own.filter(({ from }) => from === behind.from);
-    const capOf = sum(capped(made, 'principal', most));
-    if (behind.from !== behind.principal && isTooMuch(capOf, rules, minimum)) {
-      return { kind: 'from', why: rounded(capOf) };
-    }
-    const tree = own.filter(({ principal }) => principal === behind.principal);
-    if (!isTooMuch(sum(tree), rules, minimum)) {
-      return undefined;
-    }
-    const [first] = tree;
-    const via = first !== undefined && tree.every(({ from }) => from === first.from) ? first.from : undefined;
-    return { kind: 'principal', why: { ...rounded(sum(tree)), ...(via === undefined ? {} : { via }) } };
+    return undefined;
   }
 
   /** Forget what counted for a scope. */
@@ -109,6 +95,7 @@ export class Window {
     for (const counts of [this.#sums, ...this.#slots.map((slot) => slot.counts)]) {
       counts.forEach((pair, key) => concerns(pair) && counts.delete(key));
     }
+    this.#row.forget(concerns);
   }
 
   #roll(at: number): void {
@@ -129,8 +116,36 @@ export class Window {
   }
 }
 
-function keyOf({ from, principal }: Behind): string {
-  return `${from} ${principal}`;
+/** Is what these callers met too much for all, for what one of them calls, or for the trees of one? */
+function opens(
+  kind: ScopeKind,
+  own: readonly PairCount[],
+  behind: Behind,
+  rules: BreakerRules,
+  minimum: number,
+  out: readonly Behind[],
+): Opening | undefined {
+  const most = Math.max(1, (minimum * rules.callerShare) / 100);
+  if (kind === 'any') {
+    const all = [...own, ...out.map((one) => ({ ...one, ends: most, bad: most, slow: 0 }))];
+    const whole = sum(capped(all, 'principal', most));
+    const tooMuch =
+      isTooMuch(whole, rules, minimum) && isTooMuch(sum(capped(all, 'from', most)), rules, minimum);
+    return tooMuch ? { kind, why: rounded(whole) } : undefined;
+  }
+  const pairs = own.filter((pair) => pair[kind] === behind[kind]);
+  if (kind === 'from') {
+    const made = sum(capped(pairs, 'principal', most));
+    const tooMuch = behind.from !== behind.principal && isTooMuch(made, rules, minimum);
+    return tooMuch ? { kind, why: rounded(made) } : undefined;
+  }
+  const tree = sum(pairs);
+  if (!isTooMuch(tree, rules, minimum)) {
+    return undefined;
+  }
+  const [first] = pairs;
+  const via = first !== undefined && pairs.every(({ from }) => from === first.from) ? first.from : undefined;
+  return { kind, why: { ...rounded(tree), ...(via === undefined ? {} : { via }) } };
 }
 
 /** Each name with `most` ends at most, in the proportion of its own. */

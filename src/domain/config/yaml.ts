@@ -2,8 +2,10 @@
  * Reading a YAML file against a shape. Every problem is found in one go, each with its line and column; a key that is
  * not known is refused with the nearest one that is.
  */
-import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument, type Node, type Pair } from 'yaml';
+import type * as Yaml from 'yaml';
+import type { LineCounter, Node, Pair } from 'yaml';
 import { meshError, type MeshError } from '../../wire/errors.js';
+import { later } from '../../wire/later.js';
 import { nearNames } from '../near.js';
 import {
   expectedOf,
@@ -14,6 +16,8 @@ import {
   type Scalar,
   type Shape,
 } from './shape.js';
+
+const yaml = later<typeof Yaml>('yaml'); // most commands have no file to read
 
 /** Where something stands; both count from 1. */
 export interface Place {
@@ -39,8 +43,8 @@ export interface ReadYaml<V> {
 
 /** Read a text; `V` is the `ValueOf` of the shape. Never throws: see `problems`. */
 export function readYaml<V>(text: string, file: string, shape: Keys): ReadYaml<V> {
-  const lines = new LineCounter();
-  const doc = parseDocument(text, { uniqueKeys: true, lineCounter: lines, prettyErrors: false });
+  const lines = new (yaml().LineCounter)();
+  const doc = yaml().parseDocument(text, { uniqueKeys: true, lineCounter: lines, prettyErrors: false });
   const walk = new Walk(file, lines, shape);
   for (const { pos, message } of [...doc.errors, ...doc.warnings]) {
     walk.report(pos[0], '', message);
@@ -144,7 +148,7 @@ class Walk {
       return this.#list(node, holder, shape.of, path);
     }
     if (shape.is === 'either') {
-      return isMap(node)
+      return yaml().isMap(node)
         ? this.keys(node, shape.map.fields, path)
         : this.#scalar(node, holder, shape.word, shape, path);
     }
@@ -152,7 +156,7 @@ class Walk {
   }
 
   #scalar(node: unknown, holder: unknown, shape: OneShape, wanted: Shape, path: string): unknown {
-    const scalar = node === null ? null : isScalar(node) ? scalarOf(node.value) : undefined;
+    const scalar = node === null ? null : yaml().isScalar(node) ? scalarOf(node.value) : undefined;
     const judged = scalar === undefined ? undefined : judge(shape, scalar);
     if (judged !== undefined && 'value' in judged) {
       return judged.value;
@@ -162,7 +166,7 @@ class Walk {
   }
 
   #list(node: unknown, holder: unknown, of: Shape, path: string): unknown {
-    if (!isSeq(node)) {
+    if (!yaml().isSeq(node)) {
       this.#wrong(node, holder, { is: 'list', of }, path);
       return undefined;
     }
@@ -184,12 +188,12 @@ class Walk {
     if (!isThere(node)) {
       return [];
     }
-    if (!isMap(node)) {
+    if (!yaml().isMap(node)) {
       this.report(offsetOf(node), path, `it must be a map, not ${kindOf(node)}`);
       return [];
     }
     return node.items.flatMap((pair): [string, Pair][] => {
-      const key = isScalar(pair.key) ? scalarOf(pair.key.value) : undefined;
+      const key = yaml().isScalar(pair.key) ? scalarOf(pair.key.value) : undefined;
       if (key === undefined || key === null) {
         this.report(offsetOf(pair.key), path, `a key must be a word, not ${kindOf(pair.key)}`);
         return [];
@@ -212,7 +216,9 @@ class Walk {
 
 function isThere(node: unknown): boolean {
   return (
-    node !== null && node !== undefined && !(isScalar(node) && node.value === null && node.source === '')
+    node !== null &&
+    node !== undefined &&
+    !(yaml().isScalar(node) && node.value === null && node.source === '')
   );
 }
 
@@ -226,16 +232,16 @@ function scalarOf(value: unknown): Scalar | undefined {
 }
 
 function kindOf(node: unknown): string {
-  if (isMap(node)) {
+  if (yaml().isMap(node)) {
     return 'a map';
   }
-  if (isSeq(node)) {
+  if (yaml().isSeq(node)) {
     return 'a list';
   }
-  if (isAlias(node)) {
+  if (yaml().isAlias(node)) {
     return 'an alias (write the value out)';
   }
-  return isScalar(node) ? shown(node.value) : 'nothing';
+  return yaml().isScalar(node) ? shown(node.value) : 'nothing';
 }
 
 /** Every path that a shape knows by name. */

@@ -39,6 +39,17 @@ export class Lanes<T> {
     return this.#of(priority).lanes.get(caller) ?? [];
   }
 
+  /** All that wait, with their priorities. */
+  *all(): Iterable<readonly [Priority, T]> {
+    for (const { priority, lanes } of this.#classes) {
+      for (const lane of lanes.values()) {
+        for (const one of lane) {
+          yield [priority, one];
+        }
+      }
+    }
+  }
+
   /** Put one behind the others of its lane. */
   push(priority: Priority, caller: string, one: T): void {
     this.#laneFor(priority, caller).push(one);

@@ -49,6 +49,20 @@ export function pickFrom(from: Picking, asked: Asked): Picked | undefined {
   return again ? { instance: avoid, why: 'full' } : undefined;
 }
 
+/** Pick an instance of one agent; undefined when it is in no band, or none of its own is free. */
+export function pickAgent(
+  { by, ranking: { ranked } }: Picking,
+  agent: string,
+  next: number,
+  asked: Asked,
+): Picked | undefined {
+  const at = ranked.get(agent);
+  const [best] = ranked.values();
+  const turn = by === 'round-robin' ? inTurn : lessLoaded;
+  const instance = at?.key === undefined ? undefined : turn({ instances: at.one.instances, next }, asked);
+  return instance && { instance, why: at?.key === best?.key ? 'first' : 'full' };
+}
+
 /** Whose turn it is to be tried, if there is credit for it. */
 function toTry(from: Picking, asked: Asked): Instance | undefined {
   const { probes, probeShare } = from.ranking;

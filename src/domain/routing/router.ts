@@ -4,13 +4,14 @@
  * seed give the same choices.
  */
 import { limits } from '../../wire/limits.js';
+import type { Token } from '../../wire/names.js';
 import type { Entry, Registry } from '../registry.js';
 import type { Instance, Roster } from '../roster.js';
 import type { Stats } from '../stats.js';
 import { candidatesOf } from './candidates.js';
 import { routedOf, type Chosen } from './chosen.js';
 import { inTurn, lessLoaded, takes, type Asked, type Turns } from './plain.js';
-import { pickFrom, type Picking } from './pick.js';
+import { pickAgent, pickFrom, type Picking } from './pick.js';
 import { rank } from './ranking.js';
 import { isPlain, routeOf, type Objective, type Route } from './route.js';
 import { wishedRoute, type Wish } from './wish.js';
@@ -21,6 +22,8 @@ export interface RouteFor {
   readonly avoid?: Instance | undefined;
   /** Only those for whom it is true. */
   readonly suits?: Suits | undefined;
+  /** Only this agent. */
+  readonly agent?: Token | undefined;
   readonly wish?: Wish | undefined;
   /** The labels of the call: one may say where its caller is. */
   readonly labels?: Readonly<Record<string, string>> | undefined;
@@ -85,13 +88,15 @@ export class Router {
   }
 
   /** A free instance and why it is this one; undefined when all are busy or gone. */
-  route(entry: Entry, nowMs: number, { avoid, suits, wish, labels }: RouteFor = {}): Chosen | undefined {
+  route(entry: Entry, nowMs: number, how: RouteFor = {}): Chosen | undefined {
+    const { avoid, suits, agent, wish } = how;
     const route = this.#routeOf(entry.name);
     const asked: Asked = { capability: entry.name, nowMs, suits: this.#allowed(entry.name, suits), avoid };
     if (wish === undefined && isPlain(route)) {
-      return plainChoice(route, this.#listed(entry).turns, asked);
+      const { turns } = this.#listed(entry);
+      return plainChoice(route, agent === undefined ? turns : this.#turnsOf(entry, agent, turns), asked);
     }
-    return this.#ranked(entry, route, asked, wish, labels);
+    return this.#ranked(entry, route, asked, how);
   }
 
   /** How many more tasks of the entry its instances would take now; counted up to `most`. */
@@ -148,16 +153,17 @@ export class Router {
     return listed;
   }
 
-  #ranked(
-    entry: Entry,
-    route: Route,
-    asked: Asked,
-    wish: Wish | undefined,
-    labels: RouteFor['labels'],
-  ): Chosen | undefined {
+  /** The instances of one agent, if it offers the entry. */
+  #turnsOf(entry: Entry, agent: Token, all: Turns): Turns {
+    all.next++;
+    return { instances: entry.offers.has(agent) ? this.#roster.of(agent) : [], next: all.next };
+  }
+
+  #ranked(entry: Entry, route: Route, asked: Asked, { wish, labels, agent }: RouteFor): Chosen | undefined {
     const place = (wish?.by ?? route.by) === 'nearest' ? labels?.[route.near] : undefined;
     const variant = this.#variant(entry, route, asked.nowMs, wish, place);
-    const picked = pickFrom(variant, asked);
+    const picked =
+      agent === undefined ? pickFrom(variant, asked) : pickAgent(variant, agent, variant.next, asked);
     const at = picked === undefined ? undefined : variant.ranking.ranked.get(picked.instance.agent);
     if (picked === undefined || at === undefined) {
       return undefined;

@@ -1,11 +1,13 @@
 /**
  * Unit tests of a policy, in YAML: calls, and what the policy must say of each.
  */
-import { LineCounter, parseDocument, type Document } from 'yaml';
+import type * as Yaml from 'yaml';
+import type { Document } from 'yaml';
 import { meshError } from '../../wire/errors.js';
+import { later } from '../../wire/later.js';
 import { limits } from '../../wire/limits.js';
 import type { Policy } from '../policy.js';
-import { compile } from '../validator.js';
+import { compileOurs } from '../validator.js';
 import type { RuleAgent, RuleCall } from './call.js';
 import { explain, type Explained } from './explain.js';
 
@@ -95,12 +97,13 @@ const fileSchema = {
     },
   },
 } as const;
-const fitsFile = compile(fileSchema);
+const yaml = later<typeof Yaml>('yaml');
+const fitsFile = compileOurs(fileSchema);
 
 /** Read tests. Throws config_invalid with the place. */
 export function readCases(source: string, file: string): readonly PolicyCase[] {
-  const lines = new LineCounter();
-  const doc = parseDocument(source, { uniqueKeys: true, lineCounter: lines, prettyErrors: false });
+  const lines = new (yaml().LineCounter)();
+  const doc = yaml().parseDocument(source, { uniqueKeys: true, lineCounter: lines, prettyErrors: false });
   const [broken] = doc.errors;
   if (broken !== undefined) {
     const { line, col } = lines.linePos(broken.pos[0]);

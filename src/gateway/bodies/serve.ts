@@ -5,7 +5,7 @@
 import type { Msg } from '../../fabric/connection.js';
 import { headersOf, rawHeaders } from '../../fabric/raw.js';
 import { openBodyRef, sealBodyRef, type BodyRef, type RefUse } from '../../domain/body-ref.js';
-import { compile } from '../../domain/validator.js';
+import { compileOurs } from '../../domain/validator.js';
 import { largestOf } from '../../wire/content.js';
 import { asMeshError, meshError } from '../../wire/errors.js';
 import type { Upload, UploadReply } from '../../wire/generated/messages.js';
@@ -23,7 +23,7 @@ import { chunkSize, chunksOf, drop, newBodyName, readAll, readChunk, reserve, wr
 const REQUEST_BYTES = 4_096;
 const QUEUE = 'gateway';
 const CHUNK = /^[0-9]{1,6}$/;
-const fitsUpload = compile(schemas.upload);
+const fitsUpload = compileOurs(schemas.upload);
 
 /** One request to the service. */
 interface Asked {

@@ -9,7 +9,7 @@ import type { AdmittedCall } from '../../chain/verdict.js';
 import type { Offer } from '../../domain/card.js';
 import type { Instance } from '../../domain/roster.js';
 import type { DecisionRecord, OutcomeRecord } from '../../wire/generated/messages.js';
-import type { Capability } from '../../wire/names.js';
+import type { Capability, Token } from '../../wire/names.js';
 import type { Usage } from '../../wire/usage.js';
 import type { Core } from '../core.js';
 import type { Booked } from './booked.js';
@@ -126,8 +126,7 @@ function offerOf(
   { capability, major }: DecisionRecord,
   agent: string,
 ): Offer | undefined {
-  const offers = registry.find(capability as Capability, major)?.offers;
-  return [...(offers ?? [])].find(([name]) => name === agent)?.[1];
+  return registry.find(capability as Capability, major)?.offers.get(agent as Token);
 }
 
 /** The decision is durable: what it reserves is its own now. */

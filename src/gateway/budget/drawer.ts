@@ -1,6 +1,7 @@
 /**
  * Draws for a purse from the ledger and gives back to it: one change of a node at a time, each a compare-and-set.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { BudgetStore, Versioned } from '../../fabric/budgets.js';
 import { larger, isZero, fits, type Amounts } from '../../domain/budget/amounts.js';
 import { freshNode, settleUp, type NodeRecord } from '../../domain/budget/node-record.js';
@@ -18,6 +19,8 @@ interface Job {
   need: Amounts | undefined;
   give: boolean;
   busy: boolean;
+  /** The ledger was asked for it before. */
+  tried: boolean;
   /** Since when others are asked (monotonic ms); 0: they are not. */
   shortMs: number;
   /** Since when the ledger cannot be reached (monotonic ms); 0: it can. */
@@ -119,7 +122,7 @@ export class Drawer {
   #job(node: PurseNode): Job {
     let job = this.#jobs.get(node.key);
     if (job === undefined) {
-      job = { node, need: undefined, give: false, busy: false, shortMs: 0, awayMs: 0 };
+      job = { node, need: undefined, give: false, busy: false, tried: false, shortMs: 0, awayMs: 0 };
       this.#jobs.set(node.key, job);
     }
     job.node = node;
@@ -183,10 +186,10 @@ export class Drawer {
           job.give = false;
           return this.#on.onBroken(purse, String(err));
         }
-        await pause(PAUSE_MS);
+        await sleep(PAUSE_MS);
         continue;
       }
-      await pause(tries < 2 ? 0 : Math.random() * 5 * tries); // somebody else was first
+      await sleep(tries < 2 ? 0 : Math.random() * 5 * tries); // somebody else was first
     }
   }
 
@@ -194,7 +197,10 @@ export class Drawer {
   async #change(job: Job, purse: Purse, asked: boolean): Promise<boolean> {
     const { node, give } = job;
     const { key } = node;
-    const at = this.#known.get(key) ?? (await this.#read(key));
+    // Of a node that was never heard of nothing stands there, as a rule: the try says so, and is the first change.
+    const at =
+      this.#known.get(key) ?? (job.tried ? await this.#read(key) : { value: undefined, revision: 0 });
+    job.tried = true;
     const nowMs = performance.now();
     const change = purse.change(node, nowMs, Date.now(), {
       ...(asked && job.need !== undefined ? { need: job.need } : {}),
@@ -251,8 +257,4 @@ export class Drawer {
 /** The numbers do not fit: what this purse holds is not what the ledger says of it. */
 function isBroken(err: unknown): boolean {
   return (err as { code?: string }).code === 'amount_invalid';
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -1,9 +1,10 @@
 /**
  * What a gateway has to spend, and all that is done with it. While the policy names no budgets, nothing of this runs.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { BudgetStore } from '../../fabric/budgets.js';
 import type { SteadyWatch } from '../../fabric/steady-watch.js';
-import { add, excess, isZero, larger, ZERO, type Amounts } from '../../domain/budget/amounts.js';
+import { add, excess, larger, ZERO, type Amounts } from '../../domain/budget/amounts.js';
 import type { NodeRecord } from '../../domain/budget/node-record.js';
 import type { BudgetNode, SetLimits } from '../../domain/budget/plan.js';
 import { orderKey, Orders } from '../../domain/budget/orders.js';
@@ -146,9 +147,8 @@ export class Purses implements Till {
 
   /** The outcome is durable. */
   settle(r: Reservation, portion: Portion): void {
-    this.purse.settle(r, portion);
-    if (!isZero(portion.debt)) {
-      r.shares.forEach((share) => this.#drawer.giveBack(share)); // the ledger closes the node: nobody waits for that
+    for (const share of this.purse.settle(r, portion)) {
+      this.#drawer.giveBack(share); // the ledger closes the node: nobody waits for that
     }
   }
 
@@ -174,7 +174,7 @@ export class Purses implements Till {
       [...this.purse.shares()].forEach((share) => this.#drawer.giveBack(share));
       const until = performance.now() + limits.shortMs;
       while (this.#drawer.working > 0 && performance.now() < until) {
-        await new Promise((resolve) => setTimeout(resolve, 5));
+        await sleep(5);
       }
       await this.#keeper.close().catch(() => undefined); // control does it when the gateway lapses
     }
@@ -192,7 +192,9 @@ export class Purses implements Till {
       return;
     }
     this.#nextMs = nowMs + limits.checkpointMs;
-    this.purse.idle(nowMs, limits.purseIdleMs).forEach((share) => this.#drawer.giveBack(share));
+    this.purse
+      .idle(nowMs, limits.purseIdleMs, limits.purseRestMs)
+      .forEach((share) => this.#drawer.giveBack(share));
     this.purse.prune(Date.now() - limits.treeKeepMs);
     void this.#keeper.tick(nowMs).catch((err: unknown) => {
       this.#of.log.warn({ err: String(err) }, 'the purse was not written down, trying again');

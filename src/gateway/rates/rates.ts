@@ -2,9 +2,10 @@
  * Rates of one gateway: what is counted when a call is allowed, and given back when its outcome is final.
  */
 import { RateBook, type RateFacts } from '../../domain/rate/book.js';
-import { Gauge, type AnyAccount } from '../../domain/rate/account.js';
+import { Bucket, Gauge, type AnyAccount } from '../../domain/rate/account.js';
 import { Slots } from '../../domain/rate/slots.js';
 import type { Traffic } from '../../domain/rate/traffic.js';
+import type { Instance } from '../../domain/roster.js';
 import type { Draft } from '../../chain/draft.js';
 import type { DecisionRecord } from '../../wire/generated/messages.js';
 import type { Voice } from './voice.js';
@@ -106,9 +107,17 @@ export class Rates {
   }
 
   /** A call that was decided before is in this gateway's hands: it counts, whether it fits or not. */
-  count({ chain, from, capability, root, parent, agent }: DecisionRecord): readonly Gauge[] | undefined {
+  count({
+    chain,
+    from,
+    capability,
+    root,
+    parent,
+    agent,
+    review,
+  }: DecisionRecord): readonly Gauge[] | undefined {
     const { book } = this;
-    if (!book.shares) {
+    if (!book.shares || review !== undefined) {
       return undefined;
     }
     const nowMs = this.nowMs();
@@ -122,20 +131,65 @@ export class Rates {
     );
   }
 
-  /** A further attempt is decided: it counts for the agent that it is given to. */
-  moved(call: OpenCall, record: DecisionRecord): void {
-    if (record.agent !== call.record.agent) {
-      giveBack(call);
-      call.counted = this.count(record);
+  /**
+   * May the agent of an instance be given a further attempt of this call? What other gateways may lend for it is asked for.
+   * Undefined when no agent is limited.
+   */
+  roomFor({ record, counted }: OpenCall): ((one: Instance) => boolean) | undefined {
+    if (record.review !== undefined || !this.#traffic().limitsAgents) {
+      return undefined;
     }
+    const { book } = this;
+    const nowMs = this.nowMs();
+    return ({ agent }) => {
+      const { accounts, misfit } = book.lookAt(agent, record.capability, nowMs);
+      // It is in flight with one of them already: that does not make it one more.
+      const short = accounts.filter(
+        (one) => counted?.some((own) => own === one) !== true && one.lacks(nowMs) !== undefined,
+      );
+      this.refused({ accounts: short });
+      this.borrow({ lacks: short.filter((one) => one.mayBorrow(nowMs)) });
+      return short.length === 0 && (misfit === undefined || misfit.account !== undefined);
+    };
+  }
+
+  /** A further attempt is being decided: it is one more for its agent, and what is in flight goes there. */
+  again(call: OpenCall, record: DecisionRecord): void {
+    if (record.review === undefined && this.#traffic().limitsAgents) {
+      const nowMs = this.nowMs();
+      const { accounts } = this.book.lookAt(record.agent, record.capability, nowMs);
+      accounts.forEach((one) => one instanceof Bucket && one.take(nowMs));
+    }
+    if (record.agent !== call.record.agent) {
+      this.isWith(call, record);
+    }
+  }
+
+  /** A second agent is given it beside the first: it is one more for that agent, and in flight with both. */
+  beside(call: OpenCall, record: DecisionRecord): void {
+    if (record.review !== undefined || !this.#traffic().limitsAgents) {
+      return;
+    }
+    const nowMs = this.nowMs();
+    const { counted = [] } = call;
+    const { accounts } = this.book.lookAt(record.agent, record.capability, nowMs);
+    const more = accounts.filter(
+      (one) => one instanceof Bucket || (!one.forGood && !counted.some((own) => own === one)),
+    );
+    call.counted = [...counted, ...(takeAll(more, nowMs) ?? [])];
+  }
+
+  /** What is in flight is with the agent of this decision. */
+  isWith(call: OpenCall, record: DecisionRecord): void {
+    giveBack(call);
+    call.counted = this.count(record);
   }
 
   /** The policy is another one: what is in flight counts by its limits. */
   #recount(): void {
     for (const call of this.#around?.open.values() ?? []) {
       if (call.record.verdict === 'allow') {
-        giveBack(call);
-        call.counted = this.count(call.record);
+        this.isWith(call, call.record);
       }
     }
   }

@@ -1664,6 +1664,33 @@ export interface Peer {
    */
   waiting?: number;
   /**
+   * The longest queues of calls that wait with it; missing where none do.
+   *
+   * @maxItems 32
+   */
+  queues?: {
+    /**
+     * What the calls are for.
+     */
+    capability: string;
+    /**
+     * How they are treated.
+     */
+    priority: 'critical' | 'normal' | 'experimental' | 'batch';
+    /**
+     * Calls that wait for their turn before the chain.
+     */
+    turns: number;
+    /**
+     * Calls that are held for capacity, or for their rate or budget.
+     */
+    held: number;
+    /**
+     * For how long the oldest of them has waited here.
+     */
+    oldestMs: number;
+  }[];
+  /**
    * Instant in epoch ms.
    */
   at: number;

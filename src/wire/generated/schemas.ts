@@ -2284,6 +2284,45 @@ export const schemas = {
         maximum: 9007199254740991,
         description: 'Calls that wait for capacity.',
       },
+      queues: {
+        type: 'array',
+        maxItems: 32,
+        items: {
+          type: 'object',
+          properties: {
+            capability: {
+              type: 'string',
+              maxLength: 519,
+              description: 'What the calls are for.',
+            },
+            priority: {
+              enum: ['critical', 'normal', 'experimental', 'batch'],
+              description: 'How they are treated.',
+            },
+            turns: {
+              type: 'integer',
+              minimum: 0,
+              maximum: 9007199254740991,
+              description: 'Calls that wait for their turn before the chain.',
+            },
+            held: {
+              type: 'integer',
+              minimum: 0,
+              maximum: 9007199254740991,
+              description: 'Calls that are held for capacity, or for their rate or budget.',
+            },
+            oldestMs: {
+              type: 'integer',
+              minimum: 0,
+              maximum: 9007199254740991,
+              description: 'For how long the oldest of them has waited here.',
+            },
+          },
+          required: ['capability', 'priority', 'turns', 'held', 'oldestMs'],
+          additionalProperties: false,
+        },
+        description: 'The longest queues of calls that wait with it; missing where none do.',
+      },
       at: {
         type: 'integer',
         minimum: 0,

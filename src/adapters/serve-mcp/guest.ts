@@ -1,5 +1,5 @@
 /**
- * The MCP clients of a door over HTTP, and their sessions. What one of them does is counted and bounded for it alone.
+ * One MCP client over HTTP, and its sessions. What it does is counted and bounded for it alone.
  */
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
@@ -9,56 +9,12 @@ import { isInitializeRequest } from '@modelcontextprotocol/sdk/types.js';
 import { meshError } from '../../agent/index.js';
 import { limits } from '../../wire/limits.js';
 import type { Held } from '../door/gate.js';
+import type { Guest, Who } from '../door/guests.js';
 import { Requests } from '../door/requests.js';
 import type { Member } from './member.js';
 
-/** Who may come in. */
-export interface GuestsOptions {
-  /** The user of the mesh that a token stands for; asked again and again, so that a token can be taken back. */
-  readonly who: (bearer: string) => string | undefined;
-  /** Join the mesh as that user. */
-  readonly join: (user: string) => Promise<Member>;
-}
-
-const SWEEP_MS = 500;
-
-/** Everybody who is here. */
-export class Guests {
-  readonly #options: GuestsOptions;
-  readonly #guests = new Map<string, Guest>();
-  readonly #sweep: NodeJS.Timeout;
-
-  constructor(options: GuestsOptions) {
-    this.#options = options;
-    this.#sweep = setInterval(() => this.#guests.forEach((guest) => guest.sweep(options.who)), SWEEP_MS);
-  }
-
-  /** Let a request in; it counts until its response is over. Throws token_unknown, client_busy. */
-  admit(bearer: string, res: ServerResponse): Guest {
-    const name = bearer === '' ? undefined : this.#options.who(bearer);
-    if (name === undefined) {
-      throw meshError('token_unknown');
-    }
-    const guest = this.#guests.get(name) ?? new Guest(name, this.#options.join);
-    this.#guests.set(name, guest);
-    guest.count(bearer, res);
-    return guest;
-  }
-
-  /** End all sessions, those that work after a moment. */
-  async close(): Promise<void> {
-    const all = [...this.#guests.values()];
-    const until = Date.now() + limits.mcpLeaveMs;
-    while (all.some((guest) => guest.working) && Date.now() < until) {
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
-    clearInterval(this.#sweep);
-    await Promise.all(all.map((guest) => guest.close()));
-  }
-}
-
 /** One client. */
-export class Guest {
+export class McpGuest implements Guest {
   readonly name: string;
   readonly held: Held = { bytes: 0 };
   readonly #join: (user: string) => Promise<Member>;
@@ -81,7 +37,7 @@ export class Guest {
   }
 
   /** Count a request until its response is over. Throws client_busy. */
-  count(bearer: string, res: ServerResponse): void {
+  count(res: ServerResponse, bearer: string): void {
     this.#requests.count(res);
     this.#bearer = bearer;
   }
@@ -95,7 +51,7 @@ export class Guest {
   }
 
   /** End what nobody uses, and everything if the token is gone. */
-  sweep(who: (bearer: string) => string | undefined): void {
+  sweep(who: Who): void {
     const revoked = this.#sessions.size > 0 && who(this.#bearer) !== this.name;
     const old = performance.now() - limits.mcpSessionIdleMs;
     for (const session of this.#sessions.values()) {

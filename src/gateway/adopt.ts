@@ -15,7 +15,7 @@ import { limits } from '../wire/limits.js';
 import type { Attempts } from './attempts.js';
 import type { Core } from './core.js';
 import { answerOf } from './dispatch.js';
-import { newOpenCall, release, type OpenSet } from './open.js';
+import { newOpenCall, release, releaseRival, type OpenSet } from './open.js';
 import { readDecision } from './records.js';
 import { readRegister, type Settler } from './settle.js';
 
@@ -93,6 +93,7 @@ async function adopt(
   }
   call.macs.set(seq, answerOf(record.agent, sealTicket(core.ring, record, seq).resultMac));
   release(call); // of an attempt before
+  releaseRival(call);
   call.failed = undefined;
   call.state = 'dispatched';
   call.counted ??= core.rates.count(record);

@@ -6,21 +6,18 @@
  */
 import { backoffMs } from '../domain/backoff.js';
 import type { Instance } from '../domain/roster.js';
-import { encodeHeaders, header } from '../wire/headers.js';
 import { meshError } from '../wire/errors.js';
-import { subject } from '../wire/generated/subjects.js';
 import { limits } from '../wire/limits.js';
-import type { Token } from '../wire/names.js';
-import { rawHeaders } from '../fabric/raw.js';
 import { bookAgain, letGo } from './budget/booking.js';
 import type { Core } from './core.js';
 import { deadOf, writeDead } from './dead.js';
 import type { Decider } from './decide.js';
 import { isBlind } from './fallen.js';
 import { observeLost } from './observed.js';
-import { effectKey, release, type OpenCall, type OpenSet } from './open.js';
+import { decisionOf, release, type OpenCall, type OpenSet } from './open.js';
 import { chooseNext, nextRecord } from './next.js';
 import { endFailed, isOver, lastFailure } from './failed.js';
+import { hasRival, rivalLost, tellStop } from './rival.js';
 import type { Settler } from './settle.js';
 
 /** Judges open calls. */
@@ -29,6 +26,8 @@ export class Attempts {
   readonly #open: OpenSet;
   readonly #decider: Decider;
   readonly #settler: Settler;
+  /** Give a call that takes long to a second agent. */
+  hedge: (call: OpenCall) => void = () => undefined;
 
   constructor(core: Core, open: OpenSet, decider: Decider, settler: Settler) {
     this.#core = core;
@@ -43,6 +42,9 @@ export class Attempts {
     if (call.state === 'settling' || call.state === 'deciding') {
       return;
     }
+    if (call.hedging) {
+      return this.#open.wheel.set(call, now); // it is known in a moment who works on it
+    }
     if (now >= call.record.deadline) {
       return this.#deadline(call, now);
     }
@@ -52,6 +54,12 @@ export class Attempts {
     if (call.lostUntil !== undefined) {
       return this.#stillLost(call, now);
     }
+    if (call.hedgeAt !== undefined) {
+      call.hedgeAt = undefined;
+      this.rest(call);
+      return this.hedge(call);
+    }
+    rivalLost(this.#core, call);
     this.lost(call, call.unproven ? 'its gateway died before it was sent' : 'the attempt timed out');
   }
 
@@ -66,6 +74,9 @@ export class Attempts {
     }
     call.record.dispatches = Math.max(0, (call.record.dispatches ?? 1) - 1);
     call.undispatched = true;
+    if (hasRival(call)) {
+      return this.rest(call);
+    }
     call.state = 'waiting';
     const { attempt, deadline } = call.record;
     const wait =
@@ -98,15 +109,31 @@ export class Attempts {
 
   /** Set the timer of a task that an instance works on. */
   watch(call: OpenCall): void {
+    call.hedgeAt = undefined; // it gave a sign
     const { idempotent, attemptMs, deadline } = call.record;
     const attempt = idempotent === true ? Date.now() + (attemptMs ?? limits.attemptMs) : Infinity;
     this.#open.wheel.set(call, Math.min(attempt, deadline));
   }
 
+  /** Set the timer to what is left of the attempt that was dispatched first and goes on. */
+  rest(call: OpenCall): void {
+    const { attemptMs = limits.attemptMs, deadline } = call.record;
+    const sinceMs = hasRival(call) ? call.rival?.dispatchedMs : call.dispatchedMs;
+    const until = Date.now() + attemptMs - (performance.now() - (sinceMs ?? 0));
+    this.#open.wheel.set(call, Math.min(until, deadline));
+  }
+
   /** The instance is gone (lease lapsed or it said bye): every call it holds is looked at. */
   gone(instances: ReadonlySet<Instance>): void {
     for (const call of [...this.#open.values()]) {
-      if (call.holder !== undefined && instances.has(call.holder) && call.state === 'dispatched') {
+      const { holder, rival } = call;
+      if (rival?.holder !== undefined && instances.has(rival.holder)) {
+        rivalLost(this.#core, call);
+        if (holder === undefined && call.state === 'dispatched') {
+          this.lost(call, 'its lease lapsed');
+        }
+      }
+      if (holder !== undefined && instances.has(holder) && call.state === 'dispatched') {
         this.lost(call, 'its lease lapsed');
       }
     }
@@ -135,6 +162,9 @@ export class Attempts {
     }
     release(call);
     call.failed = undefined; // this one may have done it
+    if (hasRival(call)) {
+      return this.rest(call);
+    }
     if (
       (call.record.dispatches ?? 1) - call.innocent >= limits.dispatches ||
       call.record.attempt >= limits.attempts
@@ -253,14 +283,12 @@ export class Attempts {
   stop(call: OpenCall): void {
     if (call.state === 'waiting' && lastFailure(call) !== undefined) {
       endFailed(this.#core, this.#settler, call);
-    } else if (call.holder !== undefined && !call.stopped) {
+    } else if (!call.stopped && (call.holder !== undefined || hasRival(call))) {
       call.stopped = true;
-      const to = subject.stop({ agent: call.record.agent as Token, call: call.record.call as Token });
-      const headers = encodeHeaders([
-        [header.call, call.record.call],
-        [header.key, effectKey(call)],
-      ]);
-      this.#core.nc.publish(to, '', { headers: rawHeaders(headers) });
+      tellStop(this.#core, call, call.record.agent);
+      if (hasRival(call)) {
+        tellStop(this.#core, call, decisionOf(call, call.rival?.seq).agent);
+      }
     }
   }
 }

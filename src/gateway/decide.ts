@@ -42,6 +42,8 @@ export class Decider {
   readonly #open: OpenSet;
   readonly #settler: Settler;
   readonly #cancels: Cancels;
+  /** How long a task may take until a second agent gets it beside the first, in ms; Infinity: none does. */
+  hedgeAfterMs: (call: OpenCall) => number = () => Infinity;
   /** Those on their way, and where they may come to stand. */
   readonly flying = new InAir();
 
@@ -68,7 +70,7 @@ export class Decider {
     call.credit = 0;
     call.undispatched = true;
     call.counted = this.#core.rates.take(admitted);
-    this.#write(record, admitted.body, {
+    this.write(record, admitted.body, {
       stored: (seq, late) => {
         call.seq = seq;
         call.enteredMs = admitted.enteredMs;
@@ -117,7 +119,7 @@ export class Decider {
   /** A call that will not be dispatched: decide so, then settle. */
   refuse(draft: Draft, id: string, status: UndispatchedStatus, error: MeshError, origin: Origin): void {
     const record = refuseRecord(this.#core, draft, id, status, error, origin.reply);
-    this.#write(record, EMPTY, {
+    this.write(record, EMPTY, {
       stored: (seq) => {
         const call = newOpenCall(record, seq, EMPTY, undefined);
         call.enteredMs = draft.enteredMs;
@@ -142,7 +144,7 @@ export class Decider {
     instance.inFlight++;
     call.holder = instance;
     this.#core.rates.again(call, record);
-    this.#write(record, call.body, {
+    this.write(record, call.body, {
       stored: (seq, late) => {
         bookedAt(this.#core, call, booked, seq);
         if (call.state === 'settling') {
@@ -196,9 +198,11 @@ export class Decider {
       return this.#elsewhere(call, now); // its purse was given up meanwhile: it is decided anew, from another one
     }
     dispatch(this.#core, call, instance);
-    const attempt =
-      call.record.idempotent === true ? now + (call.record.attemptMs ?? limits.attemptMs) : Infinity;
-    this.#open.wheel.set(call, Math.min(attempt, call.record.deadline));
+    const { idempotent, attemptMs, deadline } = call.record;
+    const until = idempotent === true ? Math.min(now + (attemptMs ?? limits.attemptMs), deadline) : deadline;
+    const hedgeAt = now + this.hedgeAfterMs(call);
+    call.hedgeAt = hedgeAt < until ? hedgeAt : undefined;
+    this.#open.wheel.set(call, Math.min(hedgeAt, until));
   }
 
   /** No decision of this gateway that may still be open has a lower sequence. `knownSeq`: last of the stream. */
@@ -212,7 +216,8 @@ export class Decider {
     return this.flying.size;
   }
 
-  #write(record: DecisionRecord, body: Uint8Array, on: { stored: OnStored; lost: OnLost }): void {
+  /** Make a decision durable, or tell why it is not. */
+  write(record: DecisionRecord, body: Uint8Array, on: { stored: OnStored; lost: OnLost }): void {
     const capability = isCapability(record.capability) ? record.capability : UNREADABLE;
     const to = ingress.decision(this.#core.ingress, { agent: record.agent as Token, capability });
     const headers = headerBlock(

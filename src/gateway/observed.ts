@@ -38,23 +38,26 @@ export function observeOutcome(core: Observing, call: OpenCall, outcome: Outcome
   if (answeredSeq !== call.seq && !call.undispatched) {
     tell(core, call, call.seq, 'stopped'); // an earlier one answered, and nobody waits for it any more
   }
+  if (call.rival !== undefined && call.rival.seq !== answeredSeq) {
+    tell(core, call, call.rival.seq, 'stopped');
+  }
   tell(core, call, answeredSeq, resultOf(outcome), outcome);
 }
 
 /** An attempt was given up and the call goes on. */
-export function observeLost(core: Observing, call: OpenCall): void {
-  observeEnd(core, call, 'lost');
+export function observeLost(core: Observing, call: OpenCall, seq = call.seq): void {
+  observeEnd(core, call, seq, 'lost');
 }
 
 /** An attempt failed and the call goes on. */
-export function observeFailed(core: Observing, call: OpenCall): void {
-  observeEnd(core, call, 'failed');
+export function observeFailed(core: Observing, call: OpenCall, seq = call.seq): void {
+  observeEnd(core, call, seq, 'failed');
 }
 
-function observeEnd(core: Observing, call: OpenCall, result: AttemptResult): void {
+function observeEnd(core: Observing, call: OpenCall, seq: number, result: AttemptResult): void {
   if (core.observers.size > 0) {
-    tell(core, call, call.seq, result);
-    (call.told ??= new Set()).add(call.seq);
+    tell(core, call, seq, result);
+    (call.told ??= new Set()).add(seq);
   }
 }
 
@@ -68,12 +71,17 @@ function tell(
   if (call.told?.has(seq) === true) {
     return; // it was lost, or failed, and with it the call
   }
-  const workMs = seq === call.seq && call.dispatchedMs > 0 ? performance.now() - call.dispatchedMs : 0;
+  const sinceMs = dispatchedMsOf(call, seq);
+  const workMs = sinceMs > 0 ? performance.now() - sinceMs : 0;
   const decision = decisionOf(call, seq);
   const seen = { decision, result, workMs, ...(outcome === undefined ? {} : { outcome }) };
   for (const observer of core.observers) {
     observer(seen);
   }
+}
+
+function dispatchedMsOf({ seq: newest, dispatchedMs, rival }: OpenCall, seq: number): number {
+  return seq === newest ? dispatchedMs : seq === rival?.seq ? rival.dispatchedMs : 0;
 }
 
 function resultOf({ status, code }: OutcomeRecord): AttemptResult {

@@ -30,6 +30,17 @@ export interface Failed {
   readonly untilMs: number;
 }
 
+/** An earlier attempt of a call that goes on beside the newest one. */
+export interface Rival {
+  readonly seq: number;
+  /** When it was dispatched; monotonic ms. */
+  readonly dispatchedMs: number;
+  /** Who works on it; undefined: it has ended. */
+  holder: Instance | undefined;
+  /** The newest attempt said that it failed. */
+  otherFailed: boolean;
+}
+
 /** One call in flight. */
 export interface OpenCall extends Timed {
   /** `from.call` */
@@ -79,6 +90,12 @@ export interface OpenCall extends Timed {
   answeredSeq: number | undefined;
   /** What it counts for until its outcome is final. */
   counted: readonly Gauge[] | undefined;
+  /** The attempt that works beside the newest one, or did. */
+  rival: Rival | undefined;
+  /** Instant (epoch ms) from which on a second agent may get it; undefined: never, or not any more. */
+  hedgeAt: number | undefined;
+  /** The decision for a second agent is being made durable. */
+  hedging: boolean;
   /** Dispatches that ended with the death of their gateway, not of their agent. */
   innocent: number;
 }
@@ -109,6 +126,9 @@ export function newOpenCall(
     undispatched: false,
     answeredSeq: undefined,
     innocent: 0,
+    rival: undefined,
+    hedgeAt: undefined,
+    hedging: false,
     counted: undefined,
     enteredMs: 0,
     decidedMs: 0,
@@ -153,6 +173,7 @@ export class OpenSet {
   remove(call: OpenCall): void {
     this.wheel.cancel(call);
     giveBack(call);
+    releaseRival(call);
     if (this.#byKey.get(call.key) === call) {
       this.#byKey.delete(call.key);
     }
@@ -198,6 +219,16 @@ export function release(call: OpenCall): Instance | undefined {
     call.holder = undefined;
   }
   return holder;
+}
+
+/** Nobody works on it beside the newest attempt any more; false: nobody did. */
+export function releaseRival({ rival }: OpenCall): boolean {
+  if (rival?.holder === undefined) {
+    return false;
+  }
+  rival.holder.inFlight--;
+  rival.holder = undefined;
+  return true;
 }
 
 /** The decision behind one of its attempts, or behind the newest one where that is not known here. */

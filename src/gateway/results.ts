@@ -23,6 +23,7 @@ import { decisionOf, newOpenCall, release, type OpenCall, type OpenSet } from '.
 import { readDecision } from './records.js';
 import type { BeforeOutcome } from './reviews/before-outcome.js';
 import type { Retries } from './retries.js';
+import { rivalUnstarted } from './rival.js';
 import { readRegister, type Settler } from './settle.js';
 import type { Taken } from './taken.js';
 import { usedOf } from './usage.js';
@@ -95,6 +96,9 @@ export class Results {
       return seq === call.seq ? this.#attempts.proven(call) : undefined;
     }
     if (status === 'busy' || status === 'unserved') {
+      if (seq === call.rival?.seq) {
+        return rivalUnstarted(call);
+      }
       const current = seq === call.seq && call.state === 'dispatched';
       return current ? this.#attempts.busy(call, status === 'unserved') : undefined;
     }

@@ -1,58 +1,76 @@
 /**
  * Retries: a call whose attempt failed is given out again, where the policy wants it and the capability is idempotent.
- * What a gateway remembers of a capability for that: how long its attempts take, and how many retries it has earned.
  */
-import { Allowance, isRetried, retryMs, type RetryRules } from '../domain/care/retries.js';
-import { Times } from '../domain/care/times.js';
+import { isRetried, retryMs, type RetryRules } from '../domain/care/retries.js';
 import type { MeshError } from '../wire/errors.js';
 import { limits } from '../wire/limits.js';
 import type { DecisionRecord } from '../wire/generated/messages.js';
 import type { Capability } from '../wire/names.js';
 import type { Used } from '../wire/usage.js';
 import type { Core } from './core.js';
-import { observeFailed, type Observed } from './observed.js';
-import { release, type OpenCall, type OpenSet } from './open.js';
+import { observeFailed } from './observed.js';
+import { decisionOf, release, releaseRival, type OpenCall, type OpenSet } from './open.js';
+import type { RetryMemory } from './retry-memory.js';
 import type { Taken } from './taken.js';
-
-interface Memory {
-  readonly times: Times;
-  readonly retries: Allowance;
-}
 
 /** Decides which failures are tried again. */
 export class Retries {
   readonly #core: Core;
   readonly #open: OpenSet;
   readonly #taken: Taken;
-  readonly #memories = new Map<string, Memory>();
+  readonly #memory: RetryMemory;
   /** Gateways that are alive beside this one. */
   others: () => readonly string[] = () => [];
 
-  constructor(core: Core, open: OpenSet, taken: Taken) {
+  constructor(core: Core, open: OpenSet, taken: Taken, memory: RetryMemory) {
     this.#core = core;
     this.#open = open;
     this.#taken = taken;
-    core.observers.add((seen) => this.#note(seen));
+    this.#memory = memory;
   }
 
   /** A decision said that it failed. True: that is not the outcome of its call, which goes on. */
   goesOn(call: OpenCall, seq: number, error: MeshError, used: Used): boolean {
-    const { record } = call;
+    const { record, rival } = call;
     const rules = this.#core.policy.retries.of(record.capability);
-    if (rules === undefined || record.idempotent !== true || !isRetried(error.code, rules.of)) {
+    const wanted = record.idempotent === true && !call.cancelled && call.revoked === undefined;
+    if (rules === undefined || !wanted || !isRetried(error.code, rules.of)) {
       return false;
     }
-    if (seq !== call.seq) {
+    if (seq !== call.seq && seq !== rival?.seq) {
       const { agent, instance } = call.earlier?.get(seq) ?? {};
       if (agent !== undefined && instance !== undefined) {
         this.#taken.tell(agent, instance, [seq]);
       }
       return true; // a newer attempt was made: what it says counts
     }
-    if (call.state === 'deciding' || call.failed?.seq === seq) {
+    if (call.state === 'deciding' || (call.state === 'waiting' && call.failed !== undefined)) {
       return true; // said again
     }
-    return this.#again(call, error, used, rules);
+    return seq === call.seq
+      ? this.#newest(call, error, used, rules)
+      : this.#rival(call, seq, error, used, rules);
+  }
+
+  #newest(call: OpenCall, error: MeshError, used: Used, rules: RetryRules): boolean {
+    if (call.rival?.holder === undefined) {
+      return this.#again(call, call.seq, error, used, rules);
+    }
+    observeFailed(this.#core, call);
+    call.rival.otherFailed = true;
+    release(call);
+    return true; // another one works on it still
+  }
+
+  #rival(call: OpenCall, seq: number, error: MeshError, used: Used, rules: RetryRules): boolean {
+    if (!releaseRival(call)) {
+      return true; // said again
+    }
+    if (call.state === 'dispatched' && call.holder !== undefined) {
+      observeFailed(this.#core, call, seq);
+      return true;
+    }
+    return this.#again(call, seq, error, used, rules);
   }
 
   /** Is this failure the business of another gateway, which holds the call? It hears it again. */
@@ -65,16 +83,14 @@ export class Retries {
   }
 
   /** Set the time of the next attempt, if there can be one. */
-  #again(call: OpenCall, error: MeshError, used: Used, rules: RetryRules): boolean {
+  #again(call: OpenCall, seq: number, error: MeshError, used: Used, rules: RetryRules): boolean {
     const { record } = call;
     const dispatches = record.dispatches ?? 1;
-    const { times, retries } = this.#of(record.capability);
+    const { times, retries } = this.#memory.of(record.capability);
     const now = Date.now();
     const last = record.deadline - (times.percentile(50) ?? 0);
     const due = now + Math.max(retryMs(dispatches, rules, Math.random()), this.#askedWait(call, error));
     if (
-      call.cancelled ||
-      call.revoked !== undefined ||
       dispatches >= Math.min(rules.attempts, limits.dispatches) ||
       record.attempt >= limits.attempts ||
       due >= last ||
@@ -82,10 +98,10 @@ export class Retries {
     ) {
       return false;
     }
-    observeFailed(this.#core, call);
-    const { agent, instance } = record;
+    observeFailed(this.#core, call, seq);
+    const { agent, instance } = decisionOf(call, seq);
     call.history.push({
-      seq: call.seq,
+      seq,
       agent,
       at: now,
       why: error.code,
@@ -93,7 +109,8 @@ export class Retries {
     });
     const workMs = call.dispatchedMs > 0 ? performance.now() - call.dispatchedMs : 0;
     const untilMs = Math.min(last, due + limits.retryFindMs);
-    call.failed = { seq: call.seq, error: error.toBody(), used, workMs, untilMs };
+    const newest = call.undispatched || call.rival?.otherFailed === true ? call.seq : seq;
+    call.failed = { seq: newest, error: error.toBody(), used, workMs, untilMs };
     release(call);
     call.state = 'waiting';
     this.#open.wheel.set(call, due);
@@ -106,34 +123,5 @@ export class Retries {
     const entry = retryAfterMs === 0 ? undefined : registry.find(capability as Capability, major);
     const others = entry === undefined ? [] : router.instances(entry);
     return others.some((one) => one.agent !== agent) ? 0 : retryAfterMs;
-  }
-
-  /** An attempt ended: what it says of times, and what its call earns. */
-  #note({ decision, result, workMs }: Observed): void {
-    const { capability, dispatches = 1 } = decision;
-    const rules = this.#core.policy.retries.of(capability);
-    if (rules === undefined) {
-      return;
-    }
-    const { times, retries } = this.#of(capability);
-    if (result === 'completed' && workMs > 0) {
-      times.add(workMs);
-    }
-    if (dispatches <= 1) {
-      retries.earn(rules.budget);
-    }
-  }
-
-  #of(capability: string): Memory {
-    let memory = this.#memories.get(capability);
-    if (memory === undefined) {
-      if (this.#memories.size >= limits.retried) {
-        const [oldest = ''] = this.#memories.keys();
-        this.#memories.delete(oldest);
-      }
-      memory = { times: new Times(), retries: new Allowance() };
-      this.#memories.set(capability, memory);
-    }
-    return memory;
   }
 }

@@ -17,6 +17,7 @@ import type { Core } from './core.js';
 import { observeOutcome } from './observed.js';
 import { release, type OpenCall, type OpenSet } from './open.js';
 import { outcomeRecord, readOutcome, waitOf } from './records.js';
+import { stopRivals } from './rival.js';
 import { idsOf } from './sight.js';
 import type { Taken } from './taken.js';
 import { noteEnd } from './trees.js';
@@ -69,6 +70,7 @@ export class Settler {
     charge(this.#core, call, record);
     this.#open.wheel.cancel(call);
     release(call);
+    stopRivals(this.#core, call);
     this.#write(call, record, body);
   }
 

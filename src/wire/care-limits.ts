@@ -43,6 +43,16 @@ export const careLimits = {
     unit: 'ms',
     reason: 'A retry for which nobody is free, or paid, is given up after this; the failure is the outcome.',
   },
+  hedgeMaxMs: {
+    value: 600_000,
+    unit: 'ms',
+    reason: 'The longest time after which a policy may let a second agent work beside a slow one.',
+  },
+  hedgeSamples: {
+    value: 20,
+    unit: 'attempts',
+    reason: 'Completed attempts that it takes to say which one is slow.',
+  },
   retryTimes: {
     value: 128,
     unit: 'attempts',

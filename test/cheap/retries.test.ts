@@ -33,6 +33,20 @@ describe('settings', () => {
     ['budget: 0.1', 'budget'],
     ['budget: "20"', 'budget'],
     ['retry: 3', 'retry'],
+    ['hedge: { share: 0 }', 'hedge.share'],
+    ['hedge: { share: 101 }', 'hedge.share'],
+    ['hedge: { share: 2.5 }', 'hedge.share'],
+    ['hedge: { share: .nan }', 'hedge.share'],
+    ['hedge: { after: p99 }', 'hedge.after'],
+    ['hedge: { after: 0 }', 'hedge.after'],
+    ['hedge: { after: 0ms }', 'hedge.after'],
+    ['hedge: { after: -5 }', 'hedge.after'],
+    ['hedge: { after: 0.5 }', 'hedge.after'],
+    ['hedge: { after: 1h }', 'hedge.after'],
+    ['hedge: { after: 11min }', 'hedge.after'],
+    ['hedge: { when: p95 }', 'hedge.when'],
+    ['hedge: p95', 'hedge'],
+    ['attempts: 1, hedge: {}', 'hedge'],
   ])('%s is refused when the policy is read', (said, key) => {
     expect(problems(`{ ${said} }`)).toContain(`retries.a.b.${key}`);
   });
@@ -44,6 +58,19 @@ describe('settings', () => {
     expect(by.of('a.b')).toMatchObject({ attempts: 2, of: 'transient', budget: 20 });
     expect(by.of('a.c')).toMatchObject({ backoff: 5_000, backoffMax: 5_000 });
     expect(by.of('b')).toBeUndefined();
+    const said = ['{}', '{ after: p95, share: 7 }', '{ after: 200ms }', '{ after: 30 }', '{ after: 2min }'];
+    expect(said.map((hedge) => problems(`{ hedge: ${hedge} }`))).toEqual(said.map(() => []));
+    const hedges = retriesOf({
+      a: { hedge: {} },
+      b: { hedge: { after: '30' } },
+      c: { hedge: { after: '2s' } },
+    });
+    expect(['a', 'b', 'c', 'd'].map((name) => hedges.of(name)?.hedge)).toEqual([
+      { after: undefined, share: 5 },
+      { after: 30, share: 5 },
+      { after: 2_000, share: 5 },
+      undefined,
+    ]);
     expect(retriesOf().of('a.b')).toBeUndefined();
   });
 });

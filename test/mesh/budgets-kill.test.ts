@@ -1,11 +1,12 @@
 /**
- * Budgets while gateways die and pause: real processes, and the log has the last word.
+ * Budgets while gateways die and pause: real processes, and the log has the last word. Some attempts fail and are tried
+ * again, some are slow and get a second agent beside them.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { connect, type Mesh, type MeshError } from '../../src/agent/index.js';
+import { connect, meshError, type Mesh, type MeshError } from '../../src/agent/index.js';
 import { startMesh, type RunningMesh } from '../../src/cli/up/mesh.js';
 import type { NodeRecord } from '../../src/domain/budget/node-record.js';
 import { connectBroker, type NatsConnection } from '../../src/fabric/connection.js';
@@ -20,7 +21,8 @@ const PAYERS = ['p-kill', 'p-pause'] as const;
 const dir = mkdtempSync(join(tmpdir(), 'capmesh-budget-'));
 let mesh: RunningMesh;
 let operator: NatsConnection;
-let worker: Mesh;
+const workers: Mesh[] = [];
+let worked = 0;
 const payers = new Map<string, Mesh>();
 
 beforeAll(async () => {
@@ -37,6 +39,8 @@ ${PAYERS.map((name) => `  ${name}: [payer]`).join('\n')}
 budgets:
   default: { window: month, limit: { micros: ${LIMIT} } }
   reserve: { '>': { micros: ${RESERVE} } }
+retries:
+  'work.>': { backoff: 20, budget: 50, hedge: { after: 60ms, share: 50 } }
 `,
   );
   mesh = await startMesh({ dir: join(dir, 'data'), policy, gateways: 2 });
@@ -46,11 +50,18 @@ budgets:
     seed: mesh.credentials('operator').seed,
   });
   await mesh.addUser('worker', 'agent');
-  worker = await connect({ url: mesh.url, creds: mesh.credentials('worker'), concurrency: 256 });
-  await worker.serve('work.do', { idempotent: true, attemptMs: 4_000 }, async (_: unknown, ctx) => {
-    await pace(30);
-    ctx.usage({ micros: (RESERVE * 3) / 4 });
-  });
+  for (let i = 0; i < 2; i++) {
+    const worker = await connect({ url: mesh.url, creds: mesh.credentials('worker'), concurrency: 256 });
+    workers.push(worker);
+    await worker.serve('work.do', { idempotent: true, attemptMs: 4_000 }, async (_: unknown, ctx) => {
+      const one = worked++ % 10;
+      await pace(one === 7 ? 200 : 30);
+      ctx.usage({ micros: (RESERVE * 3) / 4 });
+      if (one === 3) {
+        throw meshError('handler_transient', { why: 'every tenth' });
+      }
+    });
+  }
   for (const name of PAYERS) {
     await mesh.addUser(name, 'caller');
     payers.set(name, await connect({ url: mesh.url, creds: mesh.credentials(name) }));
@@ -58,7 +69,7 @@ budgets:
 }, 60_000);
 
 afterAll(async () => {
-  await Promise.all([...payers.values(), worker].map((one) => one.close(0).catch(() => undefined)));
+  await Promise.all([...payers.values(), ...workers].map((one) => one.close(0).catch(() => undefined)));
   await operator.close();
   await mesh.stop();
   rmSync(dir, { recursive: true, force: true });

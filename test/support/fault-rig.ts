@@ -26,6 +26,8 @@ roles:
 members:
   me: [caller]
   worker: [worker]
+retries:
+  'work.>': { of: any, hedge: { after: 450ms, share: 30 } }
 `;
 
 /** What faults act on. */

@@ -5,6 +5,7 @@
 import { errorTable } from '../../wire/generated/errors.js';
 import type { ErrorCode } from '../../wire/errors.js';
 import { limits } from '../../wire/limits.js';
+import { parseDuration } from '../config/duration.js';
 import { ByPattern } from './by-pattern.js';
 
 /** What the policy says of capabilities under one pattern. */
@@ -14,6 +15,21 @@ export interface RetrySource {
   readonly backoff?: number | undefined;
   readonly backoffMax?: number | undefined;
   readonly budget?: number | undefined;
+  readonly hedge?: HedgeSource | undefined;
+}
+
+/** What it says of second dispatches beside a slow one. */
+export interface HedgeSource {
+  readonly after?: string | undefined;
+  readonly share?: number | undefined;
+}
+
+/** When a call is given to a second agent beside the first. */
+export interface HedgeRules {
+  /** In ms; undefined: when it takes longer than 95 percent of the attempts do. */
+  readonly after: number | undefined;
+  /** Such calls at most, in percent of all. */
+  readonly share: number;
 }
 
 /** The retries of one capability. Times in ms. */
@@ -26,6 +42,8 @@ export interface RetryRules {
   readonly backoffMax: number;
   /** Retries at most, in percent of the calls. */
   readonly budget: number;
+  /** Undefined: no second agent works beside the first. */
+  readonly hedge: HedgeRules | undefined;
 }
 
 /** What counts where the policy says nothing of it. */
@@ -35,6 +53,7 @@ export const retryDefaults = {
   backoff: 50,
   backoffMax: 2_000,
   budget: 20,
+  hedge: { after: 'p95', share: 5 },
 } as const;
 
 /** The retries by capability; undefined where the policy wants none. */
@@ -52,6 +71,7 @@ export function retriesOf(
         backoff,
         backoffMax: said.backoffMax ?? Math.max(backoff, d.backoffMax),
         budget: said.budget ?? d.budget,
+        hedge: said.hedge === undefined ? undefined : hedgeOf(said.hedge),
       },
     ];
   });
@@ -62,11 +82,34 @@ export function retriesOf(
 export function retryTroubles(
   sources: Readonly<Record<string, RetrySource>>,
 ): (readonly [where: string, why: string])[] {
-  return Object.entries(sources).flatMap(([pattern, { backoff = retryDefaults.backoff, backoffMax }]) =>
-    backoffMax !== undefined && backoffMax < backoff
-      ? [[`${pattern}.backoffMax`, `it is shorter than backoff (${backoff} ms)`] as const]
-      : [],
+  return Object.entries(sources).flatMap(([pattern, said]) =>
+    wrong(said).map(([key, why]) => [`${pattern}.${key}`, why] as const),
   );
+}
+
+function wrong({
+  backoff = retryDefaults.backoff,
+  backoffMax,
+  attempts,
+  hedge,
+}: RetrySource): [string, string][] {
+  const list: [string, string][] = [];
+  if (backoffMax !== undefined && backoffMax < backoff) {
+    list.push(['backoffMax', `it is shorter than backoff (${backoff} ms)`]);
+  }
+  if (hedge !== undefined && attempts === 1) {
+    list.push(['hedge', 'attempts: 1 leaves no dispatch for it']);
+  }
+  const after = hedge === undefined ? undefined : hedgeOf(hedge).after;
+  if (after !== undefined && !(after >= 1 && after <= limits.hedgeMaxMs)) {
+    list.push(['hedge.after', `it must be from 1 to ${limits.hedgeMaxMs} ms`]);
+  }
+  return list;
+}
+
+function hedgeOf({ after = retryDefaults.hedge.after, share }: HedgeSource): HedgeRules {
+  const ms = /^\d+$/.test(after) ? Number(after) : parseDuration(after);
+  return { after: after === 'p95' ? undefined : ms, share: share ?? retryDefaults.hedge.share };
 }
 
 /** Is this failure one that is tried again? What the caller sent, or the mesh decided, never is. */
@@ -90,9 +133,14 @@ export class Allowance {
     this.#saved = Math.min(limits.retryBurst, this.#saved + percent / 100);
   }
 
+  /** Is there one? */
+  get any(): boolean {
+    return this.#saved >= 1;
+  }
+
   /** Take one, if there is one. */
   take(): boolean {
-    if (this.#saved < 1) {
+    if (!this.any) {
       return false;
     }
     this.#saved -= 1;

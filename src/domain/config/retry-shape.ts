@@ -8,6 +8,27 @@ import type { Choice, Field, Keys, Names, Text, Whole } from './shape.js';
 const d = retryDefaults;
 const kinds: Choice<RetryRules['of']> = { is: 'choice', of: ['transient', 'any'] };
 
+const hedge = {
+  is: 'keys',
+  fields: {
+    after: {
+      shape: {
+        is: 'text',
+        expected: 'p95, or a time such as 200ms',
+        pattern: /^(?:p95|\d{1,9}(?: ?(?:ms|s|min|m))?)$/,
+        digits: limits.hedgeMaxMs,
+      },
+      what: 'When the second one gets it: after this time, or when it takes longer than 95 percent of the attempts. Default: p95.',
+      fallback: d.hedge.after,
+    } satisfies Field<Text>,
+    share: whole(
+      { is: 'whole', min: 1, max: 100 },
+      'Calls at most that get a second one, in percent of all.',
+      d.hedge.share,
+    ),
+  },
+} as const satisfies Keys;
+
 const retry = {
   is: 'keys',
   fields: {
@@ -28,6 +49,10 @@ const retry = {
       'Retries at most, in percent of the calls: a gateway makes no more, whoever fails.',
       d.budget,
     ),
+    hedge: {
+      shape: hedge,
+      what: 'A second agent gets a call that takes long, and the first answer counts. Without it none does.',
+    } satisfies Field<typeof hedge>,
   },
 } as const satisfies Keys;
 

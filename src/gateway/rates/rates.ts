@@ -165,6 +165,20 @@ export class Rates {
     }
   }
 
+  /** A second agent is given it beside the first: it is one more for that agent, and in flight with both. */
+  beside(call: OpenCall, record: DecisionRecord): void {
+    if (record.review !== undefined || !this.#traffic().limitsAgents) {
+      return;
+    }
+    const nowMs = this.nowMs();
+    const { counted = [] } = call;
+    const { accounts } = this.book.lookAt(record.agent, record.capability, nowMs);
+    const more = accounts.filter(
+      (one) => one instanceof Bucket || (!one.forGood && !counted.some((own) => own === one)),
+    );
+    call.counted = [...counted, ...(takeAll(more, nowMs) ?? [])];
+  }
+
   /** What is in flight is with the agent of this decision. */
   isWith(call: OpenCall, record: DecisionRecord): void {
     giveBack(call);

@@ -5,7 +5,10 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 /** Names of files (without `.test.ts`), longest first; all others follow in the runner's own order. */
 const LONGEST = [
   'docs',
+  'python-tutorial',
+  'kill',
   'package',
+  'server-crash',
   'cli-dead',
   'hostile',
   'cli-calls',
@@ -23,7 +26,6 @@ const LONGEST = [
   'streams',
   'dead',
   'operations-page',
-  'python-tutorial',
   'promises',
 ];
 

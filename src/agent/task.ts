@@ -1,6 +1,7 @@
 /**
  * One task: run the handler within its deadline and turn what it gives into a result.
  */
+import { setMaxListeners } from 'node:events';
 import { bodyTypeOf, contentTypeOf, encodeBody, readBody, type BodyType } from '../wire/content.js';
 import { asMeshError, meshError } from '../wire/errors.js';
 import type { Ticket } from '../wire/generated/messages.js';
@@ -214,6 +215,7 @@ class Context implements TaskContext {
   }
 
   #parent(): ParentTask {
+    setMaxListeners(0, this.signal); // one listener for each child call on its way
     return {
       ticket: this.#input.ticketText,
       deadline: this.deadline,

@@ -11,7 +11,7 @@ import { schemas } from '../wire/generated/schemas.js';
 import { decodeJson } from '../wire/json.js';
 import { limits } from '../wire/limits.js';
 import { asToken, type Token } from '../wire/names.js';
-import { liftBudget, setBudget } from './budgets/set.js';
+import { liftBudget, setBudget, writeOffDebt } from './budgets/set.js';
 import { serve, type Control } from './core.js';
 import { forceOne } from './breakers.js';
 import { revoke } from './grants.js';
@@ -44,7 +44,10 @@ const commands: Readonly<Record<string, Command>> = {
   shadow: (control, admin, by) =>
     pushShadow(control, admin.policy === undefined ? undefined : textsOf(admin), admin.share ?? 1, by),
   budget: ({ books, ...control }, admin, by) => setBudget(control, books.store, needs(admin, 'node'), by),
-  lift: ({ books }, admin) => liftBudget(books.store, needs(admin, 'agent').agent),
+  lift: ({ books, ...control }, admin, by) =>
+    admin.node === undefined
+      ? liftBudget(books.store, needs(admin, 'agent'), by)
+      : writeOffDebt(control, books.store, needs(admin, 'node'), by),
   cancel: (control, admin, by) => wakeNow(control, needs(admin, 'from', 'call'), by, true),
   breaker: (control, admin, by) => forceOne(control, needs(admin, 'agent', 'capability', 'breaker'), by),
   revoke: (control, admin, by) =>

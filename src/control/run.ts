@@ -34,6 +34,7 @@ import { firstPolicy, followPolicy } from './policy.js';
 import { serveRegistrar } from './registrar.js';
 import { followLearned } from './learned.js';
 import { showControl } from './shown.js';
+import { freeSlots } from './slots.js';
 import { Supervisor } from './supervisor.js';
 import { serveViews } from './views.js';
 
@@ -88,6 +89,7 @@ export async function runControl(options: ControlOptions): Promise<RunningContro
     serveMicro(control),
     watchPlain(control),
     followLearned(control),
+    await freeSlots(control),
     serveAdmin(control),
     serveApprovals(control),
     serveViews(control, supervisor),

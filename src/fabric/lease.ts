@@ -14,7 +14,8 @@ export class Lease {
   readonly #pub: LightPublisher;
   readonly #bucket: BucketName;
   readonly #key: string;
-  readonly #value: string;
+  /** What stands there from the next renewal on. */
+  value: string;
   readonly #ttlMs: number;
   #revision = 0;
   #heldUntil = 0;
@@ -32,7 +33,7 @@ export class Lease {
     this.#pub = pub;
     this.#bucket = bucket;
     this.#key = key;
-    this.#value = value;
+    this.value = value;
     this.#ttlMs = ttlMs;
   }
 
@@ -67,7 +68,7 @@ export class Lease {
   async #acquire(): Promise<boolean> {
     try {
       const kv = await openBucket(this.#nc, this.#bucket);
-      this.#revision = await kv.create(this.#key, this.#value, `${this.#ttlMs / 1000}s`);
+      this.#revision = await kv.create(this.#key, this.value, `${this.#ttlMs / 1000}s`);
       return true;
     } catch {
       return false; // somebody holds it
@@ -81,7 +82,7 @@ export class Lease {
     ]);
     const ack = await this.#pub.publishAsync(
       `$KV.${this.#bucket}.${this.#key}`,
-      Buffer.from(this.#value),
+      Buffer.from(this.value),
       headers,
     );
     this.#revision = ack.kind === 'stored' ? ack.seq : 0;

@@ -12,6 +12,12 @@ export const budgetLimits = {
     unit: 'entries',
     reason: 'What a gateway remembers of whose budgets a call is charged in; then it is worked out again.',
   },
+  budgetDebt: {
+    value: 1_099_511_627_776,
+    unit: 'of a unit',
+    reason:
+      'Debt that one call can make, a million dollars: above it an agent lies, and thousands of lies must add up.',
+  },
   budgetStepMs: {
     value: 3_600_000,
     unit: 'ms',

@@ -48,6 +48,18 @@ export const rateLimits = {
     reason:
       'A gateway that does not renew its part of all limits loses it after this; two renewals may be lost.',
   },
+  slotSureMs: {
+    value: 2_000,
+    unit: 'ms',
+    reason:
+      'A gateway to which the server has not answered for so long uses no limit: it may have been taken for dead.',
+  },
+  slotRestMs: {
+    value: 2_200,
+    unit: 'ms',
+    reason:
+      'Slots are free so long after the connection of their gateway was seen to be gone: longer than it is sure, and than it lends.',
+  },
   borrowMs: {
     value: 250,
     unit: 'ms',

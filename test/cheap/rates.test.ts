@@ -8,11 +8,12 @@ import { describe, expect, test } from 'vitest';
 import { compilePolicy } from '../../src/domain/policy.js';
 import { readPolicy } from '../../src/domain/policy-read.js';
 import { RateBook } from '../../src/domain/rate/book.js';
+import { holderText, readHolder } from '../../src/domain/rate/holder.js';
 import { WHOLE } from '../../src/domain/rate/loans.js';
 import { fairSlots, Slots, SLOTS } from '../../src/domain/rate/slots.js';
 import { limits } from '../../src/wire/limits.js';
 import { seeded } from '../support/random.js';
-import { beyond, FACTS, limitOf, run, type Weather } from '../support/rate-model.js';
+import { beyond, FACTS, limitOf, run, type Seen, type Weather } from '../support/rate-model.js';
 
 const RUNS = Number(process.env['RATES_RUNS'] ?? 60);
 const TIME_MS = 10_000 + 20 * RUNS;
@@ -146,6 +147,44 @@ describe(`limits over gateways (RATES_SEED=${seed})`, () => {
     };
     expect(worst((slots) => new CarelessBook(slots))).toBeGreaterThan(5);
     expect(worst()).toBeLessThan(1e-6);
+  });
+
+  test('slots of one that died are used by others as soon as nothing of them is lent, and not before', () => {
+    const limit = limitOf({ each: 'caller', rate: '100/s', burst: 10 });
+    const after = (restMs: number, gateways: number): Seen => {
+      const death = { atMs: 5_000, restMs };
+      // It dies while one that does not inherit has borrowed nearly all of it.
+      const demand = gateways === 2 ? [4, 4] : [0, 2, 8];
+      return run(limit, { ...CALM, gateways, demand, death }, 12_000, seeded(7));
+    };
+    expect(limits.slotRestMs).toBeGreaterThan(Math.max(limits.loanMs, limits.slotSureMs));
+    for (const gateways of [2, 3]) {
+      const { admitted } = after(limits.slotRestMs, gateways);
+      expect(beyond(admitted, 10, 0.1)).toBeLessThan(1e-6);
+      const late = admitted.filter((at) => at > 5_000 + limits.slotRestMs + 300);
+      expect(late.length).toBeGreaterThanOrEqual(0.95 * 0.1 * (7_000 - limits.slotRestMs - 300));
+    }
+    expect(beyond(after(0, 3).admitted, 10, 0.1)).toBeGreaterThan(5); // planted: at once
+  });
+
+  test('a gateway that is not sure any more uses nothing, and trees born since then are not its own', () => {
+    const slots = new Slots();
+    slots.gain(3, Infinity, Infinity, 0, 1_000_000);
+    let sureMs = Infinity;
+    slots.sureUntilMs = () => sureMs;
+    const tree = slots.ofTree(1_000_000);
+    expect([slots.units(10), tree.units(10), slots.tokens(16, 1, 10)]).toEqual([1_000, 1_000, 1]);
+    sureMs = 10;
+    expect([slots.units(10), tree.units(10), slots.tokens(16, 1, 10)]).toEqual([0, 0, 0]);
+    slots.lose(3, 60_010, 1_060_010); // it slept for a minute before it knew
+    const at = (bornMs: number) => slots.ofTree(bornMs).units(60_010);
+    expect([at(1_000_000), at(1_000_011 + limits.clockSkewMs)]).toEqual([1_000, 0]);
+  });
+
+  test('who holds a slot can be read back', () => {
+    const holder = { gateway: 'gw-1', server: 'NABC', client: 17 };
+    expect(readHolder(holderText(holder))).toEqual(holder);
+    expect(readHolder('gw-1')).toBeUndefined();
   });
 
   test('planted: a fixed window lets twice as much through at its edge, and is seen', () => {

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { readPage } from '../support/markdown.js';
-import { Reader } from '../support/reader.js';
+import { cleanEnv, Reader } from '../support/reader.js';
 
 const { python } = inject('tools');
 const folder = mkdtempSync(join(tmpdir(), 'capmesh-python-tutorial-'));
@@ -18,22 +18,9 @@ let reader: Reader | undefined;
 describe.skipIf(python === undefined)('the Python part of the tutorial', () => {
   beforeAll(async () => {
     symlinkSync(resolve('.'), join(folder, 'capmesh'));
-    const {
-      NATS_URL: _url,
-      MESH_DATA: _data,
-      MESH_URL: _mesh,
-      MESH_CREDS: _creds,
-      ...inherited
-    } = process.env;
     reader = new Reader({
       folder,
-      // `npm pack` would compile the programs over that others run meanwhile.
-      env: {
-        ...inherited,
-        NO_COLOR: '1',
-        XDG_CACHE_HOME: join(folder, 'cache'),
-        npm_config_ignore_scripts: 'true',
-      },
+      env: cleanEnv({ XDG_CACHE_HOME: join(folder, 'cache') }),
       stays: [
         ['npx mesh up', 'The mesh is up'],
         ['node out/inventory.js\n', 'inventory serves inventory.query'],

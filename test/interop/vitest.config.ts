@@ -4,6 +4,7 @@
  */
 import { delimiter } from 'node:path';
 import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config';
+import LongestFirst from '../longest-first.js';
 import { prepareTools } from './tools.js';
 
 /** What depends on how the server behaves: acknowledgements, permissions, queue groups, republishing, crashes. */
@@ -19,7 +20,6 @@ const projects: TestProjectInlineConfiguration[] = [
       name: 'interop',
       include: ['test/interop/*.test.ts'],
       provide: { tools },
-      sequence: { groupOrder: 0 },
     },
   },
 ];
@@ -32,7 +32,6 @@ if (tools.go !== undefined) {
         name: 'README with the nats command',
         include: ['test/mesh/readme.test.ts'],
         env: { TEST_NATS: nats },
-        sequence: { groupOrder: 0 },
       },
     },
     {
@@ -42,7 +41,6 @@ if (tools.go !== undefined) {
         include: ['test/interop/newest/*.test.ts', ...ON_THE_SERVER.map((name) => `test/${name}.test.ts`)],
         provide: { tools },
         env: { PATH: [serverFolder, process.env['PATH'] ?? ''].join(delimiter) },
-        sequence: { groupOrder: 1 },
       },
     },
   );
@@ -50,5 +48,9 @@ if (tools.go !== undefined) {
 
 export default defineConfig({
   root: process.cwd(),
-  test: { reporters: ['default', './test/reporter.ts'], projects },
+  test: {
+    reporters: ['default', './test/reporter.ts'],
+    sequence: { sequencer: LongestFirst },
+    projects,
+  },
 });

@@ -37,7 +37,7 @@ budgets:
     - { on: principal, who: [alice], window: month, limit: { micros: 1000 } }
     - { on: principal, who: [bruno], window: month, limit: { micros: 1000 }, hold: 50, approvers: [finance] }
     - { on: principal, who: [clara], window: month, limit: { micros: 1000 } }
-    - { on: agent, who: [other], window: month, limit: { micros: 1000 }, quarantine: 30 }
+    - { on: agent, who: [other], window: month, limit: { micros: 10_000 }, quarantine: 3 }
     - { on: root, who: [emil], limit: { micros: 350 } }
 `;
 
@@ -193,6 +193,8 @@ describe('thresholds', () => {
     expect(await command('lift', { agent: 'other' })).toMatchObject({ lifted: true });
     await until(async () => (await spend()) === 'completed', 2_000);
     expect((await command('lift', { agent: 'other' })).code).toBe('not_found');
+    const { events } = await show('agent.other');
+    expect(events.find(({ what }) => what === 'lift')).toMatchObject({ by: 'operator' });
   });
 
   test('debt closes the budget and is told; a limit that is set opens it', async () => {

@@ -1,16 +1,13 @@
 /**
  * `mesh call`, `mesh calls` and `mesh agents`: output, help and exit codes, with the real command.
  */
-import { execFile } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { newCallId } from '../../src/agent/index.js';
 import type { AgentPage, AgentsPage, CallPage, CallsPage } from '../../src/control/views/pages.js';
+import { mesh as command, type Ran } from '../support/command.js';
 import { startTestMesh, until, type TestMesh } from '../support/mesh.js';
-
-const root = fileURLToPath(new URL('../../', import.meta.url));
 
 let mesh: TestMesh;
 
@@ -47,24 +44,7 @@ members: { me: [everyone], shop: [worker], stock: [worker], gone: [worker] }
 });
 afterAll(() => mesh.stop());
 
-interface Ran {
-  readonly code: number;
-  readonly out: string;
-  readonly err: string;
-}
-
-function run(args: readonly string[], stdin?: string): Promise<Ran> {
-  const where = ['--data', mesh.dir, '--url', mesh.url];
-  return new Promise((resolve) => {
-    const child = execFile(
-      process.execPath,
-      ['bin/mesh.js', ...args, ...where],
-      { cwd: root },
-      (err, out, errors) => resolve({ code: err === null ? 0 : Number(err.code), out, err: errors }),
-    );
-    child.stdin?.end(stdin ?? '');
-  });
-}
+const run = (args: readonly string[], stdin?: string): Promise<Ran> => command(args, { on: mesh, stdin });
 
 const json = async <T>(...args: string[]): Promise<T> =>
   JSON.parse((await run([...args, '--json'])).out) as T;

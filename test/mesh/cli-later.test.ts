@@ -1,14 +1,11 @@
 /**
  * `mesh call --stream | --detach` and `mesh calls wait | watch | cancel`, with the real command.
  */
-import { execFile } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { newCallId } from '../../src/agent/index.js';
 import type { CallsPage } from '../../src/control/views/pages.js';
+import { mesh as command, type Ran } from '../support/command.js';
 import { startTestMesh, type TestMesh } from '../support/mesh.js';
-
-const root = fileURLToPath(new URL('../../', import.meta.url));
 
 let mesh: TestMesh;
 
@@ -38,27 +35,16 @@ function stopped(signal: AbortSignal): Promise<never> {
   });
 }
 
-interface Ran {
-  readonly code: number;
+interface Lines extends Ran {
   readonly lines: string[];
-  readonly err: string;
 }
 
-function run(...args: string[]): Promise<Ran> {
-  const where = ['--data', mesh.dir, '--url', mesh.url];
-  return new Promise((resolve) => {
-    const child = execFile(
-      process.execPath,
-      ['bin/mesh.js', ...args, ...where],
-      { cwd: root },
-      (err, out, errors) =>
-        resolve({ code: err === null ? 0 : Number(err.code), lines: out.trim().split('\n'), err: errors }),
-    );
-    child.stdin?.end();
-  });
+async function run(...args: string[]): Promise<Lines> {
+  const done = await command(args, { on: mesh });
+  return { ...done, lines: done.out.trim().split('\n') };
 }
 
-const parsed = (ran: Ran): unknown[] => ran.lines.map((line) => JSON.parse(line) as unknown);
+const parsed = (ran: Lines): unknown[] => ran.lines.map((line) => JSON.parse(line) as unknown);
 
 test('partial outputs are printed as they come, the outcome last', async () => {
   const plain = await run('call', 'count.up', '--stream');

@@ -4,11 +4,11 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { credentialsFile } from '../../src/fabric/users.js';
 import { readPage } from '../support/markdown.js';
 import { startTestMesh, type TestMesh } from '../support/mesh.js';
-import { install, pathWithQuickNpx } from '../support/reader.js';
-import { Terminal } from '../support/terminal.js';
+import { typed } from '../support/page-terminal.js';
+import { install } from '../support/reader.js';
+import type { Terminal } from '../support/terminal.js';
 
 const page = readPage('docs/calls.md');
 const STEP_MS = 30_000;
@@ -29,18 +29,7 @@ afterAll(async () => {
   await mesh.stop();
 });
 
-function terminal(name: string, script: string): Terminal {
-  const env = {
-    ...process.env,
-    PATH: pathWithQuickNpx(folder),
-    NO_COLOR: '1',
-    MESH_URL: mesh.url,
-    NATS_URL: mesh.url,
-    MESH_DATA: mesh.dir,
-    MESH_CREDS: credentialsFile(mesh.dir, name),
-  };
-  return new Terminal(script, { cwd: folder, env });
-}
+const terminal = (as: string, script: string): Terminal => typed(script, { mesh, folder, as });
 
 /** Write the programs of the page, and run the one that is asked for. */
 function program(file: string): string {

@@ -9,7 +9,8 @@ import { compilePolicy } from '../../src/domain/policy.js';
 import { credentialsFile } from '../../src/fabric/users.js';
 import { readPage } from '../support/markdown.js';
 import { startTestMesh, until, type TestMesh } from '../support/mesh.js';
-import { install, pathWithQuickNpx } from '../support/reader.js';
+import { ran } from '../support/page-terminal.js';
+import { install } from '../support/reader.js';
 import { Terminal } from '../support/terminal.js';
 
 const page = readPage('docs/policy.md');
@@ -27,23 +28,7 @@ beforeAll(async () => {
 afterAll(() => mesh.stop());
 
 /** Run a script, as the operator unless said otherwise; what it printed, and the exit code of its last command. */
-async function run(script: string, as = 'operator'): Promise<string> {
-  const env = {
-    ...process.env,
-    PATH: pathWithQuickNpx(folder),
-    NO_COLOR: '1',
-    MESH_URL: mesh.url,
-    NATS_URL: mesh.url,
-    MESH_DATA: mesh.dir,
-    MESH_CREDS: credentialsFile(mesh.dir, as),
-  };
-  const said = new Terminal(`set +e\n${script}\necho "exit $?"`, { cwd: folder, env });
-  const lines = (await said.ends(STEP_MS)).split('\n');
-  return lines
-    .filter((line) => !line.startsWith('npm warn')) // what npx says of the machine it runs on
-    .join('\n')
-    .trim();
-}
+const run = (script: string, as = 'operator'): Promise<string> => ran(script, { mesh, folder, as }, STEP_MS);
 
 const fences = page.fences;
 const script = (words: string): string =>

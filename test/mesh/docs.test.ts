@@ -7,11 +7,12 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
 import { readPage } from '../support/markdown.js';
-import { cleanEnv, install, Reader } from '../support/reader.js';
+import { cleanEnv, install, pathWithQuickNpx, Reader } from '../support/reader.js';
 
 const repository = resolve('.');
 const folder = mkdtempSync(join(tmpdir(), 'capmesh-docs-'));
-const env = cleanEnv({ XDG_CACHE_HOME: join(folder, 'cache') });
+// The real npx is tried by package.test.ts and in the tutorial's Python half, test/interop/python-tutorial.test.ts.
+const env = cleanEnv({ XDG_CACHE_HOME: join(folder, 'cache'), PATH: pathWithQuickNpx(folder) });
 const SLOW = 240_000;
 let reader: Reader | undefined;
 

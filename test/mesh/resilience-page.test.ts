@@ -4,11 +4,10 @@
 import { join } from 'node:path';
 import { parse } from 'yaml';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { credentialsFile } from '../../src/fabric/users.js';
 import { readPage } from '../support/markdown.js';
 import { startTestMesh, type TestMesh } from '../support/mesh.js';
-import { install, pathWithQuickNpx } from '../support/reader.js';
-import { Terminal } from '../support/terminal.js';
+import { ran } from '../support/page-terminal.js';
+import { install } from '../support/reader.js';
 
 const blocks = (path: string, kind: string): string[] =>
   readPage(path)
@@ -47,18 +46,7 @@ beforeAll(async () => {
 afterAll(() => mesh.stop());
 
 /** Run a script of a page as this user; what it says ends with its exit code. */
-async function run(script: string, user: string): Promise<string> {
-  const env = {
-    ...process.env,
-    PATH: pathWithQuickNpx(folder),
-    NO_COLOR: '1',
-    MESH_URL: mesh.url,
-    NATS_URL: mesh.url,
-    MESH_DATA: mesh.dir,
-    MESH_CREDS: credentialsFile(mesh.dir, user),
-  };
-  return await new Terminal(`${script}\necho "exit $?"`, { cwd: folder, env }).ends(30_000);
-}
+const run = (script: string, as: string): Promise<string> => ran(script, { mesh, folder, as }, 30_000);
 
 test('what an operator sees and does', async () => {
   const said = await run(`set -e\n${blocks('docs/resilience.md', 'sh').join('\n')}`, 'operator');

@@ -5,6 +5,9 @@
 import OpenAI from 'openai';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { mountLlm, type MountedLlm } from '../../src/adapters/llm/mount.js';
+import { getBySeq } from '../../src/fabric/reader.js';
+import type { DecisionRecord } from '../../src/wire/generated/messages.js';
+import { header } from '../../src/wire/headers.js';
 import { LlmDoor } from '../../src/adapters/serve-llm/door.js';
 import type { NatsConnection } from '../../src/fabric/connection.js';
 import { startTestMesh, until, type TestMesh } from '../support/mesh.js';
@@ -20,6 +23,7 @@ roles:
 members:
   alice: [everything]
   bob: [narrow]
+  carol: [everything]
   llm: [worker]
   plain: [worker]
 meters: [llm]
@@ -29,12 +33,15 @@ budgets:
   default: { window: day, limit: { micros: 1000.00 USD, tokens: 1_000_000_000 } }
   reserve:
     '>': { micros: 10_000, tokens: 10_000 }
+  limits:
+    - { on: principal, who: [carol], window: day, limit: { tokens: 5_000 } }
 `;
 const CALLS = Number(process.env['MODEL_CALLS'] ?? 60);
 const tokens = new Map([
   ['key-a', 'alice'],
   ['key-b', 'bob'],
   ['key-c', 'alice'],
+  ['key-d', 'carol'],
 ]);
 
 let mesh: TestMesh;
@@ -46,7 +53,7 @@ let openai: OpenAI;
 
 beforeAll(async () => {
   provider = await startModelProvider();
-  const users = { alice: 'caller', bob: 'caller', llm: 'agent', plain: 'agent' } as const;
+  const users = { alice: 'caller', bob: 'caller', carol: 'caller', llm: 'agent', plain: 'agent' } as const;
   mesh = await startTestMesh({ policy, users });
   gateway = await mesh.broker('gateway');
   mounted = await mountLlm(await mesh.connect('llm', { concurrency: 64 }), {
@@ -177,6 +184,57 @@ describe('the official client', () => {
       expect(err).toBeInstanceOf(kind);
       expect(err).toMatchObject({ code });
     }
+  });
+
+  test('says what its call may spend', async () => {
+    const headers = { 'Mesh-Budget': 'micros=0.0005 USD, tokens=2_000' };
+    for (const stream of [false, true]) {
+      const { data, response } = await openai.chat.completions
+        .create({ ...ask('words=4'), stream }, { headers })
+        .withResponse();
+      if (Symbol.asyncIterator in data) {
+        await data.toReadableStream().cancel(); // what it says is not looked at
+      }
+      const call = response.headers.get('x-mesh-call') ?? '';
+      const { seq } = await outcomeIn(gateway, 'alice', call);
+      const stored = await getBySeq(gateway, 'DECISIONS', seq ?? 0);
+      const { budget } = JSON.parse(stored?.headers.get(header.record) ?? '{}') as DecisionRecord;
+      const allowed = { micros: 500, tokens: 2_000 };
+      expect(budget).toMatchObject({ allowed, reserve: allowed });
+    }
+  });
+
+  test('may spend what its user may, whatever it says', async () => {
+    const spend = (budget: string): Promise<unknown> =>
+      clientWith('key-d')
+        .chat.completions.create(ask('words=4'), { headers: { 'Mesh-Budget': budget } })
+        .catch((err: unknown) => err);
+    for (const budget of ['tokens=5_001', 'tokens=9007199254740991', 'micros=1.00 USD']) {
+      expect(await spend(budget)).toMatchObject({ status: 429, code: 'budget_exceeded' });
+    }
+    expect(await spend('tokens=4_000')).toMatchObject({ object: 'chat.completion' });
+  });
+
+  test.each([
+    ['nothing', ''],
+    ['a bare number', '100'],
+    ['a unit that nobody knows', 'euros=5'],
+    ['a negative amount', 'micros=-1'],
+    ['a fraction', 'tokens=0.5'],
+    ['a number without end', 'tokens=1e308'],
+    ['none at all', 'tokens=NaN'],
+    ['more than can be counted', 'tokens=9007199254740992'],
+    ['a unit twice', 'tokens=1,tokens=2'],
+  ])('is told that %s is no budget, and no call is made', async (_, budget) => {
+    const res = await fetch(`${door.url}/chat/completions`, {
+      method: 'POST',
+      headers: { authorization: 'Bearer key-a', 'mesh-budget': budget },
+      body: JSON.stringify(ask('x')),
+    });
+    expect([res.status, res.headers.get('x-mesh-call')]).toEqual([400, null]);
+    const { error } = (await res.json()) as { error: { message: string } };
+    expect(error).toMatchObject({ code: 'header_invalid', type: 'input', param: null });
+    expect(error.message).toContain('Mesh-Budget');
   });
 
   test('is told when to come again', async () => {

@@ -1,13 +1,13 @@
 /**
  * `mesh serve mcp` and `mesh serve token` as commands: tokens of clients, addresses, and what is refused.
  */
-import { execFile } from 'node:child_process';
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { openLab } from '../support/lab.js';
 import { codeOf, leaveAll, overHttp, toolsOf, use } from '../support/mcp-client.js';
+import { mesh as command, type Ran } from '../support/command.js';
 import { startTestMesh, until, type TestMesh } from '../support/mesh.js';
 import { Terminal } from '../support/terminal.js';
 
@@ -35,20 +35,7 @@ afterEach(async () => {
 });
 afterAll(() => mesh.stop());
 
-interface Ran {
-  readonly code: number;
-  readonly out: string;
-  readonly err: string;
-}
-
-function run(...args: string[]): Promise<Ran> {
-  const words = ['bin/mesh.js', 'serve', ...args, '--data', mesh.dir];
-  return new Promise((resolve) => {
-    execFile(process.execPath, words, { cwd: root }, (err, out, errors) =>
-      resolve({ code: err === null ? 0 : Number(err.code), out, err: errors }),
-    );
-  });
-}
+const run = (...args: string[]): Promise<Ran> => command(['serve', ...args, '--data', mesh.dir]);
 
 /** Start the server; its url. */
 async function serve(...args: string[]): Promise<string> {

@@ -40,7 +40,7 @@ test('calls under way when the server crashes are answered once', { timeout: 180
         const id = newCallId();
         const body = { n: n++ };
         const call = (): Promise<unknown> =>
-          caller.call('work.do', body, { id, timeoutMs: 40_000 }).catch((err: MeshError) => {
+          caller.call('work.do', body, { id, timeoutMs: 20_000 }).catch((err: MeshError) => {
             if (err.code === 'unavailable' && err.retry === 'same_id') {
               return call();
             }

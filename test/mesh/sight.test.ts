@@ -10,6 +10,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { TrafficPage } from '../../src/control/views/traffic-page.js';
 import type { MeshError } from '../../src/wire/errors.js';
 import { traceIdOf } from '../../src/wire/trace.js';
+import { mesh as command, type Ran } from '../support/command.js';
 import { until, type TestMesh } from '../support/mesh.js';
 import { liveADay, SLEEPER, SLEEP_MS, startTown, STEPS } from '../support/town.js';
 import { ask } from '../support/views.js';
@@ -30,24 +31,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-interface Ran {
-  readonly code: number;
-  readonly out: string;
-  readonly err: string;
-}
-
-/** Run a command as a program would: without a terminal. */
-function run(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Ran> {
-  const where = ['--data', mesh.dir, '--url', mesh.url];
-  return new Promise((resolve) => {
-    execFile(
-      process.execPath,
-      ['bin/mesh.js', ...args, ...where],
-      { cwd: root, env: { ...process.env, ...env } },
-      (err, out, errors) => resolve({ code: err === null ? 0 : Number(err.code), out, err: errors }),
-    );
-  });
-}
+const run = (args: readonly string[], env = {}): Promise<Ran> => command(args, { on: mesh, env });
 
 interface TraceFacts {
   readonly root: string;

@@ -13,17 +13,22 @@ export interface Ran {
 export interface RunOptions {
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
+  readonly stdin?: string | undefined;
+  /** The mesh it is for; without one it takes what it finds. */
+  readonly on?: { readonly dir: string; readonly url: string };
 }
 
 /** Run a command to its end. Of our own variables it has only those that are given. */
-export function mesh(args: readonly string[], { cwd, env = {} }: RunOptions = {}): Promise<Ran> {
+export function mesh(args: readonly string[], { cwd, env = {}, stdin, on }: RunOptions = {}): Promise<Ran> {
   const foreign = Object.entries(process.env).filter(([name]) => !/^(MESH|NATS)_/.test(name));
   const options = { cwd: cwd ?? process.cwd(), env: { ...Object.fromEntries(foreign), ...env } };
+  const where = on === undefined ? [] : ['--data', on.dir, '--url', on.url];
+  const words = [resolve('bin/mesh.js'), ...args, ...where];
   return new Promise((done) => {
-    const child = execFile(process.execPath, [resolve('bin/mesh.js'), ...args], options, (err, out, errors) =>
+    const child = execFile(process.execPath, words, options, (err, out, errors) =>
       done({ code: err === null ? 0 : Number(err.code), out, err: errors }),
     );
-    child.stdin?.end();
+    child.stdin?.end(stdin);
   });
 }
 

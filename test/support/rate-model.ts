@@ -25,6 +25,8 @@ export interface Weather {
   readonly pauses: number;
   /** Calls that are in flight last at most so long. */
   readonly lastMs: number;
+  /** The first gateway dies then, and its slots are the second one's so long after it. */
+  readonly death?: { readonly atMs: number; readonly restMs: number };
 }
 
 /** What happened. */
@@ -99,7 +101,10 @@ export function run(
     for (const to of gateways) {
       if (to !== from) {
         send(from, to, nowMs, (atMs) => {
-          const answer = to.book.account(short.key, atMs)?.answer(from.name, to.name, need, atMs);
+          const answer =
+            to.pausedUntil === Infinity
+              ? undefined
+              : to.book.account(short.key, atMs)?.answer(from.name, to.name, need, atMs);
           if (answer !== undefined) {
             send(to, from, atMs, (backMs) => short.hear(to.name, answer, nowMs, backMs));
           }
@@ -113,6 +118,18 @@ export function run(
         one.run(nowMs);
       } else {
         later.push(one);
+      }
+    }
+    if (weather.death?.atMs === nowMs) {
+      gateways.slice(0, 1).forEach((dead) => (dead.pausedUntil = Infinity));
+    }
+    if (weather.death !== undefined && weather.death.atMs + weather.death.restMs === nowMs) {
+      const [dead, heir] = gateways as [Gateway, Gateway];
+      for (const slot of owner.keys()) {
+        if (owner[slot] === dead) {
+          owner[slot] = heir;
+          heir.book.slots.gain(slot, 0, Infinity, nowMs, WALL + nowMs);
+        }
       }
     }
     if (chance() < weather.moves) {

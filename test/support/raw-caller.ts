@@ -100,7 +100,8 @@ export class RawCaller {
   }
 }
 
-function built(lines: Readonly<Record<string, string>>) {
+/** Headers as the client library has them. */
+export function built(lines: Readonly<Record<string, string>>) {
   const h = natsHeaders();
   for (const [name, value] of Object.entries(lines)) {
     h.set(name, value);

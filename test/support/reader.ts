@@ -154,6 +154,7 @@ export function cleanEnv(more: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
     NO_COLOR: '1',
     npm_config_yes: 'false',
     npm_config_loglevel: 'error',
+    npm_config_prefer_offline: 'true', // the registry is asked only about what npm does not have yet
     // `npm install ../capmesh` would compile the programs over that others run meanwhile.
     npm_config_ignore_scripts: 'true',
     ...more,
@@ -162,7 +163,7 @@ export function cleanEnv(more: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
 
 /**
  * Somebody in a new folder that holds nothing but the package. `leave` stops everything and removes the folder.
- * The npx there starts what is installed and asks nothing else; the tutorial and the package tests try the real one.
+ * The npx there starts what is installed and asks nothing else; the package tests try the real one.
  * `more`: variables that are set there.
  */
 export function sitDown(

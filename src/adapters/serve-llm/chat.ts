@@ -3,7 +3,9 @@
  * client reads.
  */
 import type { ServerResponse } from 'node:http';
-import { meshError, type CallOptions, type CallStream, type Mesh } from '../../agent/index.js';
+import { readAmounts } from '../../agent/amounts.js';
+import { meshError, type Amounts, type CallOptions, type CallStream, type Mesh } from '../../agent/index.js';
+import { header } from '../../wire/headers.js';
 import { isCapability } from '../../wire/names.js';
 
 /** What a client asks for. */
@@ -15,6 +17,8 @@ export interface ChatWish {
   readonly stream: boolean;
   /** At the end of a stream, one more chunk with the usage. */
   readonly usage: boolean;
+  /** What the call and everything below it may spend. */
+  readonly budget: Amounts | undefined;
 }
 
 interface Completion {
@@ -26,8 +30,11 @@ interface Completion {
   readonly usage?: object;
 }
 
-/** Read a request. Throws body_undecodable, not_found (no model has such a name). */
-export function wishOf(value: unknown): ChatWish {
+/**
+ * Read a request. `budget` is its header of that name. Throws body_undecodable, not_found (no model has such a name),
+ * header_invalid.
+ */
+export function wishOf(value: unknown, budget: string | undefined): ChatWish {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw meshError('body_undecodable', { why: 'it is no object' });
   }
@@ -37,7 +44,8 @@ export function wishOf(value: unknown): ChatWish {
     throw meshError('not_found', { what: 'the model', name });
   }
   const usage = (options as { include_usage?: unknown } | null | undefined)?.include_usage === true;
-  return { model, body, stream: stream === true, usage };
+  const allowed = budget === undefined ? undefined : readAmounts(budget, header.budget);
+  return { model, body, stream: stream === true, usage, budget: allowed };
 }
 
 /** Make the call and answer with its completion. Throws what the call ends with. */

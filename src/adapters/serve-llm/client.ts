@@ -58,9 +58,16 @@ export class Client implements Guest {
     return (await this.#join()).models;
   }
 
-  /** Answer a request for a completion. When its client leaves, the call is cancelled. Throws client_busy, and what the call ends with. */
-  async chat(value: unknown, bearer: string, res: ServerResponse): Promise<void> {
-    const wish = wishOf(value);
+  /**
+   * Answer a request for a completion; `budget` is its header of that name. When its client leaves, the call is
+   * cancelled. Throws client_busy, what reading it throws, and what the call ends with.
+   */
+  async chat(
+    value: unknown,
+    { bearer, budget }: { readonly bearer: string; readonly budget: string | undefined },
+    res: ServerResponse,
+  ): Promise<void> {
+    const wish = wishOf(value, budget);
     if (this.#calls.size >= limits.mcpCalls) {
       throw meshError('client_busy', { who: this.name, max: limits.mcpCalls, what: 'calls' });
     }
@@ -76,6 +83,7 @@ export class Client implements Guest {
         signal: stop.signal,
         timeoutMs: Math.min(this.#options.timeoutMs ?? most, most),
         ...(model === undefined ? {} : { major: model.major }),
+        ...(wish.budget === undefined ? {} : { budget: wish.budget }),
       };
       await (wish.stream ? answerStream : answerWhole)(mesh, wish, options, res);
     } finally {

@@ -4,6 +4,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { meshError } from '../../agent/index.js';
+import { header } from '../../wire/headers.js';
 import { bearerOf, checkAddress, readJson, type Allowed } from '../door/gate.js';
 import { Guests, type Who } from '../door/guests.js';
 import { openServer, type Listening, type OpenServer } from '../door/listen.js';
@@ -17,6 +18,7 @@ export interface LlmDoorOptions extends ClientOptions, Listening {
 }
 
 const BASE = '/v1';
+const BUDGET = header.budget.toLowerCase();
 
 /** A door for clients of models. */
 export class LlmDoor {
@@ -70,7 +72,9 @@ async function serve(
   const model = /^\/v1\/models\/([\w.-]+)$/.exec(path)?.[1];
   if (path === `${BASE}/chat/completions`) {
     allow(req, 'POST');
-    return await client.chat(await readJson(req, client.held, client.name), bearer, res);
+    const said = req.headers[BUDGET];
+    const budget = Array.isArray(said) ? said.join() : said;
+    return await client.chat(await readJson(req, client.held, client.name), { bearer, budget }, res);
   }
   if (path !== `${BASE}/models` && model === undefined) {
     throw meshError('not_found', { what: 'the path', name: JSON.stringify(path.slice(0, 80)) });

@@ -1,7 +1,7 @@
 /**
  * Budgets as a table: one line for each unit of each window, with a bar.
  */
-import { add, counted, UNITS, ZERO, type Amounts, type Unit } from '../../domain/budget/amounts.js';
+import { addCapped, counted, UNITS, ZERO, type Amounts, type Unit } from '../../domain/budget/amounts.js';
 import type { BudgetEvent } from '../../domain/budget/orders.js';
 import { shownAmount } from '../../domain/budget/written.js';
 import type { BudgetPage, BudgetRow } from '../../control/budgets/pages.js';
@@ -24,7 +24,7 @@ export function budgetTable(page: BudgetPage, bars: boolean, nowMs: number): str
 
 function cells(row: BudgetRow, unit: Unit, first: boolean, bars: boolean, nowMs: number): string[] {
   const of = (amounts: Amounts): number => amounts[unit] ?? 0;
-  const spent = add(counted(row.spent, row.limit), counted(row.debt ?? ZERO, row.limit));
+  const spent = addCapped(counted(row.spent, row.limit), counted(row.debt ?? ZERO, row.limit));
   const shown = (amounts: Amounts): string => shownAmount(unit, of(amounts));
   return [
     first ? safe(row.key) : '',
@@ -76,11 +76,13 @@ export function amountsText(amounts: Amounts): string {
 }
 
 /** What happened, on one line. */
-export function eventText({ at, node, what, spent, limit, debt, percent }: BudgetEvent): string {
+export function eventText({ at, node, what, spent, limit, debt, percent, by, why }: BudgetEvent): string {
   const time = new Date(at).toISOString().slice(11, 19);
-  const word = what === 'debt' ? paint.red(what) : paint.yellow(what);
+  const word = what === 'debt' ? paint.red(what) : by === undefined ? paint.yellow(what) : paint.green(what);
   const of = percent === undefined ? '' : ` at ${percent} %`;
-  const more = debt === undefined ? '' : `, ${amountsText(debt)} more than was reserved`;
+  const over = debt === undefined ? '' : `, ${amountsText(debt)} more than was reserved`;
+  const who = by === undefined ? '' : `, by ${safe(by)}${why === undefined ? '' : `: ${safe(why)}`}`;
+  const more = `${over}${who}`;
   return `${paint.dim(time)}  ${word}${of}  ${safe(node)}  ${amountsText(spent)} of ${amountsText(limit)}${more}`;
 }
 

@@ -23,6 +23,10 @@ interface SetReply {
   readonly before: Amounts;
 }
 
+interface LiftReply {
+  readonly debt?: Amounts;
+}
+
 /** Add `set`. */
 export function registerSet(budget: Command): void {
   viewOptions(budget.command('set <budget> [amounts]'))
@@ -38,11 +42,12 @@ export function registerSet(budget: Command): void {
 
 /** Add `lift`. */
 export function registerLift(budget: Command): void {
-  viewOptions(budget.command('lift <agent>'))
-    .summary('send work to an agent again')
+  viewOptions(budget.command('lift <agent|budget>'))
+    .summary('send work to an agent again, or write off debt')
     .description(
-      'Send work again to an agent that its budget has put out (quarantine). In the same window it is not put out again by that budget.',
+      'Send work again to an agent that its budget has put out (quarantine); in the same window it is not put out again by that budget. Or write off the debt of a budget, which opens it: what agents used beyond what was reserved counts no more.',
     )
+    .option('--why <text>', 'why, for whoever looks later')
     .addHelpText('after', LIFT_HELP)
     .action(lift);
 }
@@ -55,7 +60,8 @@ Examples:
 
 const LIFT_HELP = `
 Examples:
-  $ mesh budget lift writer`;
+  $ mesh budget lift writer
+  $ mesh budget lift principal.alice.day --why 'the agent had counted wrong'`;
 
 async function set(node: string, text: string | undefined, options: SetOptions): Promise<void> {
   if ((text === undefined) !== (options.clear === true)) {
@@ -74,10 +80,19 @@ async function set(node: string, text: string | undefined, options: SetOptions):
   say(`${safe(done.node)} may spend ${amountsText(done.limit)} (before: ${was}).`);
 }
 
-async function lift(agent: string, options: ContextOptions): Promise<void> {
-  const admin = { agent: asToken(agent, 'the agent') };
-  const done = await asOperator(options, [], (operator) => operator.command<object>('lift', admin));
-  return options.json === true ? sayJson(done) : say(`${agent} is sent work again.`);
+async function lift(name: string, options: Pick<SetOptions, 'why'> & ContextOptions): Promise<void> {
+  const whom = name.includes('.') ? { node: checked(name) } : { agent: asToken(name, 'the agent') };
+  const admin = { ...whom, ...(options.why === undefined ? {} : { why: options.why }) };
+  const done = await asOperator(options, [], (operator) => operator.command<LiftReply>('lift', admin));
+  if (options.json === true) {
+    return sayJson(done);
+  }
+  const { debt } = done;
+  say(
+    debt === undefined
+      ? `${safe(name)} is sent work again.`
+      : `${amountsText(debt)} of debt is written off: ${safe(name)} is open.`,
+  );
 }
 
 /** `principal.alice.day`. Throws usage. */

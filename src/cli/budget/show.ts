@@ -39,18 +39,20 @@ async function show(name: string | undefined, options: ShowOptions): Promise<voi
   if (options.json === true) {
     return sayJson(page);
   }
-  printBudgets(page);
+  printBudgets(page, name);
 }
 
 /** The table, who is out, and the last events. */
-export function printBudgets(page: BudgetPage): void {
+export function printBudgets(page: BudgetPage, name?: string): void {
   const nowMs = Date.now();
   if (page.off === true) {
     return note('The policy names no budgets: nothing is counted. See docs/budgets.md.');
   }
   const lines = budgetTable(page, process.stdout.isTTY === true, nowMs);
   if (lines.length === 0) {
-    note('nothing was spent yet');
+    note(
+      name === undefined ? 'nothing was spent yet' : `nothing was spent yet of ${name}, or no budget fits it`,
+    );
   }
   say(...lines, ...outText(page, nowMs), ...page.events.slice(-5).map(eventText));
   if (page.truncated === true) {

@@ -8,6 +8,7 @@ import { viewOptions, wholeNumber } from '../calls/ask.js';
 import type { ContextOptions } from '../context.js';
 import { asOperator, type Operator } from '../operator.js';
 import { say, sayJson } from '../output.js';
+import { stopRequest } from '../stop.js';
 import { budgetTable, eventText, outText } from './rows.js';
 
 interface WatchOptions extends ContextOptions {
@@ -19,7 +20,7 @@ export function registerWatch(budget: Command): void {
   viewOptions(budget.command('watch [budget]'))
     .summary('see budgets being spent')
     .description(
-      'Show budgets and draw them again until interrupted, with what happens to them: thresholds that are reached, debt, agents that are put out. With --json, or without a terminal, one line for whatever changed.',
+      'Show budgets and draw them again until interrupted, with what happens to them: thresholds that are reached, debt that closes them, limits that are set, agents that are put out and lifted. With --json, or without a terminal, one line for whatever changed. Ends with exit code 0 when it is interrupted.',
     )
     .option('--every <s>', 'seconds between two looks', wholeNumber(1, 3_600), 1)
     .addHelpText('after', HELP)
@@ -38,10 +39,12 @@ async function watch(name: string | undefined, options: WatchOptions): Promise<v
     process.stdout.isTTY === true && options.json !== true
       ? onScreen
       : new Changes(options.json === true).tell;
-  await asOperator(options, [], async (operator: Operator): Promise<never> => {
-    for (;;) {
-      draw(await operator.view<BudgetPage>('budgets', view));
-      await sleep(1_000 * options.every);
+  const end = stopRequest();
+  await asOperator(options, [], async (operator: Operator) => {
+    const look = () => Promise.race([operator.view<BudgetPage>('budgets', view), end]);
+    for (let page = await look(); page !== undefined; page = await look()) {
+      draw(page);
+      await Promise.race([sleep(1_000 * options.every, undefined, { ref: false }), end]);
     }
   });
 }

@@ -50,9 +50,9 @@ export class Books {
     return [...this.#events.values()].toSorted((a, b) => a.at - b.at);
   }
 
-  /** Has this happened to the node already? */
-  knows(key: string, what: BudgetEvent['what']): boolean {
-    return this.#events.has(`${key}.${what}`);
+  /** What was told of this already; undefined: nothing. */
+  event(key: string, what: BudgetEvent['what']): BudgetEvent | undefined {
+    return this.#events.get(`${key}.${what}`);
   }
 
   /** Settled in all: what the ledger was told, and what gateways have noted since. Half a second old at most. */

@@ -5,9 +5,9 @@ import type { Admin } from '../../wire/generated/messages.js';
 import { limits } from '../../wire/limits.js';
 import { meshError } from '../../wire/errors.js';
 import { nearNames } from '../../domain/near.js';
-import { asAmounts, portion, UNITS, type Amounts } from '../../domain/budget/amounts.js';
-import { setLimit as withLimit, type NodeRecord } from '../../domain/budget/node-record.js';
-import { orderKey, type SetLimit } from '../../domain/budget/orders.js';
+import { asAmounts, portion, UNITS, ZERO, type Amounts } from '../../domain/budget/amounts.js';
+import { setLimit as withLimit, writeOff, type NodeRecord } from '../../domain/budget/node-record.js';
+import { orderKey, type BudgetEvent, type PutOut, type SetLimit } from '../../domain/budget/orders.js';
 import type { StandingBudget } from '../../domain/budget/plan.js';
 import { spanOf } from '../../domain/budget/windows.js';
 import type { BudgetStore } from '../../fabric/budgets.js';
@@ -16,6 +16,9 @@ import type { Control } from '../core.js';
 /** A limit that was set stays until it is cleared. */
 const KEEP_MS = 10 * 365 * 86_400_000;
 const TRIES = 16;
+const LEAST_KEEP_MS = 60_000;
+/** Caps on one call have no window: so long it is told that they were set. */
+const TOLD_MS = 86_400_000;
 
 /** What became of it. */
 export interface SetReply {
@@ -49,7 +52,9 @@ export async function setBudget(
           : await store.remove(key, revision)
         : await store.put(key, record, revision, KEEP_MS);
     if (put.kind === 'stored') {
-      await renew(store, node, budget, limit);
+      const full = portion(limit, budget.thresholds.halt);
+      const at = await changeNow(store, node, budget, (now) => withLimit(now, full));
+      await tell(store, at, { what: 'set', limit, by, ...(why === undefined ? {} : { why }) });
       return { node, limit, before };
     }
   }
@@ -57,42 +62,91 @@ export async function setBudget(
 }
 
 /** Send work to an agent again that was put out by its budget. Throws not_found. */
-export async function liftBudget(store: BudgetStore, agent: string): Promise<object> {
-  const { value, revision } = await store.get<object>(orderKey.out(agent));
+export async function liftBudget(
+  store: BudgetStore,
+  { agent, why }: Pick<Admin, 'why'> & { readonly agent: string },
+  by: string,
+): Promise<object> {
+  const { value, revision } = await store.get<PutOut>(orderKey.out(agent));
   if (value === undefined) {
     throw meshError('not_found', { what: 'the quarantine of', name: agent });
   }
   if ((await store.remove(orderKey.out(agent), revision)).kind !== 'stored') {
     throw away();
   }
+  const { node: key, until: endsMs } = value;
+  const { value: record } = await store.get<NodeRecord>(`node.${key}`);
+  await tell(store, { key, endsMs, record }, { what: 'lift', by, ...(why === undefined ? {} : { why }) });
   return { agent, lifted: true };
 }
 
-/** The window that is open now, if anything was spent in it. */
-async function renew(
+/** Write off the debt of a budget in the window that is open: it counts no more, and the budget is open. Throws not_found. */
+export async function writeOffDebt(
+  control: Pick<Control, 'policy'>,
+  store: BudgetStore,
+  { node, why }: Pick<Admin, 'why'> & { readonly node: string },
+  by: string,
+): Promise<object> {
+  let debt: Amounts | undefined;
+  const at = await changeNow(store, node, budgetOf(control, node), (now) => {
+    debt = now.debt;
+    return writeOff(now);
+  });
+  if (debt === undefined) {
+    throw meshError('not_found', { what: 'a debt of', name: node });
+  }
+  await tell(store, at, { what: 'lift', debt, by, ...(why === undefined ? {} : { why }) });
+  return { node, debt, lifted: true };
+}
+
+/** A node, and what stands in the ledger of it, if anything was spent. */
+interface Place {
+  readonly key: string;
+  readonly endsMs: number;
+  readonly record: NodeRecord | undefined;
+}
+
+/** Change the window that is open now, if anything was spent in it. */
+async function changeNow(
   store: BudgetStore,
   node: string,
-  { window, thresholds }: StandingBudget,
-  limit: Amounts,
-): Promise<void> {
+  { window }: StandingBudget,
+  how: (now: NodeRecord) => NodeRecord,
+): Promise<Place> {
   if (window === 'call') {
-    return;
+    return { key: node, endsMs: Date.now() + TOLD_MS, record: undefined };
   }
   const { start, endsMs } = spanOf(window, Date.now());
-  const key = `node.${node}.${start}`;
+  const key = `${node}.${start}`;
   for (let tries = 0; tries < TRIES; tries++) {
-    const { value, revision } = await store.get<NodeRecord>(key);
+    const { value, revision } = await store.get<NodeRecord>(`node.${key}`);
     if (value === undefined) {
-      return;
+      return { key, endsMs, record: value };
     }
-    const next = withLimit(value, portion(limit, thresholds.halt));
+    const record = how(value);
     const keepMs = Math.max(0, endsMs - Date.now()) + limits.nodeKeepMs;
-    const put = await store.put(key, next, revision, keepMs);
-    if (put.kind === 'stored') {
-      return;
+    if ((await store.put(`node.${key}`, record, revision, keepMs)).kind === 'stored') {
+      return { key, endsMs, record };
     }
   }
   throw away();
+}
+
+/** It is done; whoever watches is told. When that fails the order stands all the same. */
+async function tell(
+  store: BudgetStore,
+  { key, endsMs, record }: Place,
+  more: Pick<BudgetEvent, 'what' | 'debt' | 'by' | 'why'> & { readonly limit?: Amounts },
+): Promise<void> {
+  const at = Date.now();
+  const { spent = ZERO, limit = ZERO } = record ?? {};
+  const event: BudgetEvent = { v: 1, node: key, at, spent, limit, ...more };
+  const keepMs = Math.max(LEAST_KEEP_MS, endsMs - at);
+  const to = `event.${key}.${more.what}`;
+  const there = await store.get(to).catch(() => undefined);
+  if (there !== undefined) {
+    await store.put(to, event, there.revision, keepMs);
+  }
 }
 
 function budgetOf(control: Pick<Control, 'policy'>, node: string): StandingBudget {

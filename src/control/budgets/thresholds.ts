@@ -12,7 +12,7 @@ import {
   type SpentWord,
 } from '../../domain/budget/orders.js';
 import type { Thresholds } from '../../domain/budget/plan.js';
-import { levelsOf } from '../../domain/budget/thresholds.js';
+import { levelsOf, type Level } from '../../domain/budget/thresholds.js';
 import type { Control } from '../core.js';
 import type { Books } from './books.js';
 
@@ -88,11 +88,12 @@ export class ThresholdWatch {
     if (record === undefined || nowMs >= record.endsMs) {
       return;
     }
-    const { debt } = record;
+    const { debt, closed, opened = 0 } = record;
     const spent = this.#books.spent(key);
     const facts = { spent, limit: record.limit, endsMs: record.endsMs };
-    if (debt !== undefined && !isZero(debt)) {
-      await this.#say(key, 'debt', { ...facts, debt });
+    const told = closingOf(this.#books.event(key, 'debt'));
+    if (debt !== undefined && !isZero(debt) && (told < 0 || (closed === true && told < opened))) {
+      await this.#say(key, 'debt', { ...facts, debt, opened });
     }
     const budget = this.#control.policy.budgets?.budgetOf(thresholdsOf(key));
     if (budget !== undefined) {
@@ -105,14 +106,17 @@ export class ThresholdWatch {
     }
   }
 
-  /** Once a window: whoever makes the event says it. */
+  /** Once a window, debt once each time that it closes the node: whoever makes the event says it. */
   async #say(
     key: string,
     what: BudgetEvent['what'],
-    { endsMs, ...facts }: Pick<BudgetEvent, 'spent' | 'limit' | 'debt'> & { readonly endsMs: number },
+    {
+      endsMs,
+      ...facts
+    }: Pick<BudgetEvent, 'spent' | 'limit' | 'debt' | 'opened'> & { readonly endsMs: number },
     thresholds?: Thresholds,
   ): Promise<void> {
-    if (this.#books.knows(key, what)) {
+    if (what !== 'debt' && this.#books.event(key, what) !== undefined) {
       return;
     }
     const { store } = this.#books;
@@ -124,12 +128,16 @@ export class ThresholdWatch {
     if (what === 'hold') {
       await this.#tellSpent(key, facts.spent, keepMs);
     }
-    const percent = what === 'debt' ? undefined : thresholds?.[what];
+    const percent = thresholds?.[what as Level];
     const event: BudgetEvent = {
       ...{ v: 1, node: key, what, at, ...facts },
       ...(percent === undefined ? {} : { percent }),
     };
-    const made = await store.put(`event.${key}.${what}`, event, 0, keepMs);
+    const before = what === 'debt' ? await store.get<BudgetEvent>(`event.${key}.debt`) : undefined;
+    if (closingOf(before?.value) >= (facts.opened ?? 0)) {
+      return;
+    }
+    const made = await store.put(`event.${key}.${what}`, event, before?.revision ?? 0, keepMs);
     if (made.kind === 'unsure') {
       throw new Error('it is not known whether an event was stored');
     }
@@ -179,4 +187,9 @@ export class ThresholdWatch {
       this.#control.log.warn({ ...facts, what }, 'a budget has reached a threshold');
     }
   }
+}
+
+/** Which closing of its node an event of debt has told, counted from 0; -1: none. */
+function closingOf(event: BudgetEvent | undefined): number {
+  return event === undefined ? -1 : (event.opened ?? 0);
 }

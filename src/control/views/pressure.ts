@@ -1,7 +1,8 @@
 /**
  * What presses, beside the traffic: calls that wait, and budgets that are near their limits.
  */
-import { add, counted, UNITS, ZERO, type Unit } from '../../domain/budget/amounts.js';
+import { UNITS, type Unit } from '../../domain/budget/amounts.js';
+import { standingOf } from '../../domain/budget/orders.js';
 import { laneOf } from '../../domain/rate/lane.js';
 import type { ParkedRecord, Peer } from '../../wire/generated/messages.js';
 import { limits } from '../../wire/limits.js';
@@ -65,10 +66,11 @@ function priorityOf(control: Control, { from, headers }: ParkedRecord): Priority
   return laneOf(control, from, { get: (name) => headers[name] });
 }
 
-/** Budgets whose window is open, the nearest to its limit first; those of trees end with their trees. */
+/** Budgets of the policy whose window is open, the nearest to its limit first; those of trees end with their trees. */
 export function budgetsNear(control: Control, nowMs: number): NearRow[] {
-  const { books } = control;
+  const { books, policy } = control;
   return openNodes(books, {}, nowMs)
+    .filter((key) => policy.budgets?.budgetOf(standingOf(key)) !== undefined)
     .map((key) => nearRow(budgetRow(control, books, key)))
     .filter(({ percent, state }) => percent > 0 || state !== 'open')
     .sort((a, b) => rank(b) - rank(a))
@@ -86,7 +88,7 @@ function nearRow(row: BudgetRow): NearRow {
 
 function percentOf({ spent, debt, limit }: BudgetRow, unit: Unit): number {
   const most = limit[unit] ?? 0;
-  const used = add(counted(spent, limit), counted(debt ?? ZERO, limit))[unit] ?? 0;
+  const used = (spent[unit] ?? 0) + (debt?.[unit] ?? 0); // an agent may say any amount: nothing here throws
   return most === 0 ? 100 : Math.floor((used / most) * 100);
 }
 

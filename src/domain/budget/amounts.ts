@@ -61,6 +61,14 @@ export function add(a: Amounts, b: Amounts): Amounts {
   return each(a, b, (x, y) => x + y);
 }
 
+/**
+ * Unit by unit, and at most 2^53−1: for sums in which stands what an agent says it used. Whoever says the largest amount
+ * twice must not stop the ledger. Throws amount_invalid when one of them is no amount.
+ */
+export function addCapped(a: Amounts, b: Amounts): Amounts {
+  return each(a, b, (x, y) => Math.min(x + y, Number.MAX_SAFE_INTEGER));
+}
+
 /** Unit by unit. Throws amount_invalid when more is taken than is there, or when one of them is no amount. */
 export function subtract(a: Amounts, b: Amounts): Amounts {
   return each(a, b, (x, y) => x - y);

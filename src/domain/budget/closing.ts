@@ -2,7 +2,7 @@
  * Closing a purse whose gateway spends from it no more: what it had settled in all, and what its open calls still have
  * reserved, from its last checkpoint and the log after it.
  */
-import { add, ZERO, type Amounts } from './amounts.js';
+import { add, addCapped, ZERO, type Amounts } from './amounts.js';
 import { countingOf, portionOf, type DecisionBudget, type OutcomeCharge } from './portions.js';
 import type { Checkpoint, PurseTotals } from './reservation.js';
 
@@ -75,7 +75,7 @@ export function tally(
     for (const key of one.budget.nodes) {
       const at = nodes.get(key) ?? { s: ZERO, d: ZERO, r: ZERO };
       const r: Amounts = settled === undefined ? add(at.r, one.budget.reserve) : at.r;
-      nodes.set(key, { s: add(at.s, charged), d: add(at.d, debt), r });
+      nodes.set(key, { s: add(at.s, charged), d: addCapped(at.d, debt), r });
     }
   }
   return { nodes: Object.fromEntries(nodes), left };

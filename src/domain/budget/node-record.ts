@@ -11,6 +11,7 @@
  */
 import {
   add,
+  addCapped,
   excess,
   fits,
   isZero,
@@ -52,6 +53,8 @@ export interface NodeRecord {
   readonly debt?: Amounts;
   /** An agent used more than it reserved: nothing is given out until somebody sets a limit. */
   readonly closed?: true;
+  /** How often somebody has opened it again: debt that comes after is told anew. */
+  readonly opened?: number;
   readonly endsMs: number;
   readonly purses: Readonly<Record<string, Allotment>>;
   readonly short?: Shortage;
@@ -85,7 +88,7 @@ export function leftOf({ limit, spent, debt = ZERO, purses, closed }: NodeRecord
   if (closed === true) {
     return nothing(limit);
   }
-  const taken = Object.values(purses).reduce((sum, { a }) => add(sum, a), add(spent, debt));
+  const taken = Object.values(purses).reduce((sum, { a }) => addCapped(sum, a), addCapped(spent, debt));
   return excess(named(limit, limit), named(taken, limit));
 }
 
@@ -153,7 +156,7 @@ function tellNode(record: NodeRecord, before: Allotment, { settled, debt }: Chan
   const owed = named(subtract(debt, before.d ?? ZERO), record.limit);
   return isZero(owed)
     ? { ...record, spent }
-    : { ...record, spent, debt: add(record.debt ?? ZERO, owed), closed: true };
+    : { ...record, spent, debt: addCapped(record.debt ?? ZERO, owed), closed: true };
 }
 
 /**
@@ -193,9 +196,9 @@ function tellShort(record: NodeRecord, purse: string): NodeRecord {
     : { ...record, short: { ...short, told: [...short.told, purse] } };
 }
 
-function without<K extends keyof NodeRecord>(record: NodeRecord, key: K): NodeRecord {
+function without(record: NodeRecord, key: 'short' | 'closed' | 'debt'): NodeRecord {
   const { [key]: _, ...rest } = record;
-  return rest as NodeRecord;
+  return rest;
 }
 
 /**
@@ -231,11 +234,20 @@ export function forgetPurse(record: NodeRecord, purse: string): NodeRecord {
 
 /** Somebody set the limit; this opens a node that debt has closed. */
 export function setLimit(record: NodeRecord, limit: Amounts): NodeRecord {
-  return { ...without(record, 'closed'), limit };
+  return { ...open(record), limit };
+}
+
+/** Somebody writes the debt off: it counts no more, and the node is open. */
+export function writeOff(record: NodeRecord): NodeRecord {
+  return without(open(record), 'debt');
+}
+
+function open(record: NodeRecord): NodeRecord {
+  return record.closed === true ? { ...without(record, 'closed'), opened: (record.opened ?? 0) + 1 } : record;
 }
 
 /** Is more given out than the limit, because it was lowered? Then whoever has more than it needs gives it back. */
 export function isOver({ limit, spent, debt = ZERO, purses }: NodeRecord): boolean {
-  const taken = Object.values(purses).reduce((sum, { a }) => add(sum, a), add(spent, debt));
+  const taken = Object.values(purses).reduce((sum, { a }) => addCapped(sum, a), addCapped(spent, debt));
   return !fits(taken, limit);
 }

@@ -17,17 +17,25 @@ export interface SetLimit {
   readonly why?: string;
 }
 
-/** What happened to a node, once in its window. */
+/**
+ * What happened to a node. Thresholds are told once in its window, debt each time that it closes the node; `set` is the
+ * last limit that an operator set or cleared, `lift` the last time that one wrote debt off or took an agent back.
+ */
 export interface BudgetEvent {
   readonly v: 1;
   readonly node: string;
-  readonly what: Level | 'debt';
+  readonly what: Level | 'debt' | 'set' | 'lift';
   /** Epoch ms. */
   readonly at: number;
   readonly spent: Amounts;
   readonly limit: Amounts;
   readonly debt?: Amounts;
   readonly percent?: number;
+  /** Of debt: how often the node was opened before. */
+  readonly opened?: number;
+  /** Who did it, and why. */
+  readonly by?: string;
+  readonly why?: string;
 }
 
 /** An agent that nothing is sent to. */

@@ -3,7 +3,8 @@
  * lost keeps what it reserved, because it may have run. Whoever settles lists them; whoever reads the log later comes
  * to the same sums.
  */
-import { add, excess, smaller, ZERO, type Amounts } from './amounts.js';
+import { limits } from '../../wire/limits.js';
+import { add, excess, smaller, within, ZERO, type Amounts } from './amounts.js';
 
 /** What a decision record says of money. */
 export interface DecisionBudget {
@@ -31,6 +32,8 @@ export interface Portion {
 }
 
 const NONE: Portion = { charged: ZERO, debt: ZERO };
+const { budgetDebt } = limits;
+const MOST: Amounts = { micros: budgetDebt, tokens: budgetDebt, computeMs: budgetDebt };
 
 /**
  * The portion of the decision `seq`. Without a charge, or when the one who settled did not know of this decision, it is
@@ -49,7 +52,7 @@ export function portionOf(
     return NONE;
   }
   const mine = excess(charge.amounts, before);
-  return { charged: smaller(mine, reserve), debt: seq === last ? excess(mine, reserve) : ZERO };
+  return { charged: smaller(mine, reserve), debt: seq === last ? within(excess(mine, reserve), MOST) : ZERO };
 }
 
 /** The decisions of a call that still count, by its newest one: one that surely never ran is replaced by the next. */

@@ -23,6 +23,7 @@ import {
   noSums,
   overOf,
   put,
+  putCapped,
   small,
   sumsOf,
   take,
@@ -129,7 +130,7 @@ export class Purse {
       put(share.settled, charged);
       const owed = isZero(debt) ? debt : named(debt, share.limit);
       if (!isZero(owed)) {
-        put(share.owed, owed);
+        putCapped(share.owed, owed);
         owing.push(share);
       }
     }

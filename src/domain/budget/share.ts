@@ -27,6 +27,16 @@ export function put(sums: Sums, a: Amounts): void {
   }
 }
 
+/** Add what an agent used beyond its reservation, in place; at most 2^53−1, whatever it says. */
+export function putCapped(sums: Sums, a: Amounts): void {
+  for (const unit of UNITS) {
+    const more = a[unit];
+    if (more !== undefined && more !== 0) {
+      sums[unit] = Math.min(sums[unit] + asAmount(more, unit), Number.MAX_SAFE_INTEGER);
+    }
+  }
+}
+
 /** Take away in place. Throws amount_invalid when there is not so much. */
 export function take(sums: Sums, a: Amounts): void {
   for (const unit of UNITS) {

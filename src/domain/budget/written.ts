@@ -47,7 +47,7 @@ export function readAmounts(text: string, where: string): Amounts {
     const cut = pair.indexOf('=');
     const unit = pair.slice(0, Math.max(0, cut)).trim();
     if (!isUnit(unit)) {
-      const why = `it is a list of unit=amount with commas; the units are ${UNITS.join(', ')}`;
+      const why = `it is a list of unit=amount with commas, as in micros=0.05USD,tokens=2000; the units are ${UNITS.join(', ')}`;
       throw meshError('header_invalid', { name: where, why });
     }
     const amount = readAmount(unit, pair.slice(cut + 1).trim());

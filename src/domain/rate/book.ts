@@ -137,7 +137,7 @@ export class RateBook {
 
   /** This gateway does not hold that slot any more. */
   lose(slot: number, nowMs: number, wallMs: number): void {
-    this.slots.lose(slot, wallMs);
+    this.slots.lose(slot, nowMs, wallMs);
     for (const account of this.#accounts.values()) {
       account.settle(nowMs); // else one that nobody looks at until the slot is back would not know that it was away
     }

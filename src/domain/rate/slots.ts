@@ -41,6 +41,8 @@ interface Past {
 export class Slots implements Base {
   /** So many of them it should hold: what is beyond is given up as soon as nothing of it is lent. */
   wanted = SLOTS;
+  /** Until then (monotonic ms) this gateway is sure that its leases stand. */
+  sureUntilMs: () => number = () => Infinity;
   readonly #held = new Map<number, Held>();
   #past: Past[] = [];
 
@@ -62,12 +64,13 @@ export class Slots implements Base {
     }
   }
 
-  /** It does not hold it any more. */
-  lose(slot: number, wallMs: number): void {
+  /** It does not hold it any more; it may have known that late. */
+  lose(slot: number, nowMs: number, wallMs: number): void {
     const held = this.#held.get(slot);
     this.#held.delete(slot);
     if (held !== undefined) {
-      this.#past.push({ slot, fromMs: held.fromMs, toMs: wallMs + limits.clockSkewMs });
+      const lateMs = Math.max(0, nowMs - Math.min(held.untilMs, this.sureUntilMs()));
+      this.#past.push({ slot, fromMs: held.fromMs, toMs: wallMs - lateMs + limits.clockSkewMs });
       this.#past = this.#past.filter((one) => wallMs - one.toMs < limits.lifeMaxMs);
     }
   }
@@ -75,8 +78,8 @@ export class Slots implements Base {
   /** The share of everything, in units of WHOLE. */
   units(nowMs: number): number {
     let units = 0;
-    for (const { untilMs } of this.#held.values()) {
-      units += untilMs > nowMs ? UNIT : 0;
+    for (const held of this.#held.values()) {
+      units += this.#stands(held, nowMs) ? UNIT : 0;
     }
     return units;
   }
@@ -97,7 +100,7 @@ export class Slots implements Base {
 
   /** The share of what is counted for good in a tree that was born then. */
   ofTree(bornMs: number): Base {
-    const units = () => this.#unitsOfTree(bornMs);
+    const units = (nowMs: number) => this.#unitsOfTree(bornMs, nowMs);
     return { units, toLend: units, untilMs: () => Infinity };
   }
 
@@ -105,10 +108,10 @@ export class Slots implements Base {
    * The share of what is counted for good in a tree of calls: it goes by the birth of the tree, so that a gateway that
    * comes or goes meanwhile neither brings nor takes any. What a gateway that died held of it is lost.
    */
-  #unitsOfTree(bornMs: number): number {
+  #unitsOfTree(bornMs: number, nowMs: number): number {
     let units = 0;
-    for (const { fromMs } of this.#held.values()) {
-      units += bornMs >= fromMs ? UNIT : 0;
+    for (const held of this.#held.values()) {
+      units += bornMs >= held.fromMs && this.#stands(held, nowMs) ? UNIT : 0;
     }
     for (const { fromMs, toMs } of this.#past) {
       units += bornMs >= fromMs && bornMs < toMs ? UNIT : 0;
@@ -119,10 +122,15 @@ export class Slots implements Base {
   /** What a bucket that was never seen begins with: who held a slot before may have emptied its part of it. */
   tokens(size: number, perMs: number, nowMs: number): number {
     let tokens = 0;
-    for (const { sinceMs, restedMs, untilMs } of this.#held.values()) {
-      tokens += untilMs > nowMs ? Math.min(size, (nowMs - sinceMs + restedMs) * perMs) / SLOTS : 0;
+    for (const held of this.#held.values()) {
+      const forMs = nowMs - held.sinceMs + held.restedMs;
+      tokens += this.#stands(held, nowMs) ? Math.min(size, forMs * perMs) / SLOTS : 0;
     }
     return tokens;
+  }
+
+  #stands({ untilMs }: Held, nowMs: number): boolean {
+    return untilMs > nowMs && this.sureUntilMs() > nowMs;
   }
 }
 

@@ -2,7 +2,7 @@
  * Money of a call: what its decisions reserve, what its outcome charges, and what each decision bears of that. The
  * decision is the reservation, the outcome is the settlement; what is done here only keeps the purse in step with them.
  */
-import { add, larger, ZERO, type Amounts } from '../../domain/budget/amounts.js';
+import { addCapped, larger, ZERO, type Amounts } from '../../domain/budget/amounts.js';
 import type { BudgetFacts, BudgetNode, Charged, KnownBy } from '../../domain/budget/plan.js';
 import { afterOf, portionOf, type OutcomeCharge } from '../../domain/budget/portions.js';
 import type { AdmittedCall } from '../../chain/verdict.js';
@@ -173,7 +173,7 @@ export function charge(core: Core, call: OpenCall, outcome: OutcomeRecord): void
   }
   const { amounts, by } = chargedFor(core, call, outcome, budget);
   const before = budget.before ?? ZERO;
-  outcome.charged = { amounts: add(before, amounts), by, seqs: [...(budget.earlier ?? []), call.seq] };
+  outcome.charged = { amounts: addCapped(before, amounts), by, seqs: [...(budget.earlier ?? []), call.seq] };
 }
 
 /** Of its newest decision: nothing if it surely never ran, what was used if that is known, else all it reserved. */

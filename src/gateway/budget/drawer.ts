@@ -173,12 +173,16 @@ export class Drawer {
       if ((!asked && !job.give) || this.#on.purse() !== purse) {
         return;
       }
+      const gives = job.give && !asked;
+      job.give &&= asked; // what is to be told while this is on its way is told by the next
       try {
-        if (await this.#change(job, purse, asked)) {
+        if (await this.#change(job, purse, asked, gives)) {
           job.awayMs = 0;
           continue;
         }
+        job.give ||= gives;
       } catch (err) {
+        job.give ||= gives;
         job.awayMs = job.awayMs === 0 ? performance.now() : job.awayMs;
         this.#on.onChange();
         if (isBroken(err)) {
@@ -194,8 +198,8 @@ export class Drawer {
   }
 
   /** One change. False: somebody else changed it meanwhile. Rejects when the ledger does not answer. */
-  async #change(job: Job, purse: Purse, asked: boolean): Promise<boolean> {
-    const { node, give } = job;
+  async #change(job: Job, purse: Purse, asked: boolean, gives: boolean): Promise<boolean> {
+    const { node } = job;
     const { key } = node;
     // Of a node that was never heard of nothing stands there, as a rule: the try says so, and is the first change.
     const at =
@@ -204,7 +208,7 @@ export class Drawer {
     const nowMs = performance.now();
     const change = purse.change(node, nowMs, Date.now(), {
       ...(asked && job.need !== undefined ? { need: job.need } : {}),
-      giveFree: give && !asked,
+      giveFree: gives,
     });
     const next = settleUp(at.value ?? freshNode(node.limit, node.endsMs), purse.id, change);
     const put = await this.#on.store.put(`node.${key}`, next, at.revision, keepMsOf(node, Date.now()));
@@ -220,9 +224,6 @@ export class Drawer {
     }
     this.#known.set(key, { value: next, revision: put.revision });
     purse.confirmed(key, next, asked, nowMs);
-    if (give && !asked) {
-      job.give = false;
-    }
     if (asked && change.need !== undefined) {
       this.#asked(job, purse, change.need, isZero(next.purses[purse.id]?.a ?? {}));
     } else if (asked) {

@@ -4,7 +4,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BudgetStore } from '../../fabric/budgets.js';
 import type { SteadyWatch } from '../../fabric/steady-watch.js';
-import { add, excess, larger, ZERO, type Amounts } from '../../domain/budget/amounts.js';
+import { addCapped, excess, larger, ZERO, type Amounts } from '../../domain/budget/amounts.js';
 import type { NodeRecord } from '../../domain/budget/node-record.js';
 import type { BudgetNode, SetLimits } from '../../domain/budget/plan.js';
 import { orderKey, Orders } from '../../domain/budget/orders.js';
@@ -85,11 +85,13 @@ export class Purses implements Till {
   used(key: string): Amounts {
     const record = this.#drawer.known(key);
     const share = this.purse.share(key);
-    const told = record === undefined ? ZERO : add(record.spent, record.debt ?? ZERO);
+    const told = record === undefined ? ZERO : addCapped(record.spent, record.debt ?? ZERO);
     const untold =
-      share === undefined ? ZERO : excess(add(share.settled, share.owed), add(share.folded, share.owedTold));
-    const own = share === undefined ? ZERO : add(share.reserved, untold);
-    return larger(this.orders.spentOf(key), add(told, own));
+      share === undefined
+        ? ZERO
+        : excess(addCapped(share.settled, share.owed), addCapped(share.folded, share.owedTold));
+    const own = share === undefined ? ZERO : addCapped(share.reserved, untold);
+    return larger(this.orders.spentOf(key), addCapped(told, own));
   }
 
   #notYet(nowMs: number): Away {

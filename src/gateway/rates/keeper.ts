@@ -1,9 +1,13 @@
 /**
  * Keeping slots: a gateway holds its part of them by leases, gives up what is too much when another one comes, and
  * takes what is free. Nobody is asked: who is there is heard by the beats of gateways.
+ *
+ * It uses them only while it is sure that they are its own: the server has answered it a moment ago, on the connection
+ * on which it has said that it holds them. Control frees what stands there for a connection that is gone.
  */
 import { Lease } from '../../fabric/lease.js';
 import { steadyWatch, type SteadyWatch } from '../../fabric/steady-watch.js';
+import { holderText } from '../../domain/rate/holder.js';
 import { fairSlots, SLOTS } from '../../domain/rate/slots.js';
 import type { RateBook } from '../../domain/rate/book.js';
 import { limits } from '../../wire/limits.js';
@@ -28,6 +32,9 @@ export class SlotKeeper {
   #busy = false;
   #renewedMs = 0;
   #tooManySinceMs: number | undefined;
+  #connected = true;
+  /** Its connection was cut, and it was not sure for longer than this; until its leases are renewed on another one. */
+  #cutMs: number | undefined;
 
   /** `gateways`: the others that are there. */
   constructor(core: Voice, book: RateBook, gateways: () => readonly string[]) {
@@ -47,6 +54,8 @@ export class SlotKeeper {
         this.#taken.set(slot, message.string());
       }
     });
+    this.#book.slots.sureUntilMs = () => this.#cutMs ?? this.#core.confirmedMs + limits.slotSureMs;
+    void this.#follow();
     await this.#tick();
     this.#timer = setInterval(() => void this.#tick(), TICK_MS);
   }
@@ -62,7 +71,7 @@ export class SlotKeeper {
   }
 
   async #tick(): Promise<void> {
-    if (this.#busy || this.#core.nc.isClosed()) {
+    if (this.#busy || !this.#connected || this.#core.nc.isClosed()) {
       return;
     }
     this.#busy = true;
@@ -84,8 +93,10 @@ export class SlotKeeper {
       return;
     }
     this.#renewedMs = nowMs;
+    const by = this.#holder();
     await Promise.all(
       [...this.#leases].map(async ([slot, lease]) => {
+        lease.value = by;
         const held = lease.held && (await lease.keep());
         if (held) {
           this.#book.slots.renew(slot, lease.heldUntilMs);
@@ -95,6 +106,27 @@ export class SlotKeeper {
         }
       }),
     );
+    if (this.#connected && by === this.#holder()) {
+      this.#cutMs = undefined; // whatever it holds now stands there for this connection
+    }
+  }
+
+  #holder(): string {
+    const { info } = this.#core.nc;
+    const { server_id: server = '', client_id: client = 0 } = info ?? {};
+    return holderText({ gateway: this.#core.name, server, client });
+  }
+
+  async #follow(): Promise<void> {
+    for await (const { type } of this.#core.nc.status()) {
+      if (type === 'disconnect') {
+        this.#connected = false;
+        this.#cutMs = Math.min(performance.now(), this.#book.slots.sureUntilMs());
+      } else if (type === 'reconnect') {
+        this.#connected = true;
+        this.#renewedMs = -Infinity;
+      }
+    }
   }
 
   /** First it is not used any more, then it is given up: in between nobody has it. */
@@ -129,8 +161,9 @@ export class SlotKeeper {
     const wanted = [...free.slice(from), ...free.slice(0, from)].slice(0, want - this.#leases.size);
     await Promise.all(
       wanted.map(async (slot) => {
-        const { nc, pub, name } = this.#core;
-        const lease = new Lease(nc, pub, 'mesh_rate', `slot.${slot}`, name, limits.slotLeaseMs);
+        const { nc, pub } = this.#core;
+        const by = this.#holder();
+        const lease = new Lease(nc, pub, 'mesh_rate', `slot.${slot}`, by, limits.slotLeaseMs);
         const freeSinceMs = this.#freeSinceMs.get(slot);
         if (await lease.keep()) {
           const nowMs = performance.now();

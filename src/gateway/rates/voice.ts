@@ -12,4 +12,6 @@ export interface Voice {
   readonly nc: NatsConnection;
   readonly pub: LightPublisher;
   readonly log: Log;
+  /** The server answered what was asked at this moment (monotonic ms). */
+  readonly confirmedMs: number;
 }

@@ -488,7 +488,7 @@ export const errorTable = {
     class: 'capacity',
     retry: 'later',
     message: 'the budget {node} is closed until {until}: an agent used more than it had reserved',
-    help: 'The mesh owner looks at what was used, and sets a limit to open it again.',
+    help: 'The mesh owner looks at what was used (mesh budget show), and sets a limit to open it again (mesh budget set).',
   },
   budget_spent: {
     class: 'capacity',

@@ -75,7 +75,7 @@ export interface Admin {
    */
   dry?: boolean;
   /**
-   * The budget, without its window: principal.alice.day (budget).
+   * The budget, without its window: principal.alice.day (budget, lift).
    */
   node?: string;
   /**

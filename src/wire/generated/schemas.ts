@@ -96,7 +96,7 @@ export const schemas = {
       node: {
         type: 'string',
         pattern: '^[a-z0-9_-]{1,64}(?:\\.[a-z0-9_-]{1,64}){2,10}$',
-        description: 'The budget, without its window: principal.alice.day (budget).',
+        description: 'The budget, without its window: principal.alice.day (budget, lift).',
       },
       amounts: {
         type: 'object',

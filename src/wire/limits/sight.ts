@@ -60,4 +60,11 @@ export const sightLimits = {
     unit: 'calls',
     reason: 'Newest calls that one look at the traffic counts: under half a second of work for control.',
   },
+  viewRows: { value: 1_000, unit: 'rows', reason: 'Rows of one view.' },
+  findMs: { value: 5_000, unit: 'ms', reason: 'Who asks what there is waits this long for control.' },
+  viewScan: {
+    value: 500_000,
+    unit: 'messages',
+    reason: 'Messages a view reads before it says that there is more.',
+  },
 } as const satisfies Record<string, { value: number; unit: string; reason: string }>;

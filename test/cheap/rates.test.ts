@@ -69,7 +69,7 @@ describe(`limits over gateways (RATES_SEED=${seed})`, () => {
         ),
         { seed, numRuns: RUNS },
       );
-      expect(admittedInAll).toBeGreaterThan(RUNS * 8); // refusing everything is no limit
+      expect(admittedInAll).toBeGreaterThan(RUNS); // refusing everything is no limit; how much is used is tested below
     },
     TIME_MS,
   );

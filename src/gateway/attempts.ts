@@ -71,6 +71,8 @@ export class Attempts {
       (holder.unserved ??= new Set()).add(call.record.capability);
     } else if (holder !== undefined) {
       holder.restUntilMs = Date.now() + limits.busyRestMs;
+      // Full of what others gave it: a beat that came while this task was on its way took that for ours.
+      holder.elsewhere = Math.max(holder.elsewhere, holder.concurrency - holder.inFlight);
     }
     call.record.dispatches = Math.max(0, (call.record.dispatches ?? 1) - 1);
     call.undispatched = true;
@@ -247,12 +249,14 @@ export class Attempts {
     if (booked === 'draw') {
       return this.#open.wheel.set(call, Math.min(now + limits.backoffMs, call.record.deadline));
     }
-    this.#decider.again(call, next, chosen.instance, booked, (other) => {
+    this.#decider.again(call, next, chosen.instance, booked, (other, unsure) => {
       if (other) {
         letGo(this.#core, call);
         this.#open.remove(call); // another gateway owns it now
       } else {
         call.state = 'waiting';
+        // It may stand there: the next one has another number.
+        call.record.attempt = unsure ? next.attempt : call.record.attempt;
         this.#open.wheel.set(call, Date.now() + limits.backoffMs);
       }
     });

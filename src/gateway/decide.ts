@@ -138,7 +138,7 @@ export class Decider {
     record: DecisionRecord,
     instance: Instance,
     booked: Booked | undefined,
-    lost: (other: boolean) => void,
+    lost: (other: boolean, unsure: boolean) => void,
   ): void {
     call.state = 'deciding';
     instance.inFlight++;
@@ -160,7 +160,7 @@ export class Decider {
         unbook(this.#core, call, booked, unsure !== true);
         if (call.state === 'deciding') {
           this.#core.rates.isWith(call, call.record);
-          lost(other !== undefined);
+          lost(other !== undefined, unsure === true);
         }
       },
     });

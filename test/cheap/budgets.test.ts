@@ -378,13 +378,13 @@ describe('what a plan says', () => {
     expect(plan.budgetOf('principal.alice.month')?.limit).toEqual({ micros: 50_000_000 });
   });
 
-  it('reserves by capability, then by card, then as all do; capped by the call, the tree and the caller', () => {
+  it('reserves by capability, then by card, then as all do; capped by the call and the tree, never by the caller', () => {
     const deep = { ...FACTS, root: false };
     expect(plan.reserveOf(deep)).toEqual({ micros: 100, tokens: 0, computeMs: 1000 });
     expect(plan.reserveOf({ ...deep, costMicros: 200 }).micros).toBe(200);
     expect(plan.reserveOf({ ...deep, costMicros: 9_000 }).micros).toBe(250);
     expect(plan.reserveOf({ ...FACTS, costMicros: 9_000 }).micros).toBe(240);
-    expect(plan.reserveOf({ ...FACTS, costMicros: 9_000, allowed: { micros: 5 } }).micros).toBe(5);
+    expect(plan.reserveOf({ ...FACTS, costMicros: 9_000, allowed: { micros: 5 } }).micros).toBe(240);
     const chat = { ...deep, capability: 'llm.chat', costMicros: 200 };
     expect(plan.reserveOf(chat)).toEqual({ micros: 250, tokens: 4000, computeMs: 1000 });
   });

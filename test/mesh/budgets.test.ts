@@ -149,9 +149,14 @@ describe('a limit', () => {
   test('of a caller counts for that tree alone', async () => {
     const codes = await callers.get('dina')?.call('work.tree', { times: 3 }, { budget: { micros: 250 } });
     expect(codes).toEqual(['completed', 'budget_exceeded', 'budget_exceeded']);
-    expect(await use('dina', 10, { budget: { micros: 10 } })).toBe('completed');
+    expect(await use('dina', 10, { budget: { micros: 100 } })).toBe('completed');
     expect(await use('dina', 10, { budget: {} })).toBe('header_invalid');
     expect(await use('dina', 10, { budget: { micros: 0.5 } })).toBe('amount_invalid');
+  });
+
+  test('of a caller below what the call reserves is refused, and closes nothing for others', async () => {
+    expect(await use('dina', 100, { budget: { micros: 1 } })).toBe('budget_exceeded');
+    expect(await use('dina', 100)).toBe('completed');
   });
 });
 

@@ -187,7 +187,7 @@ describe('the official client', () => {
   });
 
   test('says what its call may spend', async () => {
-    const headers = { 'Mesh-Budget': 'micros=0.0005 USD, tokens=2_000' };
+    const headers = { 'Mesh-Budget': 'micros=0.05 USD, tokens=20_000' };
     for (const stream of [false, true]) {
       const { data, response } = await openai.chat.completions
         .create({ ...ask('words=4'), stream }, { headers })
@@ -199,20 +199,22 @@ describe('the official client', () => {
       const { seq } = await outcomeIn(gateway, 'alice', call);
       const stored = await getBySeq(gateway, 'DECISIONS', seq ?? 0);
       const { budget } = JSON.parse(stored?.headers.get(header.record) ?? '{}') as DecisionRecord;
-      const allowed = { micros: 500, tokens: 2_000 };
-      expect(budget).toMatchObject({ allowed, reserve: allowed });
+      const allowed = { micros: 50_000, tokens: 20_000 };
+      expect(budget).toMatchObject({ allowed, reserve: { micros: 10_000, tokens: 10_000 } });
     }
   });
 
   test('may spend what its user may, whatever it says', async () => {
-    const spend = (budget: string): Promise<unknown> =>
-      clientWith('key-d')
+    const spend = (budget: string, key = 'key-d'): Promise<unknown> =>
+      clientWith(key)
         .chat.completions.create(ask('words=4'), { headers: { 'Mesh-Budget': budget } })
         .catch((err: unknown) => err);
-    for (const budget of ['tokens=5_001', 'tokens=9007199254740991', 'micros=1.00 USD']) {
+    for (const budget of ['tokens=20_000', 'tokens=9007199254740991', 'micros=1.00 USD']) {
       expect(await spend(budget)).toMatchObject({ status: 429, code: 'budget_exceeded' });
     }
-    expect(await spend('tokens=4_000')).toMatchObject({ object: 'chat.completion' });
+    expect(await spend('tokens=20_000', 'key-a')).toMatchObject({ object: 'chat.completion' });
+    // Less than a request reserves is no limit that anybody could keep.
+    expect(await spend('tokens=9_999', 'key-a')).toMatchObject({ status: 429, code: 'budget_exceeded' });
   });
 
   test.each([

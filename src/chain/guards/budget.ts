@@ -9,7 +9,8 @@ import { deny, type Guard, type Verdict } from '../verdict.js';
 
 /**
  * Decides whether somebody pays for it: what the call reserves must be there in every node that it is charged to. It
- * stands last, because a call that is refused for anything else reserves nothing.
+ * stands last, because a call that is refused for anything else reserves nothing. What its caller wants to spend at most
+ * does not lower what it reserves: nobody could hold the agent to it, and what it used beyond would be owed by others.
  *
  * - Refuses with: header_invalid (Mesh-Budget without budgets), budget_exceeded, budget_closed, unavailable (the ledger is out of reach).
  * - Holds for budget while the gateway asks the ledger.
@@ -24,6 +25,10 @@ export const budget: Guard = {
       return draft.allowed === undefined ? undefined : unlimited();
     }
     const { nodes, reserve } = (draft.budget = budgeted(draft, world, plan));
+    if (draft.allowed !== undefined && !fits(reserve, draft.allowed)) {
+      const own = { key: `tree.${draft.who}.${draft.id}`, endsMs: draft.expiresMs };
+      return exceeded(own, reserve, draft.allowed);
+    }
     const never = nodes.find(({ limit }) => !fits(reserve, limit));
     if (never !== undefined) {
       return exceeded(never, reserve, never.limit);

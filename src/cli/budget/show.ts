@@ -1,8 +1,10 @@
 /**
  * `mesh budget show`: what each budget may spend, has spent, has reserved and has left.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import type { BudgetPage } from '../../control/budgets/pages.js';
+import { limits } from '../../wire/limits.js';
 import { askView, viewOptions } from '../calls/ask.js';
 import type { ContextOptions } from '../context.js';
 import { note, say, sayJson } from '../output.js';
@@ -31,7 +33,12 @@ Examples:
   $ mesh budget show 'agent.*.day' --json
   $ mesh budget show tree`;
 
+/** A gateway looks at its clock, and what it says is heard. */
+const HEARD_MS = 200;
+
 async function show(name: string | undefined, options: ShowOptions): Promise<void> {
+  // Gateways write down this often what they settled: what ended before the command is in what it shows.
+  await sleep(limits.checkpointMs + HEARD_MS);
   const page = await askView<BudgetPage>(options, 'budgets', {
     ...(name === undefined ? {} : { pattern: name }),
     ...(options.all === true ? { all: true } : {}),

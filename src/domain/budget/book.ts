@@ -4,7 +4,7 @@
  */
 import { matches } from '../../wire/names.js';
 import { memo } from './memo.js';
-import { counted, narrower, portion, subtract, within, type Amounts, type Unit, UNITS } from './amounts.js';
+import { counted, excess, narrower, portion, within, type Amounts, type Unit, UNITS } from './amounts.js';
 import { chargeOf } from './charge.js';
 import type {
   BudgetFacts,
@@ -87,7 +87,7 @@ export class BudgetBook implements BudgetPlan {
   }
 
   reserveOf(facts: BudgetFacts, set: SetLimits = NO_LIMITS): Amounts {
-    const { capability, costMicros, allowed, root, principal } = facts;
+    const { capability, costMicros, root, principal } = facts;
     let amounts = memo(this.#reserves, `${costMicros} ${capability}`, () =>
       this.#reserveFor(capability, costMicros),
     );
@@ -97,8 +97,7 @@ export class BudgetBook implements BudgetPlan {
       }
     }
     const tree = root ? this.#rootLimit(principal, set) : undefined;
-    amounts = tree === undefined ? amounts : within(amounts, tree);
-    return allowed === undefined ? amounts : within(amounts, allowed);
+    return tree === undefined ? amounts : within(amounts, tree);
   }
 
   nodesOf(facts: BudgetFacts, nowMs: number, set: SetLimits = NO_LIMITS): readonly BudgetNode[] {
@@ -120,7 +119,7 @@ export class BudgetBook implements BudgetPlan {
       ? undefined
       : {
           key: `tree.${from}.${call}`,
-          limit: subtract(limit, counted(reserve, limit)),
+          limit: excess(limit, counted(reserve, limit)),
           endsMs: expiresMs,
         };
   }

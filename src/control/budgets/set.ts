@@ -7,7 +7,13 @@ import { meshError } from '../../wire/errors.js';
 import { nearNames } from '../../domain/near.js';
 import { asAmounts, portion, UNITS, ZERO, type Amounts } from '../../domain/budget/amounts.js';
 import { setLimit as withLimit, writeOff, type NodeRecord } from '../../domain/budget/node-record.js';
-import { orderKey, type BudgetEvent, type PutOut, type SetLimit } from '../../domain/budget/orders.js';
+import {
+  eventKeepMs,
+  orderKey,
+  type BudgetEvent,
+  type PutOut,
+  type SetLimit,
+} from '../../domain/budget/orders.js';
 import type { StandingBudget } from '../../domain/budget/plan.js';
 import { spanOf } from '../../domain/budget/windows.js';
 import type { BudgetStore } from '../../fabric/budgets.js';
@@ -16,7 +22,6 @@ import type { Control } from '../core.js';
 /** A limit that was set stays until it is cleared. */
 const KEEP_MS = 10 * 365 * 86_400_000;
 const TRIES = 16;
-const LEAST_KEEP_MS = 60_000;
 /** Caps on one call have no window: so long it is told that they were set. */
 const TOLD_MS = 86_400_000;
 
@@ -141,11 +146,10 @@ async function tell(
   const at = Date.now();
   const { spent = ZERO, limit = ZERO } = record ?? {};
   const event: BudgetEvent = { v: 1, node: key, at, spent, limit, ...more };
-  const keepMs = Math.max(LEAST_KEEP_MS, endsMs - at);
   const to = `event.${key}.${more.what}`;
   const there = await store.get(to).catch(() => undefined);
   if (there !== undefined) {
-    await store.put(to, event, there.revision, keepMs);
+    await store.put(to, event, there.revision, eventKeepMs(endsMs, at));
   }
 }
 

@@ -4,6 +4,7 @@
  */
 import { isZero, type Amounts } from '../../domain/budget/amounts.js';
 import {
+  eventKeepMs,
   orderKey,
   standingOf,
   thresholdsOf,
@@ -17,7 +18,6 @@ import type { Control } from '../core.js';
 import type { Books } from './books.js';
 
 const TICK_MS = 200;
-const LEAST_KEEP_MS = 60_000;
 
 /** Looks at thresholds while its process leads. */
 export class ThresholdWatch {
@@ -121,7 +121,7 @@ export class ThresholdWatch {
     }
     const { store } = this.#books;
     const at = Date.now();
-    const keepMs = Math.max(LEAST_KEEP_MS, endsMs - at);
+    const keepMs = eventKeepMs(endsMs, at);
     if (what === 'quarantine') {
       await this.#putOut(key, at, endsMs);
     }

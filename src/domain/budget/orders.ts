@@ -74,6 +74,14 @@ export const orderKey = {
   spent: (node: string): string => `order.spent.${node}`,
 } as const;
 
+/** An event of a window that is about to end is there to be read yet. */
+const LEAST_KEEP_MS = 60_000;
+
+/** How long what happened to a budget is kept, in ms: until its window ends. Both instants are epoch ms. */
+export function eventKeepMs(endsMs: number, at: number): number {
+  return Math.max(LEAST_KEEP_MS, endsMs - at);
+}
+
 /** What was set and who was put out, as a process knows it. */
 export class Orders implements SetLimits {
   readonly #limits = new Map<string, SetLimit>();
